@@ -1,0 +1,85 @@
+// Every bound of the system, unit last, with its reason. A bound that is met is a typed error, never a silent drop.
+
+/** A key is an address, not a document: it is kept in memory on every replica and compared on every access. */
+export const keyCharactersMax = 1024
+
+/** A value crosses every replica's link and disk; a larger thing belongs in a blob store, its name in here. */
+export const valueBytesMax = 1024 * 1024
+
+/** One log entry, encoded. Above this a slow link could not carry an entry within an election timeout. */
+export const proposalBytesMax = 8 * 1024 * 1024
+
+/** Largest message a data channel is asked to carry. SCTP without interleaving blocks on anything longer. */
+export const chunkBytesMax = 16 * 1024
+
+/** One whole frame between hosts, after its chunks are put together: a proposal and its envelope. */
+export const frameBytesMax = proposalBytesMax + 64 * 1024
+
+/** Entries in one MsgApp: enough to fill a link, little enough that a heartbeat behind it is not late. */
+export const appendBytesMax = 256 * 1024
+
+/** MsgApp in flight to one follower, by count and by bytes, before the leader waits for an answer. */
+export const inflightMessagesMax = 64
+export const inflightBytesMax = 8 * 1024 * 1024
+
+/** Proposed and not yet committed on a leader. Above it proposals fail with SYSTEM_BUSY. */
+export const uncommittedBytesMax = 64 * 1024 * 1024
+
+/** Entries applied in one go: a page must stay responsive between two of them. */
+export const applyBytesMax = 1024 * 1024
+
+/** Frames waiting for one peer, per lane. A peer that is slower than this loses frames; Raft copes. */
+export const peerQueueBytesMax = 16 * 1024 * 1024
+
+/** Bytes that may wait inside a data channel, so that a heartbeat never stands behind more than this. */
+export const channelBufferedBytesMax = 256 * 1024
+
+/** Calls of one host that wait for an outcome. */
+export const pendingProposalsMax = 65_536
+
+/** Sessions of one group; the least recently used is evicted, the same one on every replica (Raft thesis §6.3). */
+export const sessionsMax = 4096
+
+/** Results kept for one session until the client acknowledges them: the window of commands in flight. */
+export const sessionWindowMax = 4096
+
+/** Changes that can be watched from the past, by count and bytes; older ones are COMPACTED. */
+export const historyChangesMax = 100_000
+export const historyBytesMax = 32 * 1024 * 1024
+
+/** Events that wait for one watcher. Above it the watcher ends with SLOW_CONSUMER. */
+export const watchBufferEventsMax = 16_384
+
+/** Watchers of one store on one host. */
+export const watchersMax = 10_000
+
+/** Entries and bytes that make the host take a snapshot, and what stays in the log behind it for slow followers. */
+export const snapshotEntriesEvery = 50_000
+export const snapshotBytesEvery = 64 * 1024 * 1024
+export const trailingEntries = 5_000
+
+/** One piece of a snapshot, in storage and on the bulk lane. */
+export const snapshotChunkBytes = 64 * 1024
+
+/** A snapshot that is being received, whole. The state lives in memory, so this bounds the store as well. */
+export const snapshotBytesMax = 1024 * 1024 * 1024
+
+/** Connections being made at once, and connections held. A browser slows down well before its limit of 500. */
+export const dialsMax = 8
+export const peersMax = 64
+
+/** Voters of one group. More would only add acknowledgements to wait for (Raft thesis §11.2 measures up to nine). */
+export const votersMax = 9
+
+/** Time without any sign of life from a peer after which its link is closed. */
+export const peerSilenceMs = 5_000
+export const peerPingMs = 1_000
+
+/** Time a direct connection may take to come up before it is given up and dialled anew. */
+export const dialTimeoutMs = 12_000
+
+/** Time that closing a link waits for what it still holds to leave. */
+export const drainMs = 500
+
+/** Bad frames from one peer before its channel is closed. */
+export const badFramesMax = 16
