@@ -1,0 +1,142 @@
+import type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from '../core/types.ts'
+import type { PeerStatus, TransportCounters } from '../transport/transport.ts'
+
+/** How a call may be bounded. */
+export interface CallOptions {
+  /** Milliseconds after which the call fails with a typed error. Default: the host's `deadlineMs`. */
+  readonly deadlineMs?: number
+  /** Ends the wait: the promise rejects with `signal.reason`. A write that was handed on may still take effect. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * What a read promises.
+ * - `linearizable`: it sees every write that was acknowledged anywhere before the call (Raft thesis §6.4). Default.
+ * - `session`: it sees this store's own writes, and never goes back behind what this store has seen.
+ * - `stale`: whatever this replica holds, at once; from a client, whatever the asked replica holds.
+ */
+export type Consistency = 'linearizable' | 'session' | 'stale'
+
+export interface ReadOptions extends CallOptions {
+  readonly consistency?: Consistency
+}
+
+/** A range of keys, by UTF-16 code unit. No bound at all: every key. `prefix` excludes the four other bounds. */
+export interface KeyRange {
+  readonly prefix?: string
+  readonly gt?: string
+  readonly gte?: string
+  readonly lt?: string
+  readonly lte?: string
+}
+
+export interface ScanRange extends KeyRange {
+  readonly limit?: number
+  readonly reverse?: boolean
+}
+
+export interface WatchRange extends KeyRange {
+  /** One key alone. Excludes the bounds. */
+  readonly key?: string
+  /** The first revision to be told of. Default: whatever comes after the call. */
+  readonly from?: Revision
+  readonly signal?: AbortSignal
+}
+
+/** A key with its value and its history. `Value` is what the caller says it is; nothing checks it. */
+export interface StoreEntry<Value = unknown> {
+  readonly key: string
+  readonly value: Value
+  readonly createRevision: Revision
+  readonly modRevision: Revision
+  /** Writes since the key was created, from 1. */
+  readonly version: number
+}
+
+export interface Written {
+  readonly revision: Revision
+}
+
+/** The answer of a conditional write. A failed condition is an answer, not an error. */
+export interface Checked<Value = unknown> {
+  readonly ok: boolean
+  /** The value after the call; undefined where the key does not exist. */
+  readonly value: Value | undefined
+  /** Revision of that value; 0 where the key does not exist. */
+  readonly revision: Revision
+}
+
+export interface Deleted {
+  /** False when there was nothing to delete. */
+  readonly ok: boolean
+  readonly revision: Revision
+}
+
+/** "No such key", as an expectation or as the next value of compareAndSwap. */
+export const absent: unique symbol = Symbol.for('quorate.absent')
+export type Absent = typeof absent
+
+export interface WatchEvent<Value = unknown> {
+  readonly type: 'put' | 'delete'
+  readonly key: string
+  /** Undefined after a delete. */
+  readonly value: Value | undefined
+  readonly revision: Revision
+}
+
+export type MemberRole = 'voter' | 'learner'
+
+export interface Member {
+  readonly hostId: HostId
+  readonly replica: ReplicaId
+  /** What the host is now. */
+  readonly role: MemberRole
+  /**
+   * What it shall be. A promoted host stays a learner (a standby) while one more voter would make their number even:
+   * an even number tolerates no more failures than the odd one below it, and waits for more acknowledgements.
+   */
+  readonly wanted: MemberRole
+}
+
+export interface StoreStatus {
+  readonly group: GroupId
+  /** The part of this host: 'client' when it has no replica. */
+  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'client' | 'removed'
+  /** A hint: undefined while an election is under way. */
+  readonly leader: HostId | undefined
+  readonly replica: ReplicaId
+  readonly term: Term
+  readonly commit: Index
+  readonly applied: Index
+  /** As this replica knows them; `store.members()` asks the group. */
+  readonly members: readonly Member[]
+  /** Number of keys. */
+  readonly keys: number
+}
+
+export interface StoreEvents {
+  /** The leader, or this replica's part, changed. */
+  leader: { readonly leader: HostId | undefined; readonly role: StoreStatus['role'] }
+  members: readonly Member[]
+  /** Entries were applied up to this revision. */
+  applied: Revision
+}
+
+export interface HostEvents {
+  connected: PeerStatus
+  disconnected: { readonly hostId: HostId; readonly reason: string }
+  /** The host cannot go on: its storage failed, or it belongs to another cluster. Every call fails with this error. */
+  error: unknown
+}
+
+export interface HostInfo {
+  readonly hostId: HostId
+  readonly cluster: string
+  readonly deployment: DeploymentId | undefined
+  readonly peers: readonly PeerStatus[]
+  /** Hosts of the cluster that a seed sees right now, without this one. */
+  readonly present: readonly HostId[]
+  readonly stores: readonly StoreStatus[]
+  /** Frames that were refused or dropped, by reason. */
+  readonly counters: TransportCounters
+}
