@@ -15,6 +15,12 @@ export const chunkBytesMax = 16 * 1024
 /** One whole frame between hosts, after its chunks are put together: a proposal and its envelope. */
 export const frameBytesMax = proposalBytesMax + 64 * 1024
 
+/** Items (members of arrays and objects, keys) of one encoded message: what a value of `valueBytesMax` can hold at most. */
+export const messageItemsMax = 1024 * 1024 + 1024
+
+/** Arrays and objects inside each other in one encoded message: people stop far below, a stack stops above. */
+export const messageDepthMax = 64
+
 /** Entries in one MsgApp: enough to fill a link, little enough that a heartbeat behind it is not late. */
 export const appendBytesMax = 256 * 1024
 
