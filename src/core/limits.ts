@@ -49,6 +49,9 @@ export const sessionsMax = 4096
 /** Results kept for one session until the client acknowledges them: the window of commands in flight. */
 export const sessionWindowMax = 4096
 
+/** Values inside those results; the oldest are forgotten above it. It holds more than one of the largest values. */
+export const sessionWindowBytesMax = 2 * valueBytesMax
+
 /** Changes that can be watched from the past, by count and bytes; older ones are COMPACTED. */
 export const historyChangesMax = 100_000
 export const historyBytesMax = 32 * 1024 * 1024
@@ -89,3 +92,6 @@ export const drainMs = 500
 
 /** Bad frames from one peer before its channel is closed. */
 export const badFramesMax = 16
+
+/** Members of one group: each one is a line of the replicated member table and a follower that the leader feeds. */
+export const membersMax = 256

@@ -1,0 +1,56 @@
+import type { HostId, Index, Revision } from '../types.ts'
+
+/** What one log entry asks of the state machine, and in whose name. */
+export interface Proposal {
+  /** 0: no session. The command is then applied as often as it is logged. */
+  readonly session: SessionId
+  /** Number of the command within its session, from 1. A retry carries the number of the first attempt. */
+  readonly seq: number
+  /** The client has all results with `seq <= acked`, or wants them no more: they may be forgotten. */
+  readonly acked: number
+  readonly command: Command
+}
+
+/** The index of the entry that opened the session. 0: none. */
+export type SessionId = Index
+
+/** Values are opaque: encoded bytes, compared as bytes. */
+export type Command =
+  | { readonly type: 'open-session'; readonly host: HostId }
+  | { readonly type: 'close-session' }
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'insert'; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'delete'; readonly key: string }
+  | CompareAndSwap
+  | { readonly type: 'barrier' }
+
+/** Null stands for "absent": as `expected` the key must not exist, as `value` the item is deleted. */
+export interface CompareAndSwap {
+  readonly type: 'compare-and-swap'
+  readonly key: string
+  readonly expected: Uint8Array | null
+  readonly value: Uint8Array | null
+}
+
+/** The answer to a command. A check that failed is an answer like any other; it changed nothing. */
+export type Result =
+  | { readonly type: 'session'; readonly session: SessionId }
+  /** Of put, barrier and close-session: the index of the entry. */
+  | { readonly type: 'written'; readonly revision: Revision }
+  | Checked
+  /** Of delete: whether the key existed, and the revision that deleted it (0 when it did not exist). */
+  | { readonly type: 'deleted'; readonly ok: boolean; readonly revision: Revision }
+  /** The session is unknown: closed, evicted, or never opened. Nothing was applied, now; a lost attempt may have been. */
+  | { readonly type: 'session-expired' }
+  /** The session has forgotten this number. Nothing was applied, now; an earlier attempt may have been. */
+  | { readonly type: 'stale' }
+
+/** Of insert and compare-and-swap. */
+export interface Checked {
+  readonly type: 'checked'
+  readonly ok: boolean
+  /** Of this write when it wrote; else the `modRevision` of the item that stands, 0 where there is none. */
+  readonly revision: Revision
+  /** The value after execution; null: absent. */
+  readonly value: Uint8Array | null
+}

@@ -1,0 +1,23 @@
+import type { Revision } from '../types.ts'
+
+/** A key with its value and the history of both. Immutable once made. */
+export interface Item {
+  readonly key: string
+  readonly value: Uint8Array
+  /** The write that made the key exist. */
+  readonly createRevision: Revision
+  /** The last write. Unique over the whole life of the store, so compare this one where a value may come back. */
+  readonly modRevision: Revision
+  /** Writes since creation, from 1. */
+  readonly version: number
+}
+
+/** One item that one entry changed. */
+export interface Change {
+  readonly type: 'put' | 'delete'
+  readonly key: string
+  readonly revision: Revision
+  /** Null exactly when `type` is 'delete'. */
+  readonly item: Item | null
+  readonly previous: Item | null
+}

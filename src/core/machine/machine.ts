@@ -1,0 +1,229 @@
+import { assert, unreachable } from '../../base/assert.ts'
+import { equalBytes } from '../../base/bytes.ts'
+import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
+import * as limits from '../limits.ts'
+import type { Index } from '../types.ts'
+import type { Command, CompareAndSwap, Proposal, Result, SessionId } from './command.ts'
+import { History, type HistoryLimits } from './history.ts'
+import type { Change, Item } from './item.ts'
+import { applyDelta, type Members, type MembersDelta, noMembers } from './members.ts'
+import { type Session, type SessionLimits, Sessions } from './sessions.ts'
+import { hashItem, hashState } from './state-hash.ts'
+import { View } from './view.ts'
+
+/** What applying one proposal did. */
+export interface Applied {
+  readonly result: Result
+  /** True when the session had the result already: nothing was applied this time. */
+  readonly duplicate: boolean
+  readonly changes: readonly Change[]
+}
+
+/** Whether a delta of the member table took effect. A refused one changed nothing. */
+export type MembersResult =
+  | { readonly type: 'changed'; readonly members: Members }
+  | { readonly type: 'refused' }
+
+/** The whole replicated state after the entry at `index`. It stays as it is while the machine goes on. */
+export interface MachineSnapshot {
+  readonly index: Index
+  readonly items: ReadonlyOrderedMap<string, Item>
+  readonly sessions: ReadonlyOrderedMap<SessionId, Session>
+  readonly members: Members
+}
+
+/** Bounds of a machine. Those of sessions decide what applying does: they must be the same on every replica. */
+export interface MachineLimits extends SessionLimits, HistoryLimits {}
+
+/**
+ * The replicated state machine of the Store: items, sessions and members. A pure function of the log: the same
+ * entries make the same state and the same results on every replica, at any time and in any environment.
+ */
+export class Machine {
+  private readonly items: OrderedMap<string, Item>
+  private readonly sessions: Sessions
+  private readonly limits: MachineLimits
+  private table: Members
+  private applied: Index
+  /** Of all items together, kept up with every write so that replicas can compare often. */
+  private itemsHash = 0
+  /** The view of the present items; undefined once they have changed. */
+  private currentView: View | undefined
+  readonly history: History
+
+  /** The state before the first entry of the log, or that of a snapshot. */
+  constructor(machineLimits: MachineLimits = limits, snapshot: MachineSnapshot = emptySnapshot) {
+    this.limits = machineLimits
+    this.items = new OrderedMap()
+    for (const item of snapshot.items.values()) {
+      this.items.set(item.key, item)
+      this.itemsHash = (this.itemsHash + hashItem(item)) >>> 0
+    }
+    this.sessions = new Sessions(machineLimits, snapshot.sessions.values())
+    this.table = snapshot.members
+    this.applied = snapshot.index
+    this.history = new History(machineLimits, snapshot.index)
+  }
+
+  static restore(snapshot: MachineSnapshot, machineLimits: MachineLimits = limits): Machine {
+    return new Machine(machineLimits, snapshot)
+  }
+
+  /** The index of the last applied entry. Every entry of the log is applied, by one of the three methods below. */
+  get appliedIndex(): Index {
+    return this.applied
+  }
+
+  get members(): Members {
+    return this.table
+  }
+
+  /** Applies the proposal of the entry at `index`. */
+  apply(index: Index, proposal: Proposal): Applied {
+    this.advance(index)
+    const { session: id, seq, acked, command } = proposal
+    if (id === 0) return this.execute(index, command)
+    const session = this.sessions.use(index, id, acked)
+    if (session === undefined) return unapplied({ type: 'session-expired' })
+    if (command.type === 'close-session') {
+      this.sessions.close(id)
+      return unapplied({ type: 'written', revision: index })
+    }
+    if (seq <= session.floor) return unapplied({ type: 'stale' })
+    const first = session.results.get(seq)
+    if (first !== undefined) return { result: first, duplicate: true, changes: noChanges }
+    const applied = this.execute(index, command)
+    session.record(seq, applied.result, this.limits)
+    return applied
+  }
+
+  /** Applies an entry without a command: the first one of a leader, or a configuration change without a context. */
+  applyNoop(index: Index): void {
+    this.advance(index)
+  }
+
+  /** Applies the context of a configuration change. Raft must apply an empty change instead where it is refused. */
+  applyMembers(index: Index, delta: MembersDelta): MembersResult {
+    this.advance(index)
+    const members = applyDelta(this.table, delta, index)
+    if (members === 'refused') return { type: 'refused' }
+    this.table = members
+    return { type: 'changed', members }
+  }
+
+  get(key: string): Item | undefined {
+    return this.items.get(key)
+  }
+
+  /** The items as they are now, in constant time. */
+  view(): View {
+    if (this.currentView?.revision !== this.applied) {
+      this.currentView = new View(this.applied, this.items.clone())
+    }
+    return this.currentView
+  }
+
+  /** The whole state as it is now, in constant time. */
+  snapshot(): MachineSnapshot {
+    return {
+      index: this.applied,
+      items: this.items.clone(),
+      sessions: this.sessions.snapshot(),
+      members: this.table,
+    }
+  }
+
+  /**
+   * A hash of everything that applying depends on: equal states have equal hashes, however they came about, and two
+   * states that differ by accident have different ones but once in four billion times. Not for use against forgery.
+   */
+  hash(): number {
+    return hashState(this.applied, this.itemsHash, this.sessions.all(), this.table)
+  }
+
+  private advance(index: Index): void {
+    assert(index === this.applied + 1, `entry ${index} is applied after entry ${this.applied}`)
+    this.applied = index
+  }
+
+  private execute(index: Index, command: Command): Applied {
+    switch (command.type) {
+      case 'open-session':
+        return unapplied({ type: 'session', session: this.sessions.open(index, command.host) })
+      case 'close-session':
+        return unapplied({ type: 'session-expired' })
+      case 'put':
+        return written({ type: 'written', revision: index }, this.write(index, command.key, command.value))
+      case 'insert':
+        return this.compareAndSwap(index, { key: command.key, expected: null, value: command.value })
+      case 'delete':
+        return this.delete(index, command.key)
+      case 'compare-and-swap':
+        return this.compareAndSwap(index, command)
+      case 'barrier':
+        return unapplied({ type: 'written', revision: index })
+      default:
+        return unreachable(command)
+    }
+  }
+
+  private delete(index: Index, key: string): Applied {
+    const previous = this.items.get(key)
+    if (previous === undefined) return unapplied({ type: 'deleted', ok: false, revision: 0 })
+    return written({ type: 'deleted', ok: true, revision: index }, this.erase(index, previous))
+  }
+
+  /** Compares values as bytes; an insert is the case that expects none. */
+  private compareAndSwap(index: Index, command: Omit<CompareAndSwap, 'type'>): Applied {
+    const { key, expected, value } = command
+    const present = this.items.get(key)
+    const found = present?.value ?? null
+    const ok = expected === null || found === null ? expected === found : equalBytes(expected, found)
+    if (ok && value !== null) {
+      return written({ type: 'checked', ok, revision: index, value }, this.write(index, key, value))
+    }
+    if (ok && present !== undefined) {
+      return written({ type: 'checked', ok, revision: index, value: null }, this.erase(index, present))
+    }
+    return unapplied({ type: 'checked', ok, revision: present?.modRevision ?? 0, value: found })
+  }
+
+  private write(revision: Index, key: string, value: Uint8Array): Change {
+    const previous = this.items.get(key)
+    const createRevision = previous?.createRevision ?? revision
+    const version = (previous?.version ?? 0) + 1
+    const item: Item = { key, value, createRevision, modRevision: revision, version }
+    this.items.set(key, item)
+    this.itemsHash = (this.itemsHash + hashItem(item)) >>> 0
+    if (previous !== undefined) this.itemsHash = (this.itemsHash - hashItem(previous)) >>> 0
+    return this.changed({ type: 'put', key, revision, item, previous: previous ?? null })
+  }
+
+  private erase(revision: Index, previous: Item): Change {
+    this.items.delete(previous.key)
+    this.itemsHash = (this.itemsHash - hashItem(previous)) >>> 0
+    return this.changed({ type: 'delete', key: previous.key, revision, item: null, previous })
+  }
+
+  private changed(change: Change): Change {
+    this.history.add(change)
+    return change
+  }
+}
+
+const noChanges: readonly Change[] = []
+
+const emptySnapshot: MachineSnapshot = {
+  index: 0,
+  items: new OrderedMap(),
+  sessions: new OrderedMap(),
+  members: noMembers,
+}
+
+function unapplied(result: Result): Applied {
+  return { result, duplicate: false, changes: noChanges }
+}
+
+function written(result: Result, change: Change): Applied {
+  return { result, duplicate: false, changes: [change] }
+}
