@@ -1,0 +1,160 @@
+// Makes dist/: the browser module, the Node modules, the command, the demo and the types.
+//   node build.mjs                everything
+//   node build.mjs --if-needed    what `npm start` needs, and nothing when dist/ is newer than the sources
+
+import { execFile } from 'node:child_process'
+import { access, chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, extname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { build } from 'esbuild'
+
+const root = dirname(fileURLToPath(import.meta.url))
+const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+
+/** @type {import('esbuild').BuildOptions} */
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  splitting: true,
+  sourcemap: true,
+  metafile: true,
+  logLevel: 'warning',
+  legalComments: 'linked',
+  define: { __QUORATE_VERSION__: JSON.stringify(manifest.version) },
+}
+
+/**
+ * What simple-peer asks of Node, as small stand-ins: its streams, Buffer, random bytes and log weigh 25 KB compressed
+ * and need `process`, of which it uses what these files hold (6 KB with simple-peer itself).
+ */
+const browserAliases = Object.fromEntries(
+  ['readable-stream', 'buffer', 'randombytes', 'debug'].map(name => [
+    name,
+    join(root, `src/transport/shims/${name}.cts`),
+  ]),
+)
+
+/** @type {import('esbuild').BuildOptions} */
+const forBrowsers = {
+  ...common,
+  platform: 'browser',
+  conditions: ['browser'],
+  target: ['chrome100', 'firefox115', 'safari16'],
+  minify: true,
+  // Already bundled when a user's bundler meets it, so that it never meets a Node import.
+  alias: browserAliases,
+}
+
+/** The browser module: `quorate.js`, with WebRTC in a chunk of its own that loads on first use. */
+export function buildBrowser(outdir, options = {}) {
+  return build({
+    ...forBrowsers,
+    entryPoints: { quorate: join(root, 'src/browser.ts') },
+    chunkNames: '[name]-[hash]',
+    outdir,
+    ...options,
+  })
+}
+
+/** The Node modules and the command share chunks, so that `QuorateError` is one class in all of them. */
+export function buildNode(outdir, options = {}) {
+  return build({
+    ...common,
+    platform: 'node',
+    target: 'node20.19',
+    packages: 'external',
+    entryPoints: {
+      'node/node': join(root, 'src/node.ts'),
+      'node/server': join(root, 'src/server/index.ts'),
+      'node/testing': join(root, 'src/testing/index.ts'),
+      'cli/main': join(root, 'src/cli/main.ts'),
+    },
+    chunkNames: 'node/chunks/[name]-[hash]',
+    outdir,
+    ...options,
+  })
+}
+
+/** The demo: its script bundled with the library, everything else copied as it is. */
+export async function buildDemo(outdir) {
+  const source = join(root, 'demo')
+  await build({
+    ...forBrowsers,
+    entryPoints: { main: join(source, 'main.ts') },
+    chunkNames: '[name]-[hash]',
+    outdir,
+  })
+  await mkdir(outdir, { recursive: true })
+  for (const file of await listFiles(source)) {
+    if (['.ts', '.json'].includes(extname(file))) continue
+    const target = join(outdir, relative(source, file))
+    await mkdir(dirname(target), { recursive: true })
+    await copyFile(file, target)
+  }
+}
+
+/** Declarations. Their imports are rewritten to `.js`, which every resolution mode of every consumer understands. */
+export async function buildTypes(outdir) {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  await promisify(execFile)(process.execPath, [compiler, '-p', join(root, 'src'), '--outDir', outdir], {
+    cwd: root,
+  }).catch(error => {
+    throw new Error(`types: ${error.stdout}${error.stderr}`)
+  })
+  for (const file of await listFiles(outdir)) {
+    if (!file.endsWith('.d.ts')) continue
+    const text = await readFile(file, 'utf8')
+    const rewritten = text.replace(/((?:from|import) ?\(?\s*['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2')
+    if (rewritten !== text) await writeFile(file, rewritten)
+  }
+}
+
+async function buildAll({ types }) {
+  const dist = join(root, 'dist')
+  await rm(dist, { recursive: true, force: true })
+  await Promise.all([
+    buildBrowser(join(dist, 'browser')),
+    buildNode(dist),
+    buildDemo(join(dist, 'demo')),
+    types ? buildTypes(join(dist, 'types')) : undefined,
+  ])
+  const command = join(dist, 'cli/main.js')
+  const text = await readFile(command, 'utf8')
+  if (!text.startsWith('#!')) await writeFile(command, `#!/usr/bin/env node\n${text}`)
+  await chmod(command, 0o755)
+  // Written last: it tells the next `--if-needed` that the build came to its end.
+  await writeFile(join(dist, '.built'), '')
+}
+
+async function isCurrent() {
+  const built = await modifiedAt(join(root, 'dist/.built'))
+  const inputs = ['package.json', 'build.mjs'].map(name => join(root, name))
+  for (const folder of ['src', 'demo']) inputs.push(...(await listFiles(join(root, folder))))
+  const times = await Promise.all(inputs.map(modifiedAt))
+  return times.every(time => time < built)
+}
+
+async function modifiedAt(file) {
+  return access(file).then(
+    async () => (await stat(file)).mtimeMs,
+    () => 0,
+  )
+}
+
+async function listFiles(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const ifNeeded = process.argv.includes('--if-needed')
+  try {
+    if (!ifNeeded || !(await isCurrent())) await buildAll({ types: !ifNeeded })
+  } catch (error) {
+    // esbuild has printed what is wrong and where; its own error only repeats it.
+    if (!('errors' in error)) console.error(error.message)
+    process.exitCode = 1
+  }
+}
