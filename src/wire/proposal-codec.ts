@@ -1,0 +1,201 @@
+import type { Checked, Command, Proposal, Result } from '../core/machine/command.ts'
+import { isKey } from '../core/machine/key.ts'
+import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
+import { decode, encode, MalformedError } from './codec.ts'
+import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from './guards.ts'
+
+// Proposals lie in the logs of all replicas for as long as a log lasts: a number that once stood for a type stands
+// for it for ever, and new types go to the end of the lists.
+
+const commandTypes: readonly Command['type'][] = [
+  'open-session',
+  'close-session',
+  'put',
+  'insert',
+  'delete',
+  'compare-and-swap',
+  'barrier',
+]
+const commandNumbers = numbersOf(commandTypes)
+
+const resultTypes: readonly Result['type'][] = [
+  'session',
+  'written',
+  'checked',
+  'deleted',
+  'session-expired',
+  'stale',
+]
+const resultNumbers = numbersOf(resultTypes)
+
+const roles: readonly Role[] = ['voter', 'learner']
+const roleNumbers = numbersOf(roles)
+
+/** The data of a log entry: session, seq, acked, type of the command, its fields. */
+export function encodeProposal(proposal: Proposal): Uint8Array<ArrayBuffer> {
+  const { session, seq, acked, command } = proposal
+  const type = commandNumbers[command.type]
+  switch (command.type) {
+    case 'open-session':
+      return encode([session, seq, acked, type, command.host])
+    case 'close-session':
+    case 'barrier':
+      return encode([session, seq, acked, type])
+    case 'put':
+    case 'insert':
+      return encode([session, seq, acked, type, command.key, command.value])
+    case 'delete':
+      return encode([session, seq, acked, type, command.key])
+    case 'compare-and-swap':
+      return encode([session, seq, acked, type, command.key, command.expected, command.value])
+  }
+}
+
+/**
+ * A proposal, checked so far that the machine can apply it. Throws MalformedError; a leader asks before it logs what
+ * another host handed on. Values are copies: the machine keeps them long after the buffer they arrived in.
+ */
+export function decodeProposal(bytes: Uint8Array): Proposal {
+  const fields = asArray(decode(bytes), 4)
+  const session = asNatural(fields[0])
+  const seq = asNatural(fields[1])
+  const acked = asNatural(fields[2])
+  const command = asCommand(fields)
+  if (session === 0 ? command.type === 'close-session' : command.type === 'open-session') {
+    throw new MalformedError('a session is opened outside of all sessions and closed inside itself')
+  }
+  if (session !== 0 && seq === 0) throw new MalformedError('commands of a session are numbered from 1')
+  return { session, seq, acked, command }
+}
+
+function asCommand(fields: readonly unknown[]): Command {
+  const type = asOneOf(fields[3], commandTypes)
+  switch (type) {
+    case 'open-session':
+      return { type, host: asHost(fields[4]) }
+    case 'close-session':
+    case 'barrier':
+      return { type }
+    case 'put':
+    case 'insert':
+      return { type, key: asStoredKey(fields[4]), value: asValue(fields[5]) }
+    case 'delete':
+      return { type, key: asStoredKey(fields[4]) }
+    case 'compare-and-swap':
+      return {
+        type,
+        key: asStoredKey(fields[4]),
+        expected: asMaybeValue(fields[5]),
+        value: asMaybeValue(fields[6]),
+      }
+  }
+}
+
+export function encodeResult(result: Result): Uint8Array<ArrayBuffer> {
+  return encode(resultFields(result))
+}
+
+export function decodeResult(bytes: Uint8Array): Result {
+  return asResult(decode(bytes))
+}
+
+/** A result as data for `encode`. */
+export function resultFields(result: Result): readonly unknown[] {
+  const type = resultNumbers[result.type]
+  switch (result.type) {
+    case 'session':
+      return [type, result.session]
+    case 'written':
+      return [type, result.revision]
+    case 'checked':
+      return [type, result.ok, result.revision, result.value]
+    case 'deleted':
+      return [type, result.ok, result.revision]
+    case 'session-expired':
+    case 'stale':
+      return [type]
+  }
+}
+
+/** The reverse of `resultFields`, for what came out of `decode`. */
+export function asResult(value: unknown): Result {
+  const fields = asArray(value, 1)
+  const type = asOneOf(fields[0], resultTypes)
+  switch (type) {
+    case 'session':
+      return { type, session: asNatural(fields[1]) }
+    case 'written':
+      return { type, revision: asNatural(fields[1]) }
+    case 'checked':
+      return asChecked(fields)
+    case 'deleted':
+      return { type, ok: asBoolean(fields[1]), revision: asNatural(fields[2]) }
+    case 'session-expired':
+    case 'stale':
+      return { type }
+  }
+}
+
+function asChecked(fields: readonly unknown[]): Checked {
+  return {
+    type: 'checked',
+    ok: asBoolean(fields[1]),
+    revision: asNatural(fields[2]),
+    value: asMaybeValue(fields[3]),
+  }
+}
+
+/** The context of a configuration change. */
+export function encodeMembersDelta(delta: MembersDelta): Uint8Array<ArrayBuffer> {
+  return encode([delta.base, delta.set.map(memberFields), delta.removed])
+}
+
+export function decodeMembersDelta(bytes: Uint8Array): MembersDelta {
+  const fields = asArray(decode(bytes), 3)
+  return {
+    base: asNatural(fields[0]),
+    set: asArray(fields[1]).map(asMember),
+    removed: asArray(fields[2]).map(asNatural),
+  }
+}
+
+/** A member as data for `encode`. */
+export function memberFields(member: Member): readonly unknown[] {
+  return [member.replica, member.host, roleNumbers[member.role], roleNumbers[member.wanted]]
+}
+
+/** The reverse of `memberFields`, for what came out of `decode`. */
+export function asMember(value: unknown): Member {
+  const fields = asArray(value, 4)
+  return {
+    replica: asNatural(fields[0]),
+    host: asHost(fields[1]),
+    role: asOneOf(fields[2], roles),
+    wanted: asOneOf(fields[3], roles),
+  }
+}
+
+export function asStoredKey(value: unknown): string {
+  const key = asText(value)
+  if (!isKey(key)) throw new MalformedError('a key was expected')
+  return key
+}
+
+export function asHost(value: unknown): string {
+  const host = asText(value)
+  if (host === '') throw new MalformedError('the name of a host was expected')
+  return host
+}
+
+export function asValue(value: unknown): Uint8Array {
+  return asBytes(value).slice()
+}
+
+function asMaybeValue(value: unknown): Uint8Array | null {
+  return value === null ? null : asValue(value)
+}
+
+/** Objects instead of maps: a type is looked up for every proposal. */
+function numbersOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
+  return Object.fromEntries(names.map((name, number) => [name, number])) as Record<Name, number>
+}
