@@ -21,6 +21,8 @@ export interface ReadonlyOrderedMap<Key extends OrderedKey, Value> {
   /** In order of the keys. The map must not be changed while it is iterated; iterate over a clone instead. */
   entries(range?: OrderedRange<Key>): Generator<readonly [Key, Value]>
   values(range?: OrderedRange<Key>): Generator<Value>
+  /** A copy in constant time that can be changed; neither sees what is later done to the other. */
+  clone(): OrderedMap<Key, Value>
 }
 
 /** A map in the order of its keys: numbers by size, strings by UTF-16 code unit. */
@@ -48,7 +50,6 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
     return this.tree.delete(key)
   }
 
-  /** A copy in constant time; neither sees what is later done to the other. */
   clone(): OrderedMap<Key, Value> {
     const copy = new OrderedMap<Key, Value>()
     copy.tree = this.tree.clone()

@@ -1,3 +1,4 @@
+import { valueBytesMax } from '../core/limits.ts'
 import type { Checked, Command, Proposal, Result } from '../core/machine/command.ts'
 import { isKey } from '../core/machine/key.ts'
 import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
@@ -187,8 +188,11 @@ export function asHost(value: unknown): string {
   return host
 }
 
+/** The bytes of a stored value, as a copy. */
 export function asValue(value: unknown): Uint8Array {
-  return asBytes(value).slice()
+  const bytes = asBytes(value)
+  if (bytes.length > valueBytesMax) throw new MalformedError('a value is too large')
+  return bytes.slice()
 }
 
 function asMaybeValue(value: unknown): Uint8Array | null {

@@ -54,11 +54,8 @@ export class Machine {
   /** The state before the first entry of the log, or that of a snapshot. */
   constructor(machineLimits: MachineLimits = limits, snapshot: MachineSnapshot = emptySnapshot) {
     this.limits = machineLimits
-    this.items = new OrderedMap()
-    for (const item of snapshot.items.values()) {
-      this.items.set(item.key, item)
-      this.itemsHash = (this.itemsHash + hashItem(item)) >>> 0
-    }
+    this.items = snapshot.items.clone()
+    for (const item of this.items.values()) this.itemsHash = (this.itemsHash + hashItem(item)) >>> 0
     this.sessions = new Sessions(machineLimits, snapshot.sessions.values())
     this.table = snapshot.members
     this.applied = snapshot.index
