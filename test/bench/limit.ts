@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import type { Load, Measurement } from './drive.ts'
+import type { LimitMessage } from './limit-node.ts'
+import { endProcess, makeFolder, memberCount, nextMessage, startProcess } from './processes.ts'
+import type { System } from './system.ts'
+
+/** Three processes that do no more than any replicated log must: the ceiling of this machine. */
+export async function startLimit(): Promise<System> {
+  const folder = await makeFolder('limit')
+  const numbers = Array.from({ length: memberCount }, (_, number) => number)
+  const members = await Promise.all(
+    numbers.map(number =>
+      startProcess('limit-node.ts', [String(number), join(folder.path, `${number}.log`)]),
+    ),
+  )
+  const [leader] = members
+  if (leader === undefined) throw new Error('no leader')
+  for (const [from, member] of members.entries()) {
+    member.on('message', (message: LimitMessage) => {
+      if ('peer' in message) members[message.peer]?.send({ ...message, peer: from })
+    })
+  }
+  await nextMessage<LimitMessage>(leader, message => message.type === 'ready')
+  return {
+    async measure(load: Load): Promise<Measurement> {
+      leader.send({ type: 'load', load } satisfies LimitMessage)
+      const answer = await nextMessage<LimitMessage>(leader, message => message.type === 'measured')
+      if (answer.type !== 'measured') throw new Error('unreachable')
+      return answer.measurement
+    },
+    async close(): Promise<void> {
+      await Promise.all(members.map(endProcess))
+      await folder.remove()
+    },
+  }
+}
