@@ -95,3 +95,23 @@ export const badFramesMax = 16
 
 /** Members of one group: each one is a line of the replicated member table and a follower that the leader feeds. */
 export const membersMax = 256
+
+/** Body of one HTTP request: a value of the largest size, and room for what JSON adds to it by escaping. */
+export const httpBodyBytesMax = 2 * valueBytesMax
+
+/** Connections of one seed: browsers hold one for signaling and a few for the page. */
+export const httpConnectionsMax = 2048
+
+/** Watches over HTTP of one seed. Whoever needs more takes a host of their own. */
+export const httpWatchersMax = 256
+
+/** Bytes that may wait for a watching client, and how long it may take to read them before it is cut off. */
+export const httpWatchBufferedBytesMax = 1024 * 1024
+export const httpWatchDrainMs = 10_000
+
+/** Silence after which a watch sends a comment: proxies close what is idle for 30 to 60 seconds. */
+export const httpHeartbeatMs = 15_000
+
+/** Entries and bytes in one answer of a scan over HTTP; the rest is asked for behind the last key. */
+export const httpScanEntriesMax = 10_000
+export const httpScanBytesMax = 16 * 1024 * 1024
