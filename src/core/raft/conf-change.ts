@@ -1,0 +1,51 @@
+import { assert } from '../../base/assert.ts'
+import { isVoter } from '../quorum.ts'
+import type { Index, ReplicaId } from '../types.ts'
+import { changeMembership, isJoint, isLeaveJoint, type MembershipRefusal } from './membership.ts'
+import type { Raft } from './raft.ts'
+import { advanceCommit, broadcastAppend, sendAppend } from './replication.ts'
+import type { ConfChange, ConfState } from './types.ts'
+
+/** 'pending': another change is in the log and not yet applied. */
+export type ChangeRefusal = 'pending' | MembershipRefusal
+
+/**
+ * Why a leader must not append the change now, or null. One change at a time, and none before an entry of the leader's
+ * own term is applied: a leader starts with `pendingConfIndex` at its last entry, so that it knows of every change
+ * that a predecessor may have committed (the bug in single-server changes that Ongaro reported in 2015).
+ */
+export function changeRefusal(raft: Raft, change: ConfChange, pendingIndex: Index): ChangeRefusal | null {
+  if (raft.config.disableConfChangeValidation) return null
+  if (pendingIndex > raft.log.applied) return 'pending'
+  if (isJoint(raft.conf) && !isLeaveJoint(change)) return 'in-joint'
+  const result = changeMembership(raft.conf, change)
+  return result.type === 'refused' ? result.reason : null
+}
+
+/** A committed change is applied: from here on it is in force on this replica (Raft thesis §4.1, applied late). */
+export function applyConfChange(raft: Raft, change: ConfChange): ConfState {
+  const result = changeMembership(raft.conf, change)
+  assert(result.type === 'changed', 'a membership change was committed that cannot be made')
+  switchConfiguration(raft, result.change.conf, result.change.renewed)
+  return raft.conf
+}
+
+export function switchConfiguration(raft: Raft, conf: ConfState, renewed: readonly ReplicaId[]): void {
+  raft.setConfiguration(conf, renewed)
+  if (raft.role !== 'leader') return
+
+  const own = raft.progressOf(raft.id)
+  if (own === undefined || own.isLearner) {
+    // It leads on, without counting itself, until its followers elect another one; or it stops at once if told so.
+    if (raft.config.stepDownOnRemoval) raft.becomeFollower(raft.term, 0)
+    return
+  }
+  // Fewer voters may have to agree now: what they hold already may be committed by the change itself.
+  if (advanceCommit(raft)) {
+    broadcastAppend(raft)
+  } else {
+    // A new replica is probed at once instead of at the next heartbeat.
+    for (const progress of raft.progress) if (progress.id !== raft.id) sendAppend(raft, progress, false)
+  }
+  if (raft.leadTransferee !== 0 && !isVoter(conf, raft.leadTransferee)) raft.leadTransferee = 0
+}

@@ -1,0 +1,114 @@
+import { assert } from '../../base/assert.ts'
+import type { Index, Term } from '../types.ts'
+import { sliceWithin } from './entry-size.ts'
+import type { LogStorage } from './log-storage.ts'
+import type { ConfState, Entry, HardState, Snapshot } from './types.ts'
+
+/** A group without any member: what a replica knows before it hears of its first configuration. */
+export const emptyConfState: ConfState = {
+  voters: [],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+}
+
+/**
+ * The durable log, mirrored in memory. The engine repeats here what storage has made durable; nothing in here is
+ * durable by itself.
+ */
+export class MemoryLog implements LogStorage {
+  private hardState: HardState
+  private recent: Snapshot
+  /** The position that the log stands on: compacted, or (0, 0). Invariant: list[i].index === compacted + 1 + i. */
+  private compacted: Index
+  private compactedTerm: Term
+  private list: Entry[] = []
+
+  constructor(
+    initial: {
+      readonly hardState?: HardState
+      readonly snapshot?: Snapshot | undefined
+      readonly entries?: readonly Entry[]
+    } = {},
+  ) {
+    this.hardState = initial.hardState ?? { term: 0, vote: 0, commit: 0 }
+    this.recent = initial.snapshot ?? { index: 0, term: 0, conf: emptyConfState }
+    const first = initial.entries?.[0]
+    // Entries from before the snapshot may have been kept for slow followers; the term in front of them was not.
+    const overlaps = first !== undefined && first.index <= this.recent.index
+    this.compacted = overlaps ? first.index : this.recent.index
+    this.compactedTerm = overlaps ? first.term : this.recent.term
+    this.append(initial.entries ?? [])
+  }
+
+  initialState(): { readonly hardState: HardState; readonly conf: ConfState } {
+    return { hardState: this.hardState, conf: this.recent.conf }
+  }
+
+  firstIndex(): Index {
+    return this.compacted + 1
+  }
+
+  lastIndex(): Index {
+    return this.compacted + this.list.length
+  }
+
+  term(index: Index): Term | 'compacted' | 'unavailable' {
+    if (index < this.compacted) return 'compacted'
+    if (index === this.compacted) return this.compactedTerm
+    return this.list[index - this.compacted - 1]?.term ?? 'unavailable'
+  }
+
+  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' | 'unavailable' {
+    if (from <= this.compacted) return 'compacted'
+    if (end > this.lastIndex() + 1) return 'unavailable'
+    return sliceWithin(this.list, from - this.compacted - 1, end - this.compacted - 1, bytesMax)
+  }
+
+  snapshot(): Snapshot | 'unavailable' {
+    return this.recent
+  }
+
+  setHardState(hardState: HardState): void {
+    this.hardState = hardState
+  }
+
+  /** Appends; entries from the first one's index on are overwritten. What is compacted already is skipped. */
+  append(entries: readonly Entry[]): void {
+    const first = entries[0]
+    if (first === undefined) return
+    assert(first.index <= this.lastIndex() + 1, `entries from ${first.index} leave a gap in the log`)
+    const skipped = Math.max(0, this.firstIndex() - first.index)
+    if (skipped >= entries.length) return
+    this.list.length = first.index + skipped - this.firstIndex()
+    for (let i = skipped; i < entries.length; i++) this.list.push(entries[i] as Entry)
+  }
+
+  /** A leader's snapshot was installed. The log is kept where it holds the snapshot's position (Raft paper §7). */
+  applySnapshot(snapshot: Snapshot): void {
+    if (snapshot.index <= this.recent.index) return
+    const holds = this.term(snapshot.index) === snapshot.term
+    this.recent = snapshot
+    if (holds) return
+    this.list = []
+    this.compacted = snapshot.index
+    this.compactedTerm = snapshot.term
+  }
+
+  /** The replica's own snapshot, at an index it has applied. The log stays until it is compacted. */
+  setSnapshot(snapshot: Snapshot): void {
+    assert(this.term(snapshot.index) === snapshot.term, 'an own snapshot must stand on the own log')
+    this.recent = snapshot
+  }
+
+  /** Forgets entries up to and including `index`. */
+  compact(index: Index): void {
+    if (index <= this.compacted) return
+    const term = this.term(index)
+    assert(typeof term === 'number', `cannot compact to ${index}, beyond the log's end`)
+    this.list = this.list.slice(index - this.compacted)
+    this.compacted = index
+    this.compactedTerm = term
+  }
+}

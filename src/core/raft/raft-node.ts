@@ -1,0 +1,206 @@
+import type { Index, ReplicaId, Term } from '../types.ts'
+import { applyConfChange, type ChangeRefusal, changeRefusal } from './conf-change.ts'
+import type { RaftConfig } from './config.ts'
+import { startElection } from './election.ts'
+import { transferLeadership } from './leader.ts'
+import { blankMessage, type Message } from './message.ts'
+import type { ProgressState } from './progress.ts'
+import { draftChange, draftEntry, type ProposeResult, propose } from './proposal.ts'
+import { Raft, type Role } from './raft.ts'
+import { handleReadIndex } from './read-index.ts'
+import { type Ready, ReadyQueue } from './ready.ts'
+import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
+import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
+import type { ConfChange, ConfState } from './types.ts'
+
+/** What a leader knows of one replica. */
+export interface ReplicaProgress {
+  readonly id: ReplicaId
+  readonly match: Index
+  readonly next: Index
+  readonly state: ProgressState
+  readonly isLearner: boolean
+  readonly recentActive: boolean
+  /** Only heartbeats go to it until it answers. */
+  readonly isPaused: boolean
+  /** The index of the snapshot it is being sent, or 0. */
+  readonly pendingSnapshot: Index
+  readonly inflightMessages: number
+  readonly isInflightFull: boolean
+}
+
+export interface RaftStatus {
+  readonly id: ReplicaId
+  readonly term: Term
+  readonly vote: ReplicaId
+  readonly commit: Index
+  readonly applied: Index
+  readonly leader: ReplicaId
+  readonly role: Role
+  readonly conf: ConfState
+  /** Ascending by id, the leader itself included; empty on any other role. */
+  readonly progress: readonly ReplicaProgress[]
+  readonly leadTransferee: ReplicaId
+}
+
+/**
+ * One replica of one group: a state machine without clock, storage or network. Inputs are the calls below; effects
+ * come out of `ready`. It behaves like etcd-io/raft's RawNode, whose transcripts it passes.
+ *
+ * After every input, while `hasReady()`: take `ready()` and carry it out; see `Ready` for the order.
+ */
+export class RaftNode {
+  private readonly raft: Raft
+  private readonly readyQueue: ReadyQueue
+
+  constructor(config: RaftConfig) {
+    this.raft = new Raft(config)
+    this.readyQueue = new ReadyQueue(this.raft)
+  }
+
+  /** Time passes. */
+  tick(): void {
+    tick(this.raft)
+  }
+
+  /** A message of a peer, or a response of the local storage threads, arrives. */
+  step(message: Message): StepResult {
+    switch (message.type) {
+      case 'MsgStorageAppendResp':
+        storageAppended(this.raft, message)
+        return 'ok'
+      case 'MsgStorageApplyResp':
+        storageApplied(this.raft, message)
+        return 'ok'
+      default:
+        return stepPeer(this.raft, message)
+    }
+  }
+
+  /** Campaigns at once. False when it must not: it leads already, or is no voter, or has changes to apply first. */
+  campaign(): boolean {
+    return startElection(this.raft, this.raft.config.preVote ? 'pre-election' : 'election')
+  }
+
+  /** Proposes entries that are to follow each other. */
+  propose(data: readonly Uint8Array[]): ProposeResult {
+    return propose(this.raft, data.map(draftEntry), this.raft.id)
+  }
+
+  /** Proposes a membership change. One that the leader cannot make now is refused here, and appends nothing. */
+  proposeConfChange(change: ConfChange): ProposeResult {
+    if (this.raft.role === 'leader') {
+      const reason: ChangeRefusal | null = changeRefusal(this.raft, change, this.raft.pendingConfIndex)
+      if (reason !== null) return { type: 'refused', reason }
+    }
+    return propose(this.raft, [draftChange(change)], this.raft.id)
+  }
+
+  /** To be called for every committed change when it is applied, in its place among the entries. */
+  applyConfChange(change: ConfChange): ConfState {
+    return applyConfChange(this.raft, change)
+  }
+
+  /**
+   * Asks for an index that is not below any write acknowledged before now. It comes in `Ready.readStates` with the
+   * same context; a read is linearizable once that index is applied. The answer may be lost, so ask again after a
+   * while, with a context that was never used before, not even before a restart: a delayed answer would be believed.
+   */
+  readIndex(context: number): 'accepted' | 'no-leader' {
+    const { raft } = this
+    if (raft.leader === 0) return 'no-leader'
+    const isLeader = raft.role === 'leader'
+    const request: Message = {
+      ...blankMessage,
+      type: 'MsgReadIndex',
+      from: raft.id,
+      to: raft.leader,
+      context,
+    }
+    if (isLeader) handleReadIndex(raft, request)
+    else raft.send(request)
+    return 'accepted'
+  }
+
+  /** Asks the leader to hand over to another voter. Given up after an election timeout; `leader` tells the outcome. */
+  transferLeadership(to: ReplicaId): void {
+    const { raft } = this
+    if (raft.role === 'leader') transferLeadership(raft, to)
+    else stepPeer(raft, { ...blankMessage, type: 'MsgTransferLeader', from: to, to: raft.id })
+  }
+
+  /**
+   * A follower forgets its leader, so that it grants votes at once; used when the leader is known to be gone. Nothing
+   * happens on other roles, and with lease reads, whose promise it would break.
+   */
+  forgetLeader(): void {
+    if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') this.raft.leader = 0
+  }
+
+  /** The last message to the replica could not be delivered. */
+  reportUnreachable(id: ReplicaId): void {
+    const progress = this.leadersProgress(id)
+    if (progress !== undefined) handleUnreachable(progress)
+  }
+
+  /** The snapshot for the replica was delivered, or could not be. */
+  reportSnapshot(id: ReplicaId, ok: boolean): void {
+    const progress = this.leadersProgress(id)
+    if (progress !== undefined) handleSnapshotStatus(progress, !ok)
+  }
+
+  hasReady(): boolean {
+    return this.readyQueue.hasReady()
+  }
+
+  /** Takes what is to be done. Without asynchronous storage writes `advance` must follow before the next one. */
+  ready(): Ready {
+    return this.readyQueue.take()
+  }
+
+  /** The last Ready was carried out. Only without asynchronous storage writes. */
+  advance(): void {
+    this.readyQueue.advance()
+  }
+
+  /** Replaces the election timeout that was drawn for this term. A preferred leader gets a shorter one. */
+  setElectionTimeout(ticks: number): void {
+    this.raft.electionTimeout = ticks
+  }
+
+  status(): RaftStatus {
+    const { raft } = this
+    const isLeader = raft.role === 'leader'
+    return {
+      id: raft.id,
+      term: raft.term,
+      vote: raft.vote,
+      commit: raft.log.committed,
+      applied: raft.log.applied,
+      leader: raft.leader,
+      role: raft.role,
+      conf: raft.conf,
+      progress: isLeader ? raft.progress.map(describeProgress) : [],
+      leadTransferee: raft.leadTransferee,
+    }
+  }
+
+  private leadersProgress(id: ReplicaId) {
+    return this.raft.role === 'leader' ? this.raft.progressOf(id) : undefined
+  }
+}
+
+function describeProgress(progress: Raft['progress'][number]): ReplicaProgress {
+  return {
+    id: progress.id,
+    match: progress.match,
+    next: progress.next,
+    state: progress.state,
+    isLearner: progress.isLearner,
+    recentActive: progress.recentActive,
+    isPaused: progress.isPaused(),
+    pendingSnapshot: progress.pendingSnapshot,
+    inflightMessages: progress.inflights.count,
+    isInflightFull: progress.inflights.isFull(),
+  }
+}
