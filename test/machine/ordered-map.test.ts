@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { OrderedMap, type OrderedRange } from '../../src/base/ordered-map.ts'
+
+const key = fc.string({ unit: fc.constantFrom('a', 'b', '\u{1F600}', '\uffff', 'é'), maxLength: 3 })
+const bound = fc.option(key, { nil: undefined })
+const range: fc.Arbitrary<OrderedRange<string>> = fc.oneof(
+  fc.record({ gte: bound, lte: bound, reverse: fc.boolean() }),
+  fc.record({ gte: bound, lt: bound, reverse: fc.boolean() }),
+  fc.record({ gt: bound, lte: bound, reverse: fc.boolean() }),
+  fc.record({ gt: bound, lt: bound, reverse: fc.boolean() }),
+)
+
+test('a range yields what a sorted array filtered by the bounds holds', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(key, { maxLength: 100 }), range, (keys, range) => {
+      const map = mapOf(keys)
+      const expected = keys.filter(key => isWithin(range, key)).sort()
+      if (range.reverse === true) expected.reverse()
+      assert.deepEqual(
+        [...map.entries(range)].map(([key]) => key),
+        expected,
+      )
+      assert.deepEqual([...map.values(range)], expected)
+    }),
+  )
+})
+
+test('strings are ordered by code unit, not by code point and not by locale', () => {
+  assert.deepEqual(
+    [...mapOf(['\uffff', 'Z', 'a', '\u{1F600}', 'é']).values()],
+    ['Z', 'a', 'é', '\u{1F600}', '\uffff'],
+  )
+})
+
+test('a clone and its original never see what is done to the other', () => {
+  const step = fc.record({ turn: fc.nat(2), key: fc.nat(300), remove: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 400 }), steps => {
+      let maps = [new OrderedMap<number, number>()]
+      let models = [new Map<number, number>()]
+      steps.forEach(({ turn, key, remove }, now) => {
+        const at = turn % maps.length
+        const map = maps[at] as OrderedMap<number, number>
+        const model = models[at] as Map<number, number>
+        if (key === 0) {
+          maps = [...maps, map.clone()].slice(-3)
+          models = [...models, new Map(model)].slice(-3)
+        } else if (remove) assert.equal(map.delete(key), model.delete(key))
+        else {
+          map.set(key, now)
+          model.set(key, now)
+        }
+      })
+      maps.forEach((map, at) => {
+        const expected = [...(models[at] ?? [])].sort(([left], [right]) => left - right)
+        assert.deepEqual([...map.entries()], expected)
+        assert.equal(map.size, expected.length)
+      })
+    }),
+  )
+})
+
+function mapOf(keys: readonly string[]): OrderedMap<string, string> {
+  const map = new OrderedMap<string, string>()
+  for (const key of keys) map.set(key, key)
+  return map
+}
+
+function isWithin({ gt, gte, lt, lte }: OrderedRange<string>, key: string): boolean {
+  if (gt !== undefined && key <= gt) return false
+  if (gte !== undefined && key < gte) return false
+  if (lt !== undefined && key >= lt) return false
+  return lte === undefined || key <= lte
+}
