@@ -1,0 +1,65 @@
+// The import table of ARCHITECTURE.md: which part of the house may know which.
+
+/** A part of the house. An adapter is a room of its own within its folder: `storage/file`, `transport/webrtc`. */
+export type Room = string
+
+/** The ports: what the engine sees of storage and transport. */
+const ports = ['src/storage/storage.ts', 'src/transport/transport.ts']
+
+/** Adapters by folder: a file belongs to the one that its name begins with (`file-lock.ts` to `file`). */
+const adapters: Readonly<Record<string, readonly string[]>> = {
+  storage: ['memory', 'file', 'indexeddb'],
+  transport: ['memory', 'webrtc', 'relay'],
+}
+
+/** Rooms whose files run in browsers too, so that nothing of Node may be imported there. */
+const roomsWithoutNode = new Set(['base', 'core', 'wire', 'ports', 'engine', 'index', 'browser', 'demo'])
+
+/** The room of a file of `src` or `demo`, by its path from the root. Undefined for tests, which may know everything. */
+export function roomOf(path: string): Room | undefined {
+  if (ports.includes(path)) return 'ports'
+  if (path.startsWith('demo/')) return 'demo'
+  const [, folder = '', name = ''] = /^src\/(?:([^/]+)\/)?(.*)\.c?ts$/.exec(path) ?? []
+  if (folder === '') return path.startsWith('src/') ? name : undefined
+  const family = adapters[folder]
+  if (family === undefined) return folder
+  const adapter = family.find(candidate => name === candidate || name.startsWith(`${candidate}-`))
+  return adapter === undefined ? `${folder}/shared` : `${folder}/${adapter}`
+}
+
+/** Tells why `from` may not import `to`, or undefined where it may. */
+export function importFault(from: Room, to: Room): string | undefined {
+  if (from === to || allowed(from, to)) return undefined
+  return `${from} may not import ${to}`
+}
+
+export function nodeFault(from: Room): string | undefined {
+  return roomsWithoutNode.has(from) ? `${from} runs in browsers and may not import node:` : undefined
+}
+
+const foundations = ['base', 'core', 'wire', 'ports']
+
+function allowed(from: Room, to: Room): boolean {
+  const [folder, part] = from.split('/')
+  // What the adapters of one folder share, they may know; it may know none of them.
+  if (part !== undefined) return foundations.includes(to) || (part !== 'shared' && to === `${folder}/shared`)
+  if (from === 'testing') return !['server', 'cli', 'demo'].includes(to)
+  return (table[from] ?? []).includes(to) || (wires.has(from) && to.includes('/'))
+}
+
+/** Rooms that may import adapters: the platforms, where adapters are wired in, and what stands right of them. */
+const wires = new Set(['browser', 'node', 'server', 'cli', 'demo'])
+
+const table: Readonly<Record<Room, readonly Room[]>> = {
+  base: [],
+  core: ['base'],
+  wire: ['base', 'core'],
+  ports: ['base', 'core', 'wire'],
+  engine: foundations,
+  index: [...foundations, 'engine'],
+  browser: [...foundations, 'engine', 'index'],
+  node: [...foundations, 'engine', 'index'],
+  server: [...foundations, 'engine', 'index', 'node'],
+  cli: [...foundations, 'engine', 'index', 'node', 'server'],
+  demo: [...foundations, 'engine', 'index', 'browser'],
+}
