@@ -67,11 +67,13 @@ function bodyAfterParameters(
 ): number | undefined {
   const next = skipSpace(code, position)
   if (code[next] === '{') return next
-  if (code.startsWith('=>', next)) {
-    const body = skipSpace(code, next + 2)
-    return code[body] === '{' ? body : undefined
-  }
+  if (code.startsWith('=>', next)) return bodyAfterArrow(code, next)
   return code[next] === ':' ? bodyAfterType(code, pairs, next + 1) : undefined
+}
+
+function bodyAfterArrow(code: string, arrow: number): number | undefined {
+  const body = skipSpace(code, arrow + 2)
+  return code[body] === '{' ? body : undefined
 }
 
 /** Reads a return type and finds the brace behind it. Braces inside it follow an operator of types, or `is`. */
@@ -79,6 +81,8 @@ function bodyAfterType(code: string, pairs: ReadonlyMap<number, number>, start: 
   let seen = ':'
   for (let position = skipSpace(code, start); position < code.length; position = skipSpace(code, position)) {
     const character = code.charAt(position)
+    // An arrow behind parameters belongs to a function type; behind anything else it is the function's own.
+    if (code.startsWith('=>', position) && !seen.endsWith(')')) return bodyAfterArrow(code, position)
     if (character === '{' && !/([:|&<,([]|=>|\bis)$/.test(seen)) return isType(seen) ? position : undefined
     if (';)]}'.includes(character) || (character === '=' && code[position + 1] !== '>')) return undefined
     const close = '([{'.includes(character) ? pairs.get(position) : undefined
