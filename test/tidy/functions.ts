@@ -16,7 +16,9 @@ export function findFunctions(code: string): FunctionSpan[] {
   const { pairs, parents } = matchBrackets(code)
   const labelOf = (open: number): string => {
     const parent = parents.get(open)
-    return wordBefore(code, open) || (parent === undefined ? '' : wordBefore(code, parent))
+    const own = wordBefore(code, open)
+    if (own !== '' && own !== 'async' && own !== 'function') return own
+    return parent === undefined ? '' : wordBefore(code, parent)
   }
   const spans: FunctionSpan[] = []
   for (const [open, close] of pairs) {
