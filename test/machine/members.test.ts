@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { membersMax, votersMax } from '../../src/core/limits.ts'
+import {
+  applyDelta,
+  type Members,
+  type MembersDelta,
+  memberOfHost,
+  noMembers,
+  wasRemoved,
+} from '../../src/core/machine/members.ts'
+import {
+  type MembersPlan,
+  planDemote,
+  planFounding,
+  planJoin,
+  planPromote,
+  planRemove,
+} from '../../src/core/machine/members-plan.ts'
+
+const leader = 1
+
+test('the founder is the first replica and the only voter', () => {
+  const plan = planFounding(noMembers, 'a')
+  assert.deepEqual(stepsOf(plan), [{ type: 'add-voter', replica: 1 }])
+  assert.equal(shape(grow('a')), 'A')
+  assert.equal(codeOf(planFounding(grow('a'), 'b')), 'MEMBERSHIP_REFUSED')
+  assert.equal(codeOf(planJoin(noMembers, 'b')), 'MEMBERSHIP_REFUSED')
+})
+
+test('a host joins as a learner, once', () => {
+  const members = grow('a')
+  assert.deepEqual(stepsOf(planJoin(members, 'b')), [{ type: 'add-learner', replica: 2 }])
+  const joined = commit(members, planJoin(members, 'b'))
+  assert.equal(shape(joined), 'Ab')
+  assert.deepEqual(planJoin(joined, 'b'), { type: 'unchanged' })
+})
+
+test('a second voter waits for the third, then both vote in one change', () => {
+  const one = grow('abc')
+  const marking = planPromote(one, ['b'], leader)
+  assert.deepEqual(stepsOf(marking), [{ type: 'update', replica: 2 }])
+  const marked = commit(one, marking)
+  assert.equal(shape(marked), 'Ab*c')
+  assert.deepEqual(planPromote(marked, ['b'], leader), { type: 'unchanged' })
+  const widening = planPromote(marked, ['c'], leader)
+  assert.deepEqual(stepsOf(widening), [
+    { type: 'add-voter', replica: 2 },
+    { type: 'add-voter', replica: 3 },
+  ])
+  assert.equal(shape(commit(marked, widening)), 'ABC')
+})
+
+test('two hosts promoted together make three voters at once', () => {
+  const members = grow('abc')
+  assert.equal(shape(commit(members, planPromote(members, ['b', 'c'], leader))), 'ABC')
+})
+
+test('one of three that leaves takes another one out of the vote, never the leader', () => {
+  const three = promoted('abc')
+  assert.equal(shape(commit(three, planRemove(three, 'b', 1))), 'Ac*')
+  assert.equal(shape(commit(three, planRemove(three, 'b', 3))), 'a*C')
+  assert.equal(
+    shape(commit(three, planRemove(three, 'b', 2))),
+    'Ac*',
+    'the leader leaves: the lowest id stays',
+  )
+  assert.deepEqual(stepsOf(planRemove(three, 'b', 3)), [
+    { type: 'add-learner', replica: 1 },
+    { type: 'remove', replica: 2 },
+  ])
+})
+
+test('a demoted voter is wanted no more, and the one that waits comes back with the next', () => {
+  const three = promoted('abc')
+  const demoted = commit(three, planDemote(three, 'c', leader))
+  assert.equal(shape(demoted), 'Ab*c')
+  assert.deepEqual(planDemote(demoted, 'c', leader), { type: 'unchanged' })
+  assert.equal(shape(commit(demoted, planPromote(demoted, ['c'], leader))), 'ABC')
+})
+
+test('a waiting voter takes the place of one that leaves, and nobody else changes', () => {
+  const four = promoted('abcd')
+  assert.equal(shape(four), 'ABCd*')
+  assert.deepEqual(stepsOf(planRemove(four, 'b', leader)), [
+    { type: 'add-voter', replica: 4 },
+    { type: 'remove', replica: 2 },
+  ])
+  assert.equal(shape(commit(four, planRemove(four, 'b', leader))), 'ACD')
+})
+
+test('the last wanted voter is neither demoted nor removed', () => {
+  const members = grow('ab')
+  assert.equal(codeOf(planDemote(members, 'a', leader)), 'LAST_VOTER')
+  assert.equal(codeOf(planRemove(members, 'a', leader)), 'LAST_VOTER')
+})
+
+test('strangers are refused', () => {
+  const members = grow('a')
+  assert.equal(codeOf(planPromote(members, ['a', 'x'], leader)), 'NOT_MEMBER')
+  assert.equal(codeOf(planDemote(members, 'x', leader)), 'NOT_MEMBER')
+  assert.equal(codeOf(planRemove(members, 'x', leader)), 'NOT_MEMBER')
+})
+
+test('voters and members have an upper bound', () => {
+  let members = grow('a')
+  for (let i = 1; i < membersMax; i++) members = commit(members, planJoin(members, `h${i}`))
+  assert.equal(codeOf(planJoin(members, 'x')), 'MEMBERSHIP_REFUSED')
+  const hosts = members.list.slice(0, votersMax + 1).map(member => member.host)
+  assert.equal(codeOf(planPromote(members, hosts, leader)), 'MEMBERSHIP_REFUSED')
+  assert.equal(planPromote(members, hosts.slice(1), leader).type, 'refused')
+  assert.equal(planPromote(members, hosts.slice(0, votersMax), leader).type, 'change')
+})
+
+test('a host that comes back after its removal is another replica, and the old id is banned', () => {
+  const members = grow('ab')
+  const removed = commit(members, planRemove(members, 'b', leader))
+  assert.equal(wasRemoved(removed, 2), true)
+  assert.equal(wasRemoved(removed, 3), false, 'not given out yet')
+  const back = commit(removed, planJoin(removed, 'b'))
+  assert.equal(memberOfHost(back, 'b')?.replica, 3)
+  assert.equal(wasRemoved(back, 2), true)
+})
+
+test('a delta that would break the table is refused, whoever wrote it', () => {
+  const members = grow('ab')
+  const delta = (changes: Partial<MembersDelta>): MembersDelta => ({
+    base: members.revision,
+    set: [],
+    removed: [],
+    ...changes,
+  })
+  const learner = { replica: 3, host: 'c', role: 'learner', wanted: 'learner' } as const
+  assert.notEqual(applyDelta(members, delta({ set: [learner] }), 9), 'refused')
+  const broken: Partial<MembersDelta>[] = [
+    { base: members.revision - 1 },
+    { removed: [7] },
+    { removed: [1] },
+    { set: [{ ...learner, replica: 4 }] },
+    { set: [{ ...learner, replica: 0 }] },
+    { set: [{ ...learner, host: 'a' }] },
+    { set: [{ ...learner, replica: 2 }] },
+    { set: [{ ...learner, role: 'voter' }] },
+    { set: [{ ...learner, role: 'voter', wanted: 'voter' }] },
+  ]
+  for (const changes of broken) assert.equal(applyDelta(members, delta(changes), 9), 'refused')
+})
+
+const request = fc.record({
+  type: fc.constantFrom('join', 'promote', 'demote', 'remove'),
+  hosts: fc.array(fc.constantFrom(...'abcdefghijkl'), { minLength: 1, maxLength: 3 }),
+  leaderAt: fc.nat(8),
+})
+
+test('whatever is asked, voters are odd, ids are new, the leader keeps its vote, and only wanted members vote', () => {
+  fc.assert(
+    fc.property(fc.array(request, { maxLength: 60, size: 'max' }), requests => {
+      let members = grow('a')
+      const given = new Set([1])
+      for (const { type, hosts, leaderAt } of requests) {
+        const voters = members.list.filter(member => member.role === 'voter')
+        const leader = voters[leaderAt % voters.length]
+        assert.ok(leader !== undefined)
+        const [host = ''] = hosts
+        const plan = {
+          join: () => planJoin(members, host),
+          promote: () => planPromote(members, hosts, leader.replica),
+          demote: () => planDemote(members, host, leader.replica),
+          remove: () => planRemove(members, host, leader.replica),
+        }[type as 'join']()
+        if (plan.type !== 'change') continue
+        assert.ok(plan.steps.length > 0)
+        const before = members
+        members = commit(members, plan)
+        assert.notEqual(members, before)
+        assert.equal(members.list.filter(member => member.role === 'voter').length % 2, 1)
+        for (const member of members.list) {
+          assert.ok(member.role === 'learner' || member.wanted === 'voter')
+          if (memberOfHost(before, member.host) !== undefined) continue
+          assert.ok(!given.has(member.replica))
+          given.add(member.replica)
+        }
+        if (memberOfHost(members, leader.host)?.wanted === 'voter') {
+          assert.equal(memberOfHost(members, leader.host)?.role, 'voter')
+        }
+        const waiting = members.list.filter(member => member.wanted !== member.role)
+        assert.ok(waiting.length <= 1)
+      }
+    }),
+  )
+})
+
+/** A group with these hosts, one letter each, the first one its voter. */
+function grow(hosts: string): Members {
+  const [founder = '', ...others] = hosts
+  let members = commit(noMembers, planFounding(noMembers, founder))
+  for (const host of others) members = commit(members, planJoin(members, host))
+  return members
+}
+
+/** The same, with all of them promoted. */
+function promoted(hosts: string): Members {
+  const members = grow(hosts)
+  return commit(members, planPromote(members, [...hosts], leader))
+}
+
+/** The table after the plan, at the next index; unchanged when the delta is refused. */
+function commit(members: Members, plan: MembersPlan): Members {
+  assert.equal(plan.type, 'change')
+  if (plan.type !== 'change') return members
+  const after = applyDelta(members, plan.delta, members.revision + 1)
+  return after === 'refused' ? members : after
+}
+
+/** Voters in capitals, a star behind those that wait to vote. */
+function shape(members: Members): string {
+  return members.list
+    .map(({ host, role, wanted }) =>
+      role === 'voter' ? host.toUpperCase() : wanted === 'voter' ? `${host}*` : host,
+    )
+    .join('')
+}
+
+function stepsOf(plan: MembersPlan) {
+  return plan.type === 'change' ? plan.steps : []
+}
+
+function codeOf(plan: MembersPlan): string | undefined {
+  return plan.type === 'refused' ? plan.code : undefined
+}

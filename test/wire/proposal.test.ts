@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { valueBytesMax } from '../../src/core/limits.ts'
+import type { Command, Proposal, Result } from '../../src/core/machine/command.ts'
+import { Machine } from '../../src/core/machine/machine.ts'
+import type { MembersDelta, Role } from '../../src/core/machine/members.ts'
+import { encode, MalformedError } from '../../src/wire/codec.ts'
+import {
+  decodeMembersDelta,
+  decodeProposal,
+  decodeResult,
+  encodeMembersDelta,
+  encodeProposal,
+  encodeResult,
+} from '../../src/wire/proposal-codec.ts'
+import { mutated } from './mutated.ts'
+
+const natural = fc.maxSafeNat()
+const record = <Fields>(fields: { [Name in keyof Fields]: fc.Arbitrary<Fields[Name]> }) =>
+  fc.record(fields, { noNullPrototype: true })
+const key = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+const value = fc.uint8Array({ maxLength: 300 })
+const maybeValue = fc.option(value)
+const host = fc.string({ minLength: 1, maxLength: 20 })
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  record({ type: fc.constantFrom('put' as const, 'insert' as const), key, value }),
+  record({ type: fc.constant('delete' as const), key }),
+  record({ type: fc.constant('compare-and-swap' as const), key, expected: maybeValue, value: maybeValue }),
+  fc.constant<Command>({ type: 'barrier' }),
+)
+const positive = natural.map(number => Math.max(1, number))
+const proposal: fc.Arbitrary<Proposal> = fc.oneof(
+  record({ session: positive, seq: positive, acked: natural, command }),
+  record({ session: fc.constant(0), seq: fc.constant(0), acked: fc.constant(0), command }),
+  record({
+    session: fc.constant(0),
+    seq: fc.constant(0),
+    acked: fc.constant(0),
+    command: record({ type: fc.constant('open-session' as const), host }),
+  }),
+  record({
+    session: positive,
+    seq: positive,
+    acked: natural,
+    command: fc.constant<Command>({ type: 'close-session' }),
+  }),
+)
+const result: fc.Arbitrary<Result> = fc.oneof(
+  record({ type: fc.constant('session' as const), session: natural }),
+  record({ type: fc.constant('written' as const), revision: natural }),
+  record({
+    type: fc.constant('checked' as const),
+    ok: fc.boolean(),
+    revision: natural,
+    value: maybeValue,
+  }),
+  record({ type: fc.constant('deleted' as const), ok: fc.boolean(), revision: natural }),
+  fc.constantFrom<Result>({ type: 'session-expired' }, { type: 'stale' }),
+)
+const role = fc.constantFrom<Role>('voter', 'learner')
+const delta: fc.Arbitrary<MembersDelta> = record({
+  base: natural,
+  set: fc.array(record({ replica: natural, host, role, wanted: role }), { maxLength: 5 }),
+  removed: fc.array(natural, { maxLength: 5 }),
+})
+
+test('proposals, results and member changes come back equal', () => {
+  fc.assert(
+    fc.property(proposal, result, delta, (proposal, result, delta) => {
+      assert.deepEqual(decodeProposal(encodeProposal(proposal)), proposal)
+      assert.deepEqual(decodeResult(encodeResult(result)), result)
+      assert.deepEqual(decodeMembersDelta(encodeMembersDelta(delta)), delta)
+    }),
+  )
+})
+
+test('a decoded value does not keep the buffer alive that it arrived in', () => {
+  const bytes = encodeProposal({
+    session: 0,
+    seq: 0,
+    acked: 0,
+    command: { type: 'put', key: 'a', value: new Uint8Array(100) },
+  })
+  const { command } = decodeProposal(bytes)
+  assert.equal(command.type === 'put' && command.value.buffer.byteLength, 100)
+})
+
+test('what no client writes is malformed', () => {
+  const large = new Uint8Array(valueBytesMax + 1)
+  const proposals: readonly (readonly unknown[])[] = [
+    [],
+    [0, 0, 0],
+    [0, 0, 0, 7],
+    [0, 0, 0, -1],
+    [0, 0, 0, 'put', 'a', large],
+    [-1, 0, 0, 6],
+    [1, 1.5, 0, 6],
+    [1, 0, 0, 6],
+    [0, 0, 0, 1],
+    [1, 1, 0, 0, 'host'],
+    [0, 0, 0, 0, ''],
+    [0, 0, 0, 2, '', new Uint8Array(1)],
+    [0, 0, 0, 2, 'a'.repeat(1025), new Uint8Array(1)],
+    [0, 0, 0, 2, 'a', null],
+    [0, 0, 0, 2, 'a', 'text'],
+    [0, 0, 0, 2, 'a', large],
+    [0, 0, 0, 5, 'a', null],
+  ]
+  for (const fields of proposals) assert.throws(() => decodeProposal(encode(fields)), MalformedError)
+})
+
+test('mutated bytes are applied as some proposal, or are malformed, and never harm the machine', () => {
+  const machine = new Machine()
+  fc.assert(
+    fc.property(mutated(proposal.map(encodeProposal)), bytes => {
+      const proposal = orMalformed(() => decodeProposal(bytes))
+      if (proposal !== undefined) machine.apply(machine.appliedIndex + 1, proposal)
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('mutated results and member changes are decoded or malformed', () => {
+  fc.assert(
+    fc.property(
+      mutated(result.map(encodeResult)),
+      mutated(delta.map(encodeMembersDelta)),
+      (result, delta) => {
+        orMalformed(() => decodeResult(result))
+        const decoded = orMalformed(() => decodeMembersDelta(delta))
+        if (decoded !== undefined) new Machine().applyMembers(1, decoded)
+      },
+    ),
+    { numRuns: 1000 },
+  )
+})
+
+function orMalformed<Value>(decode: () => Value): Value | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    assert.ok(error instanceof MalformedError, String(error))
+    return undefined
+  }
+}

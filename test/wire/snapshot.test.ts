@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { snapshotChunkBytes } from '../../src/core/limits.ts'
+import { Machine, type MachineSnapshot } from '../../src/core/machine/machine.ts'
+import { noMembers } from '../../src/core/machine/members.ts'
+import { planFounding } from '../../src/core/machine/members-plan.ts'
+import { decode, encode, MalformedError } from '../../src/wire/codec.ts'
+import { encodeSnapshot, SnapshotDecoder } from '../../src/wire/snapshot-codec.ts'
+import { mutated } from './mutated.ts'
+
+test('a snapshot comes back as the same state', () => {
+  const machine = filled(200)
+  const restored = Machine.restore(decoded([...encodeSnapshot(machine.snapshot())]))
+  assert.equal(restored.hash(), machine.hash())
+  assert.equal(restored.appliedIndex, machine.appliedIndex)
+  assert.deepEqual(restored.members, machine.members)
+  assert.deepEqual([...restored.view().scan()], [...machine.view().scan()])
+})
+
+test('the state before any entry has a snapshot, too', () => {
+  const restored = Machine.restore(decoded([...encodeSnapshot(new Machine().snapshot())]))
+  assert.equal(restored.hash(), new Machine().hash())
+})
+
+test('equal states have equal snapshots, byte for byte', () => {
+  const snapshot = filled(50).snapshot()
+  assert.deepEqual([...encodeSnapshot(snapshot)], [...encodeSnapshot(Machine.restore(snapshot).snapshot())])
+})
+
+test('chunks are about as large as asked, and many', () => {
+  const chunks = [...encodeSnapshot(filled(3000).snapshot())]
+  assert.ok(chunks.length > 3)
+  for (const chunk of chunks) assert.ok(chunk.length < snapshotChunkBytes * 1.1)
+  for (const chunk of chunks.slice(1, -1)) assert.ok(chunk.length > snapshotChunkBytes / 4)
+})
+
+test('a snapshot with a chunk missing, doubled or out of order is malformed', () => {
+  const chunks = [...encodeSnapshot(filled(40).snapshot(), 500)]
+  const last = chunks.length - 1
+  assert.ok(last > 4)
+  for (let at = 0; at <= last; at++) {
+    const [before, after] = [chunks.slice(0, at), chunks.slice(at)]
+    assert.throws(() => decoded([...before, ...after.slice(1)]), MalformedError)
+    assert.throws(() => decoded([...before, ...after.slice(0, 1), ...after]), MalformedError)
+  }
+  assert.throws(() => decoded([...chunks].reverse()), MalformedError)
+  assert.throws(() => decoded([]), MalformedError)
+})
+
+test('a snapshot of a later format is malformed', () => {
+  const [header = new Uint8Array(), ...chunks] = encodeSnapshot(filled(5).snapshot())
+  const [version, ...fields] = decode(header) as unknown[]
+  assert.throws(() => decoded([encode([Number(version) + 1, ...fields]), ...chunks]), MalformedError)
+})
+
+test('an unsound state is malformed: members, revisions, keys', () => {
+  const sound = filled(1).snapshot()
+  const [founder] = sound.members.list
+  assert.ok(founder !== undefined)
+  const membersOf = (changes: Partial<MachineSnapshot['members']>): MachineSnapshot => ({
+    ...sound,
+    members: { ...sound.members, ...changes },
+  })
+  const unsound: readonly MachineSnapshot[] = [
+    { ...sound, index: 1 },
+    membersOf({ nextReplica: 1 }),
+    membersOf({ nextReplica: 0, list: [] }),
+    membersOf({ revision: 999 }),
+    membersOf({ list: [founder, founder] }),
+    membersOf({ list: [{ ...founder, role: 'learner' }] }),
+  ]
+  for (const snapshot of unsound) assert.throws(() => decoded([...encodeSnapshot(snapshot)]), MalformedError)
+})
+
+test('mutated chunks are restored as some state, or are malformed', () => {
+  const chunks = [...encodeSnapshot(filled(6).snapshot(), 100)]
+  fc.assert(
+    fc.property(
+      fc.nat(),
+      mutated(fc.nat().map(at => chunks[at % chunks.length] as Uint8Array)),
+      (at, bytes) => {
+        try {
+          Machine.restore(
+            decoded(chunks.map((chunk, position) => (position === at % chunks.length ? bytes : chunk))),
+          ).hash()
+        } catch (error) {
+          assert.ok(error instanceof MalformedError, String(error))
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  )
+})
+
+/** A machine with a member, some sessions with results, and this many items. */
+function filled(items: number): Machine {
+  const machine = new Machine()
+  const plan = planFounding(noMembers, 'founder')
+  if (plan.type === 'change') machine.applyMembers(1, plan.delta)
+  machine.apply(2, { session: 0, seq: 0, acked: 0, command: { type: 'open-session', host: 'a' } })
+  machine.apply(3, { session: 0, seq: 0, acked: 0, command: { type: 'open-session', host: 'b' } })
+  for (let i = 0; i < items; i++) {
+    const value = new Uint8Array(100).fill(i)
+    const command = { type: i % 2 === 0 ? 'put' : 'insert', key: `key/${i}`, value } as const
+    machine.apply(4 + i, { session: 2 + (i % 2), seq: 1 + (i ^ 3), acked: 0, command })
+  }
+  return machine
+}
+
+function decoded(chunks: readonly Uint8Array[]): MachineSnapshot {
+  const decoder = new SnapshotDecoder()
+  for (const chunk of chunks) decoder.push(chunk)
+  return decoder.end()
+}
