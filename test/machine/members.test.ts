@@ -90,6 +90,14 @@ test('a waiting voter takes the place of one that leaves, and nobody else change
   assert.equal(shape(commit(four, planRemove(four, 'b', leader))), 'ACD')
 })
 
+test('a change that has nothing to do with the voters leaves them as they are', () => {
+  const five = promoted('abcde')
+  const four = commit(five, planDemote(five, 'b', 5))
+  assert.equal(shape(four), 'AbCd*E')
+  assert.deepEqual(stepsOf(planRemove(four, 'b', 1)), [{ type: 'remove', replica: 2 }])
+  assert.deepEqual(planPromote(four, ['d'], 1), { type: 'unchanged' })
+})
+
 test('the last wanted voter is neither demoted nor removed', () => {
   const members = grow('ab')
   assert.equal(codeOf(planDemote(members, 'a', leader)), 'LAST_VOTER')

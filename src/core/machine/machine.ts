@@ -32,7 +32,10 @@ export interface MachineSnapshot {
   readonly members: Members
 }
 
-/** Bounds of a machine. Those of sessions decide what applying does: they must be the same on every replica. */
+/**
+ * Bounds of a machine. Those of sessions decide what applying does: they must be the same on every replica, so that a
+ * change of their defaults is a change of the protocol.
+ */
 export interface MachineLimits extends SessionLimits, HistoryLimits {}
 
 /**
@@ -47,7 +50,7 @@ export class Machine {
   private applied: Index
   /** Of all items together, kept up with every write so that replicas can compare often. */
   private itemsHash = 0
-  /** The view of the present items; undefined once they have changed. */
+  /** Dropped with the next entry: a view that nobody wants must not keep old values alive. */
   private currentView: View | undefined
   readonly history: History
 
@@ -114,9 +117,7 @@ export class Machine {
 
   /** The items as they are now, in constant time. */
   view(): View {
-    if (this.currentView?.revision !== this.applied) {
-      this.currentView = new View(this.applied, this.items.clone())
-    }
+    this.currentView ??= new View(this.applied, this.items.clone())
     return this.currentView
   }
 
@@ -141,6 +142,7 @@ export class Machine {
   private advance(index: Index): void {
     assert(index === this.applied + 1, `entry ${index} is applied after entry ${this.applied}`)
     this.applied = index
+    this.currentView = undefined
   }
 
   private execute(index: Index, command: Command): Applied {
