@@ -1,7 +1,13 @@
 import { assert } from '../../base/assert.ts'
 import { isVoter } from '../quorum.ts'
-import type { Index, ReplicaId } from '../types.ts'
-import { changeMembership, isJoint, isLeaveJoint, type MembershipRefusal } from './membership.ts'
+import type { Index } from '../types.ts'
+import {
+  changeMembership,
+  isJoint,
+  isLeaveJoint,
+  type MembershipChange,
+  type MembershipRefusal,
+} from './membership.ts'
 import type { Raft } from './raft.ts'
 import { advanceCommit, broadcastAppend, sendAppend } from './replication.ts'
 import type { ConfChange, ConfState } from './types.ts'
@@ -24,14 +30,18 @@ export function changeRefusal(raft: Raft, change: ConfChange, pendingIndex: Inde
 
 /** A committed change is applied: from here on it is in force on this replica (Raft thesis §4.1, applied late). */
 export function applyConfChange(raft: Raft, change: ConfChange): ConfState {
+  // The configuration of a snapshot is in force as soon as it is accepted. What was handed out to be applied before
+  // lies below it, so its changes are contained in it already.
+  if (raft.log.unstable.snapshot !== null) return raft.conf
   const result = changeMembership(raft.conf, change)
   assert(result.type === 'changed', 'a membership change was committed that cannot be made')
-  switchConfiguration(raft, result.change.conf, result.change.renewed)
+  switchConfiguration(raft, result.change)
   return raft.conf
 }
 
-export function switchConfiguration(raft: Raft, conf: ConfState, renewed: readonly ReplicaId[]): void {
-  raft.setConfiguration(conf, renewed)
+/** Acts by another configuration from here on; a leader sends what it makes possible. */
+export function switchConfiguration(raft: Raft, change: MembershipChange): void {
+  raft.setConfiguration(change)
   if (raft.role !== 'leader') return
 
   const own = raft.progressOf(raft.id)
@@ -47,5 +57,5 @@ export function switchConfiguration(raft: Raft, conf: ConfState, renewed: readon
     // A new replica is probed at once instead of at the next heartbeat.
     for (const progress of raft.progress) if (progress.id !== raft.id) sendAppend(raft, progress, false)
   }
-  if (raft.leadTransferee !== 0 && !isVoter(conf, raft.leadTransferee)) raft.leadTransferee = 0
+  if (raft.leadTransferee !== 0 && !isVoter(raft.conf, raft.leadTransferee)) raft.leadTransferee = 0
 }

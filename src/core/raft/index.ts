@@ -9,6 +9,7 @@ export {
   type Message,
   type MessageType,
 } from './message.ts'
+export type { ProgressState } from './progress.ts'
 export type { ProposeRefusal, ProposeResult } from './proposal.ts'
 export type { ReadState, Role } from './raft.ts'
 export { RaftNode, type RaftStatus, type ReplicaProgress } from './raft-node.ts'

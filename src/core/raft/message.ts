@@ -84,7 +84,7 @@ export const blankMessage: Message = {
 }
 
 /** True for what passes between a replica and its own storage; such a message is never accepted from a peer. */
-export function isStorageMessage(type: MessageType): boolean {
+export function isLocalMessage(type: MessageType): boolean {
   switch (type) {
     case 'MsgStorageAppend':
     case 'MsgStorageAppendResp':

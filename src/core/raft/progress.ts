@@ -1,6 +1,7 @@
 import { unreachable } from '../../base/assert.ts'
 import type { Index, ReplicaId } from '../types.ts'
 import { Inflights } from './inflights.ts'
+import { type MembershipChange, replicasOf } from './membership.ts'
 
 /**
  * How a leader sends to a follower. 'probe': where the logs match is unknown, so one message at a time. 'replicate':
@@ -150,4 +151,24 @@ export class Progress {
   private lowerSentCommit(): void {
     this.sentCommit = Math.min(this.sentCommit, this.next - 1)
   }
+}
+
+/**
+ * The progress of every replica of a new configuration: what is known of those that stay is kept. A new one counts as
+ * active, or CheckQuorum could end the leadership before it had a chance to answer.
+ */
+export function progressAfter(
+  known: readonly Progress[],
+  { conf, renewed }: MembershipChange,
+  options: { readonly next: Index; readonly window: Window },
+): Progress[] {
+  return replicasOf(conf).map(id => {
+    const isLearner = conf.learners.includes(id)
+    const progress = renewed.includes(id) ? undefined : known.find(each => each.id === id)
+    if (progress === undefined) {
+      return new Progress({ id, match: 0, isLearner, recentActive: true, ...options })
+    }
+    progress.isLearner = isLearner
+    return progress
+  })
 }

@@ -13,6 +13,8 @@ import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
 import type { ConfChange, ConfState } from './types.ts'
 
+export type { Ready } from './ready.ts'
+
 /** What a leader knows of one replica. */
 export interface ReplicaProgress {
   readonly id: ReplicaId
@@ -190,7 +192,7 @@ export class RaftNode {
   }
 }
 
-function describeProgress(progress: Raft['progress'][number]): ReplicaProgress {
+export function describeProgress(progress: Raft['progress'][number]): ReplicaProgress {
   return {
     id: progress.id,
     match: progress.match,

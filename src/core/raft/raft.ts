@@ -1,9 +1,9 @@
 import { assert } from '../../base/assert.ts'
 import type { Index, ReplicaId, Term } from '../types.ts'
 import { assertConfig, type RaftConfig } from './config.ts'
-import { replicasOf } from './membership.ts'
+import type { MembershipChange } from './membership.ts'
 import type { Message } from './message.ts'
-import { Progress, type Window } from './progress.ts'
+import { type Progress, progressAfter, type Window } from './progress.ts'
 import { RaftLog } from './raft-log.ts'
 import { ReadQueue } from './read-queue.ts'
 import type { ConfState, HardState } from './types.ts'
@@ -78,7 +78,7 @@ export class Raft {
     this.log.commitTo(Math.max(hardState.commit, config.applied))
     if (config.applied > this.log.applied) this.log.appliedTo(config.applied, 0)
     this.conf = conf
-    this.setConfiguration(conf, [])
+    this.setConfiguration({ conf, renewed: [] })
     this.becomeFollower(this.term, 0)
   }
 
@@ -145,21 +145,10 @@ export class Raft {
     this.earlyReads = []
   }
 
-  /**
-   * Makes `conf` the configuration to act by, and keeps what is known of the replicas that stay. A new one counts as
-   * active, or CheckQuorum could end the leadership before it had a chance to answer.
-   */
-  setConfiguration(conf: ConfState, renewed: readonly ReplicaId[]): void {
+  /** Makes the change's result the configuration to act by. */
+  setConfiguration(change: MembershipChange): void {
     const next = Math.max(this.log.lastIndex(), 1)
-    this.conf = conf
-    this.progress = replicasOf(conf).map(id => {
-      const isLearner = conf.learners.includes(id)
-      const known = renewed.includes(id) ? undefined : this.progressOf(id)
-      if (known === undefined) {
-        return new Progress({ id, match: 0, next, isLearner, recentActive: true, window: this.window })
-      }
-      known.isLearner = isLearner
-      return known
-    })
+    this.progress = progressAfter(this.progress, change, { next, window: this.window })
+    this.conf = change.conf
   }
 }

@@ -33,7 +33,7 @@ function install(raft: Raft, snapshot: Snapshot): boolean {
   }
   log.restore(snapshot)
   // The configuration of the snapshot replaces the own one whole; what was known of replicas belongs to the old log.
-  switchConfiguration(raft, snapshot.conf, replicasOf(snapshot.conf))
+  switchConfiguration(raft, { conf: snapshot.conf, renewed: replicasOf(snapshot.conf) })
   return true
 }
 

@@ -2,7 +2,7 @@ import { handleVoteRequest, handleVoteResponse, sendVote, startElection } from '
 import { entriesBytes } from './entry-size.ts'
 import { stepDefeated, stepFollower } from './follower.ts'
 import { stepLeader, tickLeader } from './leader.ts'
-import { blankMessage, isResponseMessage, isStorageMessage, type Message } from './message.ts'
+import { blankMessage, isLocalMessage, isResponseMessage, type Message } from './message.ts'
 import { entriesApplied, propose } from './proposal.ts'
 import type { Raft } from './raft.ts'
 import { snapshotApplied } from './snapshot.ts'
@@ -25,7 +25,7 @@ function tickElection(raft: Raft): void {
 
 /** Takes a message of another replica, or one to itself that waited for storage. */
 export function stepPeer(raft: Raft, message: Message): StepResult {
-  if (isStorageMessage(message.type)) return 'refused'
+  if (isLocalMessage(message.type)) return 'refused'
   if (isResponseMessage(message.type) && raft.progressOf(message.from) === undefined) return 'unknown-peer'
   // Whoever lags behind in terms must not change anything here; whoever is ahead is followed first (Raft paper §5.1).
   if (message.term !== 0 && message.term < raft.term) {
