@@ -36,6 +36,9 @@ const browserAliases = Object.fromEntries(
   ]),
 )
 
+/** Packages look for these before use. Here they look in vain even on a page that has them, and bundles shrink. */
+const absentInBrowsers = { process: 'undefined', Buffer: 'undefined', setImmediate: 'undefined' }
+
 /** @type {import('esbuild').BuildOptions} */
 const forBrowsers = {
   ...common,
@@ -45,6 +48,7 @@ const forBrowsers = {
   minify: true,
   // Already bundled when a user's bundler meets it, so that it never meets a Node import.
   alias: browserAliases,
+  define: { ...common.define, ...absentInBrowsers, global: 'globalThis' },
 }
 
 /** The browser module: `quorate.js`, with WebRTC in a chunk of its own that loads on first use. */
@@ -111,8 +115,8 @@ export async function buildTypes(outdir) {
   }
 }
 
-async function buildAll({ types }) {
-  const dist = join(root, 'dist')
+/** Everything, into an empty folder. Types take longest and are for publishing: `npm start` does without. */
+export async function buildPackage(dist, { types }) {
   await rm(dist, { recursive: true, force: true })
   await Promise.all([
     buildBrowser(join(dist, 'browser')),
@@ -151,7 +155,7 @@ async function listFiles(folder) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const ifNeeded = process.argv.includes('--if-needed')
   try {
-    if (!ifNeeded || !(await isCurrent())) await buildAll({ types: !ifNeeded })
+    if (!ifNeeded || !(await isCurrent())) await buildPackage(join(root, 'dist'), { types: !ifNeeded })
   } catch (error) {
     // esbuild has printed what is wrong and where; its own error only repeats it.
     if (!('errors' in error)) console.error(error.message)

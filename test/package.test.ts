@@ -1,0 +1,202 @@
+// What is published: small enough, free of Node where browsers load it, and usable by those who install it.
+
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import type { BuildOptions, BuildResult, Metafile } from 'esbuild'
+import { build, transform } from 'esbuild'
+
+interface BuildModule {
+  buildBrowser(outdir: string, options?: BuildOptions): Promise<BuildResult & { metafile: Metafile }>
+  buildPackage(dist: string, options: { readonly types: boolean }): Promise<void>
+}
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('..', import.meta.url))
+const { buildBrowser, buildPackage } = (await import(join(root, 'build.mjs'))) as BuildModule
+
+const folder = await mkdtemp(join(tmpdir(), 'quorate-package-'))
+after(() => rm(folder, { recursive: true, force: true }))
+
+describe('the browser module', () => {
+  const outdir = join(folder, 'browser')
+  let metafile: Metafile = { inputs: {}, outputs: {} }
+  before(async () => {
+    metafile = (await buildBrowser(outdir, { sourcemap: false })).metafile
+  })
+
+  const compressedKilobytes = async (outputs: readonly string[]): Promise<number> => {
+    const sizes = outputs.map(async output => gzipSync(await readFile(join(outdir, basename(output)))).length)
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0) / 1024
+  }
+  const scripts = (): string[] => Object.keys(metafile.outputs).filter(output => output.endsWith('.js'))
+
+  /** What a page loads at once: the entry and what it imports statically, and so on. */
+  const loadedAtOnce = (): Set<string> => {
+    const entry = scripts().find(output => basename(output) === 'quorate.js')
+    assert.ok(entry !== undefined, 'the entry was built')
+    const loaded = new Set([entry])
+    for (const output of loaded) {
+      for (const { path, kind, external } of metafile.outputs[output]?.imports ?? []) {
+        if (kind === 'import-statement' && !external) loaded.add(path)
+      }
+    }
+    return loaded
+  }
+
+  test('holds no Node import and leaves none to the bundler of its user', () => {
+    const inputs = Object.entries(metafile.inputs)
+    const imports = inputs.flatMap(([path, input]) =>
+      input.imports.map(entry => `${path} imports ${entry.path}`),
+    )
+    assert.deepEqual(
+      imports.filter(line => line.includes('node:')),
+      [],
+    )
+    const external = Object.values(metafile.outputs).flatMap(output =>
+      output.imports.filter(entry => entry.external),
+    )
+    assert.deepEqual(external, [])
+  })
+
+  test('loads WebRTC in a chunk of its own', () => {
+    const atOnce = Array.from(loadedAtOnce(), output =>
+      Object.keys(metafile.outputs[output]?.inputs ?? {}),
+    ).flat()
+    const isPeer = (input: string): boolean => input.includes('node_modules/simple-peer/')
+    assert.ok(Object.keys(metafile.inputs).some(isPeer), 'simple-peer is bundled')
+    assert.ok(!atOnce.some(isPeer), 'simple-peer is not loaded at once')
+  })
+
+  test('stays inside its budget of 45 KB, and 60 KB with WebRTC, compressed', async () => {
+    const atOnce = await compressedKilobytes([...loadedAtOnce()])
+    const whole = await compressedKilobytes(scripts())
+    assert.ok(atOnce <= 45, `${atOnce.toFixed(1)} KB without WebRTC`)
+    assert.ok(whole <= 60, `${whole.toFixed(1)} KB with WebRTC`)
+  })
+
+  test('uses no name that only Node has', async () => {
+    // The bundler itself tells which names are free: it replaces those, and no property or string that looks alike.
+    const names = ['process', 'Buffer', 'global', 'setImmediate', 'require', '__dirname', '__filename']
+    const define = Object.fromEntries(names.map(name => [name, `NODE_${name}`]))
+    for (const output of scripts()) {
+      const { code } = await transform(await readFile(join(outdir, basename(output)), 'utf8'), { define })
+      assert.deepEqual(code.match(/.*NODE_\w+.*/g), null, basename(output))
+    }
+  })
+})
+
+describe('the package, installed', () => {
+  const consumer = join(folder, 'consumer')
+  const installed = join(consumer, 'node_modules/quorate')
+
+  before(async () => {
+    const staged = join(folder, 'staged')
+    await mkdir(staged)
+    for (const name of ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'ARCHITECTURE.md']) {
+      await cp(join(root, name), join(staged, name))
+    }
+    await buildPackage(join(staged, 'dist'), { types: true })
+    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--silent'], {
+      cwd: staged,
+      shell: true,
+    })
+    await mkdir(installed, { recursive: true })
+    await run('tar', ['-xzf', join(staged, stdout.trim()), '-C', installed, '--strip-components=1'])
+    const dependencies = await readdir(join(root, 'node_modules'))
+    for (const name of dependencies.filter(name => !name.startsWith('.'))) {
+      await symlink(join(root, 'node_modules', name), join(consumer, 'node_modules', name))
+    }
+    await writeFile(join(consumer, 'package.json'), JSON.stringify({ type: 'module' }))
+  })
+
+  const runScript = async (source: string): Promise<unknown> => {
+    await writeFile(join(consumer, 'script.js'), source)
+    const { stdout } = await run(process.execPath, ['script.js'], { cwd: consumer })
+    return JSON.parse(stdout)
+  }
+
+  test('is imported in Node by each of its names, with one class of errors', async () => {
+    const found = await runScript(`
+      import * as main from 'quorate'
+      import * as server from 'quorate/server'
+      import * as testing from 'quorate/testing'
+      console.log(JSON.stringify({
+        main: typeof main.openHost,
+        one: (server.QuorateError ?? main.QuorateError) === main.QuorateError,
+        server: Object.keys(server).length > 0,
+        testing: Object.keys(testing).length > 0,
+      }))`)
+    assert.deepEqual(found, { main: 'function', one: true, server: true, testing: true })
+  })
+
+  test('brings a command that runs', async () => {
+    const command = join(installed, 'dist/cli/main.js')
+    assert.match(await readFile(command, 'utf8'), /^#!\/usr\/bin\/env node\n/)
+    if (process.platform !== 'win32') assert.equal((await stat(command)).mode & 0o111, 0o111)
+  })
+
+  test('is bundled for browsers by a plain bundler, from its browser build alone', async () => {
+    await writeFile(join(consumer, 'page.js'), `import { openHost } from 'quorate'; openHost({})`)
+    const result = await build({
+      absWorkingDir: consumer,
+      entryPoints: ['page.js'],
+      bundle: true,
+      format: 'esm',
+      conditions: ['browser'],
+      outdir: 'out',
+      splitting: true,
+      metafile: true,
+      logLevel: 'silent',
+    })
+    const strangers = Object.keys(result.metafile.inputs).filter(
+      input => input !== 'page.js' && !input.startsWith('node_modules/quorate/dist/browser/'),
+    )
+    assert.deepEqual(strangers, [])
+  })
+
+  for (const [module, resolution] of [
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ] as const) {
+    test(`has types that are found by the ${resolution} resolution, whole and without our sources`, async () => {
+      await writeFile(
+        join(consumer, 'consumer.ts'),
+        `import { openHost, QuorateError } from 'quorate'
+         import * as server from 'quorate/server'
+         import * as testing from 'quorate/testing'
+         export const options: Parameters<typeof openHost>[0] | undefined = undefined
+         export const code: string = new QuorateError('TIMEOUT', 'late').code
+         export const all = [server, testing]
+         // @ts-expect-error: were the types lost, this would be any and compile.
+         new QuorateError(1)`,
+      )
+      const compiler = join(root, 'node_modules/typescript/bin/tsc')
+      const flags = ['--noEmit', '--strict', '--module', module, '--moduleResolution', resolution]
+      const target = ['--target', 'es2022', '--lib', 'es2022,esnext.disposable,dom', '--types', 'node']
+      const { stdout } = await run(process.execPath, [compiler, ...flags, ...target, 'consumer.ts'], {
+        cwd: consumer,
+      }).catch((error: { stdout: string }) => error)
+      assert.equal(stdout, '')
+    })
+  }
+})
+
+test('the top level holds what ARCHITECTURE.md names, and nothing else', async () => {
+  const folders = ['src', 'demo', 'test', 'e2e']
+  const papers = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE']
+  const settings = ['package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', 'build.mjs']
+  const made = ['node_modules', 'dist', 'test-results', 'playwright-report']
+  const allowed = new Set([...folders, ...papers, ...settings, ...made])
+  const entries = await readdir(root)
+  assert.deepEqual(
+    entries.filter(name => !name.startsWith('.') && !allowed.has(name)),
+    [],
+  )
+})
