@@ -1,4 +1,4 @@
-// The one file that knows sorted-btree: a B+ tree whose nodes are shared between clones until they are written.
+// The one file that knows sorted-btree: a B+ tree that shares nodes with its clones until they are written.
 import sortedBtree from 'sorted-btree'
 
 // The package is CommonJS: in an ES module its default import is `module.exports`, which holds the class.
@@ -6,7 +6,7 @@ const BTree = sortedBtree.default
 
 export type OrderedKey = string | number
 
-/** Bounds of an iteration; without any of them it runs over everything. Of `gt` and `gte` give one, as of `lt` and `lte`. */
+/** Bounds of an iteration: at most one at each end; without any it runs over everything. */
 export interface OrderedRange<Key extends OrderedKey> {
   readonly gt?: Key | undefined
   readonly gte?: Key | undefined

@@ -5,8 +5,8 @@ import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
 import { decode, encode, MalformedError } from './codec.ts'
 import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from './guards.ts'
 
-// Proposals lie in the logs of all replicas for as long as a log lasts: a number that once stood for a type stands
-// for it for ever, and new types go to the end of the lists.
+// Proposals lie in the logs of all replicas for as long as a log lasts: a number that once stood for a type
+// stands for it for ever, and new types go to the end of the lists.
 
 const commandTypes: readonly Command['type'][] = [
   'open-session',
@@ -53,8 +53,9 @@ export function encodeProposal(proposal: Proposal): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A proposal, checked so far that the machine can apply it. Throws MalformedError; a leader asks before it logs what
- * another host handed on. Values are copies: the machine keeps them long after the buffer they arrived in.
+ * A proposal, checked so far that the machine can apply it. Throws MalformedError; a leader asks before it
+ * logs what another host handed on. Values are copies: the machine keeps them long after the buffer they
+ * arrived in.
  */
 export function decodeProposal(bytes: Uint8Array): Proposal {
   const fields = asArray(decode(bytes), 4)

@@ -18,9 +18,10 @@ import {
   resultFields,
 } from './proposal-codec.ts'
 
-// A snapshot is a header and then records: sessions with their results, then items, all in the order of their keys.
-// Records are packed into chunks of about `snapshotChunkBytes`; each chunk is a message of its own, so that a snapshot
-// of any size is written and read in little memory. Chunks hold whole records: one of a large value is longer.
+// A snapshot is a header and then records: sessions with their results, then items, all in the order of their
+// keys. Records are packed into chunks of about `snapshotChunkBytes`; each chunk is a message of its own, so
+// that a snapshot of any size is written and read in little memory. Chunks hold whole records: one of a large
+// value is longer.
 
 const formatVersion = 1
 
@@ -86,8 +87,8 @@ interface Header {
 }
 
 /**
- * Puts a snapshot together from its chunks. Every method throws MalformedError, and nothing else, where the chunks are
- * not those of a sound snapshot; the decoder is then of no further use.
+ * Puts a snapshot together from its chunks. Every method throws MalformedError, and nothing else, where the
+ * chunks are not those of a sound snapshot; the decoder is then of no further use.
  */
 export class SnapshotDecoder {
   private readonly sessions = new OrderedMap<SessionId, Session>()

@@ -3,11 +3,11 @@ import { messageDepthMax, valueBytesMax } from '../core/limits.ts'
 import { decode, encode } from './codec.ts'
 
 /**
- * The bytes of a value as it lies in the store: null, booleans, finite numbers, well-formed strings, Uint8Arrays,
- * arrays and plain objects of these. Equal values have equal bytes, whatever the order of their members, so that they
- * can be compared as bytes. As in JSON, a member that is undefined is left out and symbols are no members; unlike in
- * JSON, nothing is converted: everything else, -0, NaN and holes in arrays included, is a TypeError that names the
- * place. Throws TOO_LARGE above `valueBytesMax` bytes.
+ * The bytes of a value as it lies in the store: null, booleans, finite numbers, well-formed strings,
+ * Uint8Arrays, arrays and plain objects of these. Equal values have equal bytes, whatever the order of their
+ * members, so that they can be compared as bytes. As in JSON, a member that is undefined is left out and
+ * symbols are no members; unlike in JSON, nothing is converted: everything else, -0, NaN and holes in arrays
+ * included, is a TypeError that names the place. Throws TOO_LARGE above `valueBytesMax` bytes.
  */
 export function encodeValue(value: unknown): Uint8Array<ArrayBuffer> {
   const walk: Walk = { path: [], left: valueBytesMax }
@@ -16,7 +16,7 @@ export function encodeValue(value: unknown): Uint8Array<ArrayBuffer> {
   return bytes
 }
 
-/** The value that the bytes stand for, made anew by every call. Throws MalformedError where they stand for none. */
+/** The value that the bytes stand for, new at every call. Throws MalformedError where they stand for none. */
 export function decodeValue(bytes: Uint8Array): unknown {
   return ownBytes(decode(bytes))
 }
@@ -24,7 +24,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
 interface Walk {
   /** Where the walk is, for the message of an error. */
   readonly path: (string | number)[]
-  /** Bytes that may still come, by a lower bound of what each part takes. It also ends a walk over a knot of objects. */
+  /** Bytes that may still come, by a lower bound for each part. It ends the walk over a knot of objects, too. */
   left: number
 }
 
@@ -131,7 +131,7 @@ function tooLarge(): QuorateError {
   return new QuorateError('TOO_LARGE', `a value has at most ${valueBytesMax} bytes`)
 }
 
-/** Byte strings come out of `decode` as windows on the stored bytes; whoever reads a value may change what they got. */
+/** Copies the byte strings, which `decode` takes from the stored bytes: a reader may change what it got. */
 function ownBytes(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Uint8Array) return value.slice()

@@ -161,7 +161,7 @@ const request = fc.record({
   leaderAt: fc.nat(8),
 })
 
-test('whatever is asked, voters are odd, ids are new, the leader keeps its vote, and only wanted members vote', () => {
+test('whatever is asked, voters are odd and wanted, ids are new, and the leader keeps its vote', () => {
   fc.assert(
     fc.property(fc.array(request, { maxLength: 60, size: 'max' }), requests => {
       let members = grow('a')

@@ -19,7 +19,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.constant<Command>({ type: 'barrier' }),
 )
 
-/** Sessions are named by their place among those opened so far; numbers repeat, jump and come out of order. */
+/**
+ * Sessions are named by their place among those opened so far; numbers repeat, jump and come out of order.
+ */
 const entry = fc.oneof(
   { weight: 1, arbitrary: fc.constant('noop' as const) },
   { weight: 1, arbitrary: fc.constant('open' as const) },
@@ -37,7 +39,7 @@ const entry = fc.oneof(
 )
 const entries = fc.array(entry, { maxLength: 80, size: 'max' })
 
-test('the machine answers and holds what the model does, through any retries, reorderings and evictions', () => {
+test('the machine answers and holds what the model does, through all retries and evictions', () => {
   fc.assert(
     fc.property(entries, entries => {
       const machine = new Machine(smallLimits)

@@ -9,8 +9,8 @@ interface ModelSession {
 }
 
 /**
- * What the machine shall do, written as plainly as possible and with nothing shared: a Map, lists that are searched
- * from end to end, and the sessions in the order of their use.
+ * What the machine shall do, written as plainly as possible and with nothing shared: a Map, lists that are
+ * searched from end to end, and the sessions in the order of their use.
  */
 export class Model {
   readonly items = new Map<string, Item>()

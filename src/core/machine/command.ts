@@ -40,9 +40,9 @@ export type Result =
   | Checked
   /** Of delete: whether the key existed, and the revision that deleted it (0 when it did not exist). */
   | { readonly type: 'deleted'; readonly ok: boolean; readonly revision: Revision }
-  /** The session is unknown: closed, evicted, or never opened. Nothing was applied, now; a lost attempt may have been. */
+  /** The session is closed, evicted or was never opened. Nothing was applied; an earlier attempt may be. */
   | { readonly type: 'session-expired' }
-  /** The session has forgotten this number. Nothing was applied, now; an earlier attempt may have been. */
+  /** The session has forgotten this number. Nothing was applied; an earlier attempt may be. */
   | { readonly type: 'stale' }
 
 /** Of insert and compare-and-swap. */

@@ -8,8 +8,8 @@ export interface HistoryLimits {
 }
 
 /**
- * The latest changes, for watchers that start in the past. Not part of the replicated state: a replica that was
- * restored from a snapshot knows less of the past than its peers, and says so.
+ * The latest changes, for watchers that start in the past. Not part of the replicated state: a replica that
+ * was restored from a snapshot knows less of the past than its peers, and says so.
  */
 export class History {
   private readonly limits: HistoryLimits
@@ -74,7 +74,7 @@ export class History {
   }
 }
 
-/** The memory that a change may keep alive; `previous` counts as well, because the change may be its last holder. */
+/** The memory that a change keeps alive, `previous` included: the change may be its last holder. */
 function footprint(change: Change): number {
   const values = (change.item?.value.length ?? 0) + (change.previous?.value.length ?? 0)
   return values + 2 * change.key.length + changeOverheadBytes

@@ -6,7 +6,7 @@ export interface Item {
   readonly value: Uint8Array
   /** The write that made the key exist. */
   readonly createRevision: Revision
-  /** The last write. Unique over the whole life of the store, so compare this one where a value may come back. */
+  /** The last write. Never the same again, so compare this one where a value may come back. */
   readonly modRevision: Revision
   /** Writes since creation, from 1. */
   readonly version: number

@@ -33,14 +33,14 @@ export interface MachineSnapshot {
 }
 
 /**
- * Bounds of a machine. Those of sessions decide what applying does: they must be the same on every replica, so that a
- * change of their defaults is a change of the protocol.
+ * Bounds of a machine. Those of sessions decide what applying does: they must be the same on every replica,
+ * so that a change of their defaults is a change of the protocol.
  */
 export interface MachineLimits extends SessionLimits, HistoryLimits {}
 
 /**
- * The replicated state machine of the Store: items, sessions and members. A pure function of the log: the same
- * entries make the same state and the same results on every replica, at any time and in any environment.
+ * The replicated state machine of the Store: items, sessions and members. A pure function of the log: the
+ * same entries make the same state and the same results on every replica, at any time and in any environment.
  */
 export class Machine {
   private readonly items: OrderedMap<string, Item>
@@ -69,7 +69,7 @@ export class Machine {
     return new Machine(machineLimits, snapshot)
   }
 
-  /** The index of the last applied entry. Every entry of the log is applied, by one of the three methods below. */
+  /** The index of the last entry. Every entry of the log comes through one of the three methods below. */
   get appliedIndex(): Index {
     return this.applied
   }
@@ -97,12 +97,12 @@ export class Machine {
     return applied
   }
 
-  /** Applies an entry without a command: the first one of a leader, or a configuration change without a context. */
+  /** Applies an entry without a command: the first of a leader, or a change of Raft's own. */
   applyNoop(index: Index): void {
     this.advance(index)
   }
 
-  /** Applies the context of a configuration change. Raft must apply an empty change instead where it is refused. */
+  /** Applies the context of a configuration change. Where it is refused, Raft must apply an empty change. */
   applyMembers(index: Index, delta: MembersDelta): MembersResult {
     this.advance(index)
     const members = applyDelta(this.table, delta, index)
@@ -132,8 +132,9 @@ export class Machine {
   }
 
   /**
-   * A hash of everything that applying depends on: equal states have equal hashes, however they came about, and two
-   * states that differ by accident have different ones but once in four billion times. Not for use against forgery.
+   * A hash of everything that applying depends on: equal states have equal hashes, however they came about,
+   * and two states that differ by accident have different ones but once in four billion times. Not for use
+   * against forgery.
    */
   hash(): number {
     return hashState(this.applied, this.itemsHash, this.sessions.all(), this.table)

@@ -4,8 +4,9 @@ import type { HostId, ReplicaId } from '../types.ts'
 import { type Member, type Members, type MembersDelta, memberOfHost, type Role } from './members.ts'
 
 /**
- * What the leader does about a request to change the membership, decided before anything is logged. It must be
- * planned against the applied table, and by a leader that has no membership change under way (Raft thesis §4.1).
+ * What the leader does about a request to change the membership, decided before anything is logged. It must
+ * be planned against the applied table, and by a leader that has no membership change under way (Raft thesis
+ * §4.1).
  */
 export type MembersPlan =
   /** Log a change with these steps and the encoded delta as its context; never without a step. */
@@ -35,7 +36,7 @@ export function planJoin(members: Members, host: HostId): MembersPlan {
   return planned(members, [...members.list, joined])
 }
 
-/** Members that shall vote: they do so at once where the number of voters stays odd, else with the next one. */
+/** Members that shall vote: at once where the number of voters stays odd, else together with the next. */
 export function planPromote(members: Members, hosts: readonly HostId[], leader: ReplicaId): MembersPlan {
   const stranger = hosts.find(host => memberOfHost(members, host) === undefined)
   if (stranger !== undefined) return notMember(stranger)
@@ -65,9 +66,10 @@ export function planRemove(members: Members, host: HostId, leader: ReplicaId): M
 }
 
 /**
- * Lets the wanted voters vote, all but one when their number is even: a fourth voter adds an acknowledgement to wait
- * for and no failure that is survived, and with a second one the loss of either stops the group. The one that waits
- * is the last that does not vote yet (so that nobody's role changes without need), else the last that does not lead.
+ * Lets the wanted voters vote, all but one when their number is even: a fourth voter adds an acknowledgement
+ * to wait for and no failure that is survived, and with a second one the loss of either stops the group. The
+ * one that waits is the last that does not vote yet (so that nobody's role changes without need), else the
+ * last that does not lead.
  */
 function settleRoles(list: readonly Member[], leader: ReplicaId): readonly Member[] {
   const wanted = list.filter(member => member.wanted === 'voter')

@@ -15,20 +15,21 @@ export interface Member {
 
 /**
  * The group's member table. Immutable.
- * Invariants: in the order of the replica ids; a host has one replica; the number of voters is odd, or zero in a
- * table without members; every voter is wanted as one.
+ *
+ * Invariants: in the order of the replica ids; a host has one replica; the number of voters is odd, or zero
+ * in a table without members; every voter is wanted as one.
  */
 export interface Members {
   /** The index of the entry that made this table; 0: none did. */
   readonly revision: Revision
-  /** The id of the next replica. Ids are never used again: all below that are not in the table are banned for ever. */
+  /** The id of the next replica. Ids are never used again: one below that is not in the table is banned. */
   readonly nextReplica: ReplicaId
   readonly list: readonly Member[]
 }
 
 /** A change of the member table as it travels in the log, in the context of a Raft configuration change. */
 export interface MembersDelta {
-  /** The `revision` of the table it was planned against. Applied to any other table it is refused as a whole. */
+  /** The `revision` of the table it was planned against. By any other table it is refused as a whole. */
   readonly base: Revision
   /** Members as they will be, new ones included, in the order of their ids. */
   readonly set: readonly Member[]
@@ -53,8 +54,9 @@ export function wasRemoved(members: Members, replica: ReplicaId): boolean {
 }
 
 /**
- * The table after the delta, or 'refused', decided from the two alone and so alike on every replica. A committed
- * delta is refused when another one came between its planning and its commit (two leaders planned, say).
+ * The table after the delta, or 'refused', decided from the two alone and so alike on every replica. A
+ * committed delta is refused when another one came between its planning and its commit (two leaders planned,
+ * say).
  */
 export function applyDelta(members: Members, delta: MembersDelta, revision: Revision): Members | 'refused' {
   if (delta.base !== members.revision) return 'refused'

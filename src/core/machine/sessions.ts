@@ -2,7 +2,7 @@ import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
 import type { HostId, Index } from '../types.ts'
 import type { Result, SessionId } from './command.ts'
 
-/** What the group remembers of one client, so that a retried command is not applied twice (Raft thesis §6.3). */
+/** What the group remembers of a client, so that no retry is applied twice (Raft thesis §6.3). */
 export interface Session {
   readonly id: SessionId
   readonly host: HostId
@@ -21,8 +21,8 @@ export interface SessionLimits {
 }
 
 /**
- * The sessions of a group. Everything here is replicated state: it changes by entries of the log only, never by time,
- * so that every replica forgets the same session at the same index.
+ * The sessions of a group. Everything here is replicated state: it changes by entries of the log only, never
+ * by time, so that every replica forgets the same session at the same index.
  */
 export class Sessions {
   private readonly limits: SessionLimits
@@ -75,8 +75,8 @@ export class Sessions {
   }
 
   /**
-   * Evicts the least recently used session. A scan, because it happens only when a session is opened in a full table,
-   * while an index by use would cost every single command.
+   * Evicts the least recently used session. A scan, because it happens only when a session is opened in a
+   * full table, while an index by use would cost every single command.
    */
   private evict(): void {
     let oldest: Session | undefined
@@ -108,9 +108,10 @@ export class LiveSession implements Session {
   }
 
   /**
-   * Keeps the result until its client acknowledges it. The window slides as that of IPsec does (RFC 4303 §3.4.3): it
-   * ends at the highest number seen, and what falls out of it at the low end is forgotten and never applied again.
-   * To refuse the new command instead would not be safe: its retry may find room and be applied after all.
+   * Keeps the result until its client acknowledges it. The window slides as that of IPsec does (RFC 4303
+   * §3.4.3): it ends at the highest number seen, and what falls out of it at the low end is forgotten and
+   * never applied again. To refuse the new command instead would not be safe: its retry may find room and be
+   * applied after all.
    */
   record(seq: number, result: Result, limits: SessionLimits): void {
     this.results.set(seq, result)

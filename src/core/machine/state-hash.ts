@@ -5,9 +5,9 @@ import type { Item } from './item.ts'
 import type { Members } from './members.ts'
 import type { Session } from './sessions.ts'
 
-// Hashes of parts are added up modulo 2^32, so that the whole can be kept up write by write and does not depend on the
-// order in which a map happens to be iterated (the additive multiset hash of Clarke et al., 2003). Each part is mixed
-// thoroughly before: sums of bare CRCs would cancel out, because a CRC is linear.
+// Hashes of parts are added up modulo 2^32, so that the whole can be kept up write by write and does not
+// depend on the order in which a map happens to be iterated (the additive multiset hash of Clarke et al.,
+// 2003). Each part is mixed thoroughly before: sums of bare CRCs would cancel out, because a CRC is linear.
 
 export function hashItem(item: Item): number {
   let hash = addText(itemSeed, item.key)

@@ -62,7 +62,7 @@ function rangeOf(options: ScanOptions): Range {
   return { ...low, ...high, reverse }
 }
 
-/** The least string greater than every one with this prefix; undefined where there is none. It need not be well formed. */
+/** The least string greater than all with this prefix, well-formed or not; undefined where there is none. */
 function afterPrefix(prefix: string): string | undefined {
   for (let length = prefix.length; length > 0; length--) {
     const unit = prefix.charCodeAt(length - 1)
