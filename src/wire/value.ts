@@ -24,7 +24,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
 interface Walk {
   /** Where the walk is, for the message of an error. */
   readonly path: (string | number)[]
-  /** Bytes that may still come, by a lower bound for each part. It ends the walk over a knot of objects, too. */
+  /** Bytes that may still come, by a lower bound. It also ends the walk over a knot of objects. */
   left: number
 }
 
