@@ -21,6 +21,8 @@ export type ErrorCode =
   | 'WRONG_CLUSTER' // the stored data or the peer belongs to another cluster or deployment
   | 'NOT_FOUNDED' // the founding was granted to another host, which has not shown up yet
   | 'UNREACHABLE' // no seed and no member could be reached
+  | 'UNSUPPORTED' // the peer runs another version, which does not know this request
+  | 'INTERNAL' // a mistake of this program stopped the host; nothing it acknowledged is lost
   | 'INSECURE_CONTEXT' // the page is neither https nor localhost: no WebCrypto, no Web Locks
 
 /** What is known of the effect of the failed call. */

@@ -1,0 +1,95 @@
+import { assert } from '../base/assert.ts'
+import type { Machine } from '../core/machine/machine.ts'
+import type { Message } from '../core/raft/message.ts'
+import type { Entry } from '../core/raft/types.ts'
+import type { Clock } from './clock.ts'
+
+/** Between two looks at the clock: a look costs about as much as an entry. */
+const entriesPerLook = 32
+
+/**
+ * Applies committed entries in order, in slices that leave room for everything else on the thread.
+ *
+ * Invariant: entries are applied to the machine that stands when they are; a snapshot is installed only when nothing
+ * that was queued before it is left (mutant M83).
+ */
+export class Applier {
+  machine: Machine
+  /** Payload applied since the last snapshot; the owner sets it back. */
+  bytesApplied = 0
+  private readonly apply: (machine: Machine, entry: Entry) => void
+  private readonly sliceMs: number
+  private readonly clock: Clock
+  private queue: Message[] = []
+  private position = 0
+
+  constructor(
+    machine: Machine,
+    options: {
+      readonly apply: (machine: Machine, entry: Entry) => void
+      readonly sliceMs: number
+      readonly clock: Clock
+    },
+  ) {
+    this.machine = machine
+    this.apply = options.apply
+    this.sliceMs = options.sliceMs
+    this.clock = options.clock
+  }
+
+  /** Queues the entries of a MsgStorageApply. */
+  add(message: Message): void {
+    this.queue.push(message)
+  }
+
+  /** Applies for at most a slice. `responses` tells Raft what is done; paused: there is more to do in another turn. */
+  run(sliceMs = this.sliceMs): { readonly responses: readonly Message[]; readonly isPaused: boolean } {
+    if (this.queue.length === 0) return { responses: [], isPaused: false }
+    const end = this.clock.now() + sliceMs
+    const responses: Message[] = []
+    for (let isPaused = false; !isPaused; ) {
+      const message = this.queue[0]
+      if (message === undefined) return { responses, isPaused: false }
+      isPaused = !this.finish(message, end)
+      if (isPaused) break
+      responses.push(...message.responses)
+      this.queue.shift()
+      this.position = 0
+    }
+    return { responses, isPaused: true }
+  }
+
+  /** Applies all that is queued, however long it takes. */
+  drain(): readonly Message[] {
+    return this.run(Number.POSITIVE_INFINITY).responses
+  }
+
+  /** Puts the state of a snapshot in the machine's place. Nothing may be queued. */
+  replace(machine: Machine): void {
+    assert(this.queue.length === 0, 'what lies before a snapshot is applied before it')
+    this.machine = machine
+    this.bytesApplied = 0
+  }
+
+  /** False when the slice is over before the message is. */
+  private finish(message: Message, end: number): boolean {
+    const { entries } = message
+    for (; this.position < entries.length; this.position++) {
+      if (this.position % entriesPerLook === entriesPerLook - 1 && this.clock.now() >= end) {
+        // Past this look in the next slice, even where the slice is shorter than a single entry.
+        this.applyNext(entries)
+        this.position++
+        return this.position >= entries.length
+      }
+      this.applyNext(entries)
+    }
+    return true
+  }
+
+  private applyNext(entries: readonly Entry[]): void {
+    const entry = entries[this.position]
+    assert(entry !== undefined, 'the position lies within the message')
+    this.bytesApplied += entry.data.length
+    this.apply(this.machine, entry)
+  }
+}

@@ -1,0 +1,44 @@
+import type { Proposal } from '../core/machine/command.ts'
+import type { Item } from '../core/machine/item.ts'
+import type { HostId, Revision } from '../core/types.ts'
+import type { Call } from './call.ts'
+import type { Bounds } from './key-filter.ts'
+import type { Answer } from './proposals.ts'
+import type { Consistency, Member, StoreStatus } from './types.ts'
+import type { ChangeSink } from './watchers.ts'
+
+/** How fresh a read must be. */
+export interface Freshness {
+  readonly consistency: Consistency
+  /** For 'session': the latest revision that the reader has seen. */
+  readonly atLeast: Revision
+}
+
+export interface ScanQuery {
+  readonly bounds: Bounds
+  readonly limit: number | undefined
+  readonly reverse: boolean
+}
+
+/** What came of a read, and the revision of the state it was read from. */
+export interface ReadResult {
+  readonly items: readonly Item[]
+  readonly revision: Revision
+}
+
+export type MemberChange = 'promote' | 'demote' | 'remove'
+
+/**
+ * What a Store works on: a replica of this host, or another host's through the network. Values are encoded bytes here.
+ * Every promise settles by the call's deadline.
+ */
+export interface Backend {
+  submit(proposal: Proposal, call: Call): Promise<Answer>
+  get(key: string, freshness: Freshness, call: Call): Promise<ReadResult>
+  scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult>
+  /** Begins at `from`, or with what comes after the call where undefined. Returns how to stop. */
+  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void
+  members(call: Call): Promise<readonly Member[]>
+  change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]>
+  status(): StoreStatus
+}

@@ -1,0 +1,75 @@
+import { QuorateError } from '../core/error.ts'
+import type { Clock } from './clock.ts'
+import type { CallOptions } from './types.ts'
+
+/** One call of the public face while it waits: when it must have ended, and who may end it before. */
+export interface Call {
+  /** In milliseconds of the engine's clock. */
+  readonly deadline: number
+  readonly signal: AbortSignal | undefined
+}
+
+export function startCall(clock: Clock, options: CallOptions, deadlineMsDefault: number): Call {
+  const ms = options.deadlineMs ?? deadlineMsDefault
+  if (typeof ms !== 'number' || !(ms > 0)) throw new TypeError('deadlineMs must be a number above 0')
+  options.signal?.throwIfAborted()
+  return { deadline: clock.now() + ms, signal: options.signal }
+}
+
+/**
+ * A promise with its two ends, a deadline and an abort signal. It settles exactly once, whoever comes first; the
+ * deadline is checked by the owner's `expire`, once a tick, because a timer for every call would cost more than the call.
+ */
+export class Pending<Value> {
+  readonly promise: Promise<Value>
+  readonly call: Call
+  private settle: { resolve: (value: Value) => void; reject: (error: unknown) => void } | undefined
+  private onAbort: (() => void) | undefined
+
+  constructor(call: Call, aborted?: () => void) {
+    this.call = call
+    this.promise = new Promise((resolve, reject) => {
+      this.settle = { resolve, reject }
+    })
+    const { signal } = call
+    if (signal === undefined) return
+    this.onAbort = () => {
+      this.reject(signal.reason)
+      aborted?.()
+    }
+    signal.addEventListener('abort', this.onAbort, { once: true })
+  }
+
+  get isSettled(): boolean {
+    return this.settle === undefined
+  }
+
+  resolve(value: Value): void {
+    const settle = this.release()
+    settle?.resolve(value)
+  }
+
+  reject(error: unknown): void {
+    const settle = this.release()
+    settle?.reject(error)
+  }
+
+  isDue(now: number): boolean {
+    return now >= this.call.deadline
+  }
+
+  private release() {
+    const settle = this.settle
+    this.settle = undefined
+    if (this.onAbort !== undefined) this.call.signal?.removeEventListener('abort', this.onAbort)
+    return settle
+  }
+}
+
+/** The error of a write whose fate nobody can tell any more. */
+export function outcomeUnknown(why: string, cause?: unknown): QuorateError {
+  return new QuorateError('OUTCOME_UNKNOWN', `${why}; whether the write took effect is not known`, {
+    outcome: 'unknown',
+    cause,
+  })
+}

@@ -1,0 +1,117 @@
+import { QuorateError } from '../core/error.ts'
+import type { Proposal } from '../core/machine/command.ts'
+import type { GroupId, HostId, Revision } from '../core/types.ts'
+import { asArray, asNatural } from '../wire/guards.ts'
+import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
+import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import { type Call, outcomeUnknown } from './call.ts'
+import type { Clock } from './clock.ts'
+import { asReadResult, freshnessFields } from './gateway.ts'
+import type { Bounds } from './key-filter.ts'
+import { asMembers } from './membership.ts'
+import type { Answer } from './proposals.ts'
+import type { RemoteWatches } from './remote-watches.ts'
+import type { Requests } from './requests.ts'
+import { retrying } from './retry.ts'
+import type { Member, StoreStatus } from './types.ts'
+import type { ChangeSink } from './watchers.ts'
+
+const changes: readonly MemberChange[] = ['promote', 'demote', 'remove']
+
+/** A Store over other hosts' replicas: each call goes to one gateway, and to another one when that is lost. */
+export class ClientBackend implements Backend {
+  private readonly group: GroupId
+  private readonly requests: Requests
+  private readonly clock: Clock
+  private readonly watches: RemoteWatches
+  /** A connected host that has a replica of the group. */
+  private readonly gateway: () => HostId | undefined
+  private readonly check: () => void
+
+  constructor(parts: {
+    readonly group: GroupId
+    readonly requests: Requests
+    readonly clock: Clock
+    readonly watches: RemoteWatches
+    readonly gateway: () => HostId | undefined
+    readonly check: () => void
+  }) {
+    this.group = parts.group
+    this.requests = parts.requests
+    this.clock = parts.clock
+    this.watches = parts.watches
+    this.gateway = parts.gateway
+    this.check = parts.check
+  }
+
+  /** A proposal of a session may be handed in again and again: it takes effect once. */
+  async submit(proposal: Proposal, call: Call): Promise<Answer> {
+    const body = [this.group, encodeProposal(proposal)]
+    let attempts = 0
+    const attempt = async () => {
+      const gateway = this.gatewayOrThrow()
+      attempts += 1
+      const [result, inner] = asArray(await this.requests.ask(gateway, 'submit', body, call), 2)
+      return { result: asResult(result), attempts: attempts - 1 + asNatural(inner) }
+    }
+    return retrying(this.clock, call, attempt).catch(error => {
+      // Our own patience ended, or the connection did: the gateway may have handed the command on.
+      const isLost =
+        error instanceof QuorateError && (error.code === 'TIMEOUT' || error.code === 'UNREACHABLE')
+      if (isLost && attempts > 0) throw outcomeUnknown('no answer came before the deadline', error)
+      throw error
+    })
+  }
+
+  async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
+    return asReadResult(await this.ask('get', [this.group, key, ...freshnessFields(freshness)], call))
+  }
+
+  async scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+    const { bounds, limit, reverse } = query
+    const body = [this.group, bounds, limit ?? null, reverse, ...freshnessFields(freshness)]
+    return asReadResult(await this.ask('scan', body, call))
+  }
+
+  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
+    this.check()
+    return this.watches.add(bounds, from, sink)
+  }
+
+  async members(call: Call): Promise<readonly Member[]> {
+    return asMembers(await this.ask('members', [this.group], call))
+  }
+
+  async change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
+    return asMembers(await this.ask('change', [this.group, changes.indexOf(change), hosts], call))
+  }
+
+  status(): StoreStatus {
+    return {
+      group: this.group,
+      role: 'client',
+      leader: undefined,
+      replica: 0,
+      term: 0,
+      commit: 0,
+      applied: this.watches.revision,
+      members: [],
+      keys: 0,
+    }
+  }
+
+  private ask(method: string, body: unknown, call: Call): Promise<unknown> {
+    return retrying(this.clock, call, async () =>
+      this.requests.ask(this.gatewayOrThrow(), method, body, call),
+    )
+  }
+
+  private gatewayOrThrow(): HostId {
+    this.check()
+    const gateway = this.gateway()
+    if (gateway !== undefined) return gateway
+    throw new QuorateError('UNREACHABLE', 'no host with a replica of the store is connected', {
+      retryable: true,
+    })
+  }
+}

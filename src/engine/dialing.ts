@@ -1,0 +1,32 @@
+import { dialsMax } from '../core/limits.ts'
+import type { GroupId, HostId } from '../core/types.ts'
+
+/** What the choice of connections depends on. */
+export interface DialView {
+  readonly self: HostId
+  /** Hosts that vote or lead in a group of which this host has a replica. */
+  readonly voters: readonly HostId[]
+  /** Groups that this host wants a member of: to join, or to work through it. */
+  readonly wantedGroups: readonly GroupId[]
+  readonly present: ReadonlySet<HostId>
+  /** The groups of which a connected host said that it has a replica; undefined before it said anything. */
+  groupsOf(host: HostId): ReadonlySet<GroupId> | undefined
+}
+
+/**
+ * The hosts to be connected to. Voters mesh and everybody else links to the voters, of whom there are few; whoever
+ * looks for a member asks a few of the hosts that are present until it has found two.
+ */
+export function chooseDials(view: DialView): ReadonlySet<HostId> {
+  const chosen = new Set(view.voters)
+  for (const group of view.wantedGroups) {
+    const present = [...view.present].sort()
+    const members = present.filter(host => view.groupsOf(host)?.has(group))
+    for (const host of members.slice(0, 2)) chosen.add(host)
+    if (members.length >= 2) continue
+    const unknown = present.filter(host => view.groupsOf(host) === undefined)
+    for (const host of unknown.slice(0, dialsMax)) chosen.add(host)
+  }
+  chosen.delete(view.self)
+  return chosen
+}

@@ -1,0 +1,177 @@
+import { QuorateError } from '../core/error.ts'
+import type { Change, Item } from '../core/machine/item.ts'
+import type { GroupId, HostId } from '../core/types.ts'
+import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
+import { decodeProposal, resultFields } from '../wire/proposal-codec.ts'
+import type { Backend, Freshness, ReadResult } from './backend.ts'
+import type { Call } from './call.ts'
+import { type Bounds, checkBounds } from './key-filter.ts'
+import { membersBody } from './membership.ts'
+import type { Outbox } from './outbox.ts'
+import type { Requests } from './requests.ts'
+
+/** Watches that one client may hold on one gateway. */
+const watchesPerClientMax = 1000
+
+interface Served {
+  readonly client: HostId
+  readonly id: number
+  /** Frames sent so far: the client sees from it whether one was lost. */
+  count: number
+  stop: () => void
+}
+
+/**
+ * Serves clients: hosts without a replica that work through ours. Watches are pushed as numbered frames; one every
+ * second says how far they have come, so that a client notices the loss of the last one, too.
+ */
+export class Gateway {
+  private readonly outbox: Outbox
+  private readonly backendOf: (group: GroupId) => Backend
+  private readonly revisionOf: (group: GroupId) => number
+  private readonly watches = new Map<string, Served & { readonly group: GroupId }>()
+
+  constructor(parts: {
+    readonly outbox: Outbox
+    readonly requests: Requests
+    /** Throws NOT_MEMBER where this host has no replica of the group. */
+    readonly backendOf: (group: GroupId) => Backend
+    readonly revisionOf: (group: GroupId) => number
+  }) {
+    this.outbox = parts.outbox
+    this.backendOf = parts.backendOf
+    this.revisionOf = parts.revisionOf
+    const { requests } = parts
+    requests.serve('submit', (_from, body, call) => this.submit(asArray(body, 2), call))
+    requests.serve('get', (_from, body, call) => this.get(asArray(body, 4), call))
+    requests.serve('scan', (_from, body, call) => this.scan(asArray(body, 6), call))
+    requests.serve('members', (_from, body, call) => this.members(asArray(body, 1), call))
+    requests.serve('watch', (from, body) => this.watch(from, asArray(body, 4)))
+    requests.serve('unwatch', (from, body) => this.unwatch(from, asArray(body, 1)))
+  }
+
+  /** Tells every client how far its watches have come. */
+  bookmark(): void {
+    for (const served of this.watches.values()) {
+      this.outbox.send(served.client, 'log', 'event', [
+        served.id,
+        served.count,
+        this.revisionOf(served.group),
+        null,
+        null,
+      ])
+    }
+  }
+
+  disconnected(peer: HostId): void {
+    for (const served of [...this.watches.values()]) if (served.client === peer) served.stop()
+  }
+
+  private async submit(body: readonly unknown[], call: Call): Promise<unknown> {
+    const { result, attempts } = await this.backendOf(asText(body[0])).submit(
+      decodeProposal(asBytes(body[1])),
+      call,
+    )
+    return [resultFields(result), attempts]
+  }
+
+  private async get(body: readonly unknown[], call: Call): Promise<unknown> {
+    const [group, key, consistency, atLeast] = body
+    const result = await this.backendOf(asText(group)).get(
+      asText(key),
+      asFreshness(consistency, atLeast),
+      call,
+    )
+    return readBody(result)
+  }
+
+  private async scan(body: readonly unknown[], call: Call): Promise<unknown> {
+    const [group, bounds, limit, reverse, consistency, atLeast] = body
+    const query = {
+      bounds: asBounds(bounds),
+      limit: limit === null ? undefined : asNatural(limit),
+      reverse: asBoolean(reverse),
+    }
+    return readBody(await this.backendOf(asText(group)).scan(query, asFreshness(consistency, atLeast), call))
+  }
+
+  private async members(body: readonly unknown[], call: Call): Promise<unknown> {
+    return membersBody(await this.backendOf(asText(body[0])).members(call))
+  }
+
+  private async watch(client: HostId, body: readonly unknown[]): Promise<unknown> {
+    const [groupField, idField, bounds, from] = body
+    const group = asText(groupField)
+    const id = asNatural(idField)
+    const key = `${client} ${id}`
+    const ofClient = [...this.watches.values()].filter(served => served.client === client)
+    if (ofClient.length >= watchesPerClientMax) {
+      throw new QuorateError('SYSTEM_BUSY', `a client has at most ${watchesPerClientMax} watches`, {
+        retryable: true,
+      })
+    }
+    this.watches.get(key)?.stop()
+    const served = { client, id, group, count: 0, stop: () => {} }
+    const start = from === null ? this.revisionOf(group) + 1 : asNatural(from)
+    const post = (revision: number, changes: unknown, error: unknown) =>
+      this.outbox.send(client, 'log', 'event', [id, ++served.count, revision, changes, error])
+    const stop = this.backendOf(group).watch(asBounds(bounds), start, {
+      changes: changes => post(changes.at(-1)?.revision ?? 0, changes.map(changeFields), null),
+      end: error => {
+        this.watches.delete(key)
+        if (error !== undefined) post(0, null, [error.code, error.message])
+      },
+    })
+    served.stop = stop
+    this.watches.set(key, served)
+    return start
+  }
+
+  private async unwatch(client: HostId, body: readonly unknown[]): Promise<unknown> {
+    this.watches.get(`${client} ${asNatural(body[0])}`)?.stop()
+    return null
+  }
+}
+
+const consistencies = ['linearizable', 'session', 'stale'] as const
+
+export function freshnessFields({ consistency, atLeast }: Freshness): readonly [number, number] {
+  return [consistencies.indexOf(consistency), atLeast]
+}
+
+function asFreshness(consistency: unknown, atLeast: unknown): Freshness {
+  return { consistency: asOneOf(consistency, consistencies), atLeast: asNatural(atLeast) }
+}
+
+function asBounds(value: unknown): Bounds {
+  if (typeof value !== 'object' || value === null) throw new TypeError('bounds were expected')
+  return checkBounds(value)
+}
+
+function changeFields(change: Change): readonly unknown[] {
+  return [change.key, change.revision, change.item?.value ?? null]
+}
+
+function readBody({ items, revision }: ReadResult): unknown {
+  return [items.map(itemFields), revision]
+}
+
+function itemFields(item: Item): readonly unknown[] {
+  return [item.key, item.value, item.createRevision, item.modRevision, item.version]
+}
+
+export function asReadResult(body: unknown): ReadResult {
+  const [items, revision] = asArray(body, 2)
+  return { items: asArray(items).map(asItem), revision: asNatural(revision) }
+}
+
+function asItem(value: unknown): Item {
+  const [key, bytes, createRevision, modRevision, version] = asArray(value, 5)
+  return {
+    key: asText(key),
+    value: asBytes(bytes),
+    createRevision: asNatural(createRevision),
+    modRevision: asNatural(modRevision),
+    version: asNatural(version),
+  }
+}

@@ -1,0 +1,380 @@
+import { Emitter, type Unsubscribe } from '../base/emitter.ts'
+import { QuorateError } from '../core/error.ts'
+import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
+import type { StoredHost } from '../storage/storage.ts'
+import type { Path } from '../transport/transport.ts'
+import { asArray, asText } from '../wire/guards.ts'
+import type { Backend } from './backend.ts'
+import { type Call, startCall } from './call.ts'
+import { ClientBackend } from './client-backend.ts'
+import { chooseDials } from './dialing.ts'
+import { Gateway } from './gateway.ts'
+import { handOver } from './hand-over.ts'
+import { Joining } from './joining.ts'
+import { Loop } from './loop.ts'
+import { groupOf, Membership } from './membership.ts'
+import { Outbox } from './outbox.ts'
+import type { EngineOptions, HostParts } from './parts.ts'
+import { PeerBook } from './peer-book.ts'
+import { RemoteWatches } from './remote-watches.ts'
+import type { Replica } from './replica.ts'
+import { closed, ReplicaBackend } from './replica-backend.ts'
+import { Requests } from './requests.ts'
+import { Snapshots } from './snapshots.ts'
+import { Store } from './store.ts'
+import type { CallOptions, HostEvents, HostInfo } from './types.ts'
+import { Writer } from './writer.ts'
+
+export interface StoreOptions extends CallOptions {
+  /** False: resolve as soon as the replica runs, even while no leader is known. Then only stale reads work at once. */
+  readonly waitForLeader?: boolean
+}
+
+/** Between two looks at whom to be connected to, where nothing else asks for one. */
+const dialEveryTicks = 10
+
+/**
+ * One process or tab of a cluster: an identity, a storage, a transport, and a replica of every store it opens.
+ * Made by `openHost`.
+ */
+export class Host {
+  readonly id: HostId
+  readonly cluster: string
+  private readonly parts: HostParts
+  private readonly options: EngineOptions
+  private readonly stored: StoredHost
+  private readonly emitter = new Emitter<HostEvents>(error => this.reportLater(error))
+  private readonly outbox: Outbox
+  private readonly writer: Writer
+  private readonly requests: Requests
+  private readonly snapshots: Snapshots
+  private readonly peerBook = new PeerBook()
+  private readonly membership: Membership
+  private readonly gateway: Gateway
+  private readonly joining: Joining
+  private readonly loop: Loop
+  private readonly stores = new Map<GroupId, Promise<Store>>()
+  private readonly opened = new Map<GroupId, Store>()
+  private readonly remoteWatches = new Map<GroupId, RemoteWatches>()
+  private lastWatch = 0
+  private ticksToDial = 0
+  private failure: QuorateError | undefined
+  private closing: Promise<void> | undefined
+
+  /** Starts a host over storage that was loaded. Rejects nothing: what is wrong with the world shows in the calls. */
+  static start(parts: HostParts, options: EngineOptions, stored: StoredHost): Host {
+    return new Host(parts, options, stored)
+  }
+
+  private constructor(parts: HostParts, options: EngineOptions, stored: StoredHost) {
+    this.id = parts.id
+    this.cluster = options.cluster
+    this.parts = parts
+    this.options = options
+    this.stored = stored
+    const failed = (error: unknown) => this.fail(error)
+    this.outbox = new Outbox(parts.transport, () => this.loop.deployment)
+    this.writer = new Writer(parts.storage, failed)
+    this.requests = new Requests(this.outbox, parts.clock)
+    const { outbox, writer, requests } = this
+    this.snapshots = new Snapshots({
+      parts,
+      outbox,
+      trailingEntries: options.trailingEntries,
+      failed,
+    })
+    this.membership = new Membership({ requests, clock: parts.clock, hostId: parts.id })
+    this.gateway = new Gateway({
+      outbox,
+      requests,
+      backendOf: group => this.backendOf(this.replicaOrThrow(group)),
+      revisionOf: group => this.loop.replicas.get(group)?.machine.appliedIndex ?? 0,
+    })
+    this.loop = new Loop({
+      parts,
+      tickMs: options.tickMs,
+      outbox,
+      writer,
+      requests,
+      snapshots: this.snapshots,
+      peerBook: this.peerBook,
+      events: {
+        ticked: now => this.ticked(now),
+        event: (from, body) => {
+          for (const watches of this.remoteWatches.values()) watches.receive(from, body)
+        },
+        hello: () => this.dial(),
+        toldRemoved: replica => this.joining.removed(replica),
+        failed,
+      },
+    })
+    this.joining = new Joining({
+      parts,
+      options,
+      loop: this.loop,
+      requests,
+      peerBook: this.peerBook,
+      replicaHost: { parts, options, outbox, writer, snapshots: this.snapshots },
+      changed: replica => this.replicaChanged(replica),
+      started: () => this.greetAll(),
+      dial: () => this.dial(),
+    })
+    this.serveMembership()
+    this.startTransport()
+  }
+
+  /** Undefined until the cluster was founded or joined for the first time. */
+  get deployment(): DeploymentId | undefined {
+    return this.loop.deployment
+  }
+
+  /** Why this host cannot go on, if so. */
+  get error(): QuorateError | undefined {
+    return this.failure
+  }
+
+  /**
+   * The store of that name. The first member of the cluster founds it, others join it as learners; on a client it
+   * works through another host. Resolves when a leader is known. Rejects at the deadline with UNREACHABLE (no seed,
+   * no member), NOT_FOUNDED, or NO_LEADER; the host goes on trying, and a later call may succeed.
+   */
+  async store(name = 'main', options: StoreOptions = {}): Promise<Store> {
+    if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name)) {
+      throw new TypeError('the name of a store has 1 to 64 letters, digits, dots, dashes or underscores')
+    }
+    this.check()
+    const call = startCall(this.parts.clock, options, this.options.deadlineMs)
+    const store = await this.storeOnce(name, call)
+    if (options.waitForLeader !== false && this.options.role === 'member') {
+      await this.joining.leaderKnown(this.replicaOrThrow(name), call)
+    }
+    return store
+  }
+
+  info(): HostInfo {
+    const { transport } = this.parts
+    return {
+      hostId: this.id,
+      cluster: this.cluster,
+      deployment: this.deployment,
+      peers: transport.peers(),
+      present: [...transport.present()].sort(),
+      stores: [...this.opened.values()].map(store => store.status()),
+      counters: transport.counters(),
+    }
+  }
+
+  on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe {
+    return this.emitter.on(name, listener)
+  }
+
+  /** Drops all connections and dials anew. Replicas, watches and waiting calls live on. */
+  reconnect(): void {
+    this.check()
+    this.parts.transport.reconnect()
+  }
+
+  /** Gives the leadership of every group away, where another voter can take it. Bounded by the election timeout. */
+  async handOver(): Promise<void> {
+    const led = [...this.loop.replicas.values()].filter(replica => replica.leads)
+    const patienceMs = this.options.electionTicks * this.options.tickMs
+    await Promise.all(led.map(replica => handOver(replica, this.parts.clock, patienceMs)))
+  }
+
+  /**
+   * Hands leadership over, settles every waiting call with CLOSED, and gives connections and storage up. Idempotent.
+   */
+  close(): Promise<void> {
+    this.closing ??= this.closeNow()
+    return this.closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  private async storeOnce(name: GroupId, call: Call): Promise<Store> {
+    let opening = this.stores.get(name)
+    if (opening === undefined) {
+      opening = this.openStore(name, call)
+      this.stores.set(name, opening)
+      // A later call tries anew.
+      opening.catch(() => this.stores.delete(name))
+    }
+    return opening
+  }
+
+  private async openStore(name: GroupId, call: Call): Promise<Store> {
+    await this.joining.enterCluster(this.stored, call)
+    const backend =
+      this.options.role === 'client' ? this.clientBackend(name) : this.backendOf(await this.join(name, call))
+    const { parts, options } = this
+    const store = new Store({ name, host: this, backend, parts, deadlineMs: options.deadlineMs })
+    this.opened.set(name, store)
+    return store
+  }
+
+  private async join(name: GroupId, call: Call): Promise<Replica> {
+    return this.loop.replicas.get(name) ?? (await this.joining.openReplica(name, this.stored, call))
+  }
+
+  private backendOf(replica: Replica): Backend {
+    return new ReplicaBackend(replica, {
+      membership: this.membership,
+      wake: () => this.loop.wake(replica),
+      check: () => this.check(replica),
+    })
+  }
+
+  private clientBackend(group: GroupId): Backend {
+    const { requests } = this
+    const { clock } = this.parts
+    const gateway = () => this.peerBook.hostsOf(group)[0]
+    const watches = new RemoteWatches({ group, requests, clock, gateway, nextId: () => ++this.lastWatch })
+    this.remoteWatches.set(group, watches)
+    this.dial()
+    return new ClientBackend({ group, requests, clock, watches, gateway, check: () => this.check() })
+  }
+
+  private serveMembership(): void {
+    const { requests, membership } = this
+    requests.serve('join', (from, body, call) => {
+      const fields = asArray(body, 1)
+      return membership.serveJoin(this.replicaOrThrow(groupOf(fields)), from, call)
+    })
+    requests.serve('admit', async (from, body, call) => {
+      const [group, host] = asArray(body, 2)
+      const replica = this.replicaOrThrow(asText(group))
+      if (!membership.isMember(replica, from))
+        throw new QuorateError('UNAUTHORIZED', 'only members admit others')
+      return membership.admit(replica, asText(host), call)
+    })
+    requests.serve('change', (_from, body, call) => {
+      const fields = asArray(body, 3)
+      return membership.serveChange(this.replicaOrThrow(groupOf(fields)), fields, call)
+    })
+  }
+
+  private startTransport(): void {
+    this.parts.transport.start({
+      frame: (from, lane, bytes) => this.loop.inbound(from, lane, bytes),
+      connected: (peer, path) => this.connected(peer, path),
+      disconnected: (peer, reason) => this.disconnected(peer, reason),
+      presence: () => this.dial(),
+    })
+  }
+
+  private connected(peer: HostId, path: Path): void {
+    this.greet(peer)
+    const known = this.parts.transport.peers().find(status => status.hostId === peer)
+    const unknown = { hostId: peer, path, candidate: undefined, roundTripMs: undefined, queuedBytes: 0 }
+    this.emitter.emit('connected', known ?? unknown)
+  }
+
+  private disconnected(peer: HostId, reason: string): void {
+    this.peerBook.disconnected(peer)
+    this.requests.disconnected(peer)
+    this.snapshots.disconnected(peer)
+    this.gateway.disconnected(peer)
+    for (const watches of this.remoteWatches.values()) watches.disconnected(peer)
+    this.dial()
+    this.emitter.emit('disconnected', { hostId: peer, reason })
+  }
+
+  private greet(peer: HostId): void {
+    if (this.loop.deployment === undefined) return
+    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(this.loop.replicas.keys()))
+  }
+
+  private greetAll(): void {
+    for (const { hostId } of this.parts.transport.peers()) this.greet(hostId)
+    this.dial()
+  }
+
+  private ticked(now: number): void {
+    for (const store of this.opened.values()) store.tick(now)
+    if (--this.ticksToDial > 0) return
+    this.ticksToDial = dialEveryTicks
+    this.gateway.bookmark()
+    for (const watches of this.remoteWatches.values()) watches.tick()
+    this.dial()
+  }
+
+  private dial(): void {
+    if (this.closing !== undefined || this.failure !== undefined) return
+    const replicas = [...this.loop.replicas.values()]
+    const voters = replicas.flatMap(replica => [
+      ...replica.members.filter(member => member.role === 'voter').map(member => member.hostId),
+      ...(replica.leader === undefined ? [] : [replica.leader]),
+    ])
+    this.parts.transport.want(
+      chooseDials({
+        self: this.id,
+        voters,
+        wantedGroups: [...this.joining.wanted, ...this.remoteWatches.keys()],
+        present: this.parts.transport.present(),
+        groupsOf: host => this.peerBook.groupsOf(host),
+      }),
+    )
+  }
+
+  private replicaChanged(replica: Replica): void {
+    this.dial()
+    this.opened.get(replica.group)?.changed(replica)
+  }
+
+  private replicaOrThrow(group: GroupId): Replica {
+    this.check()
+    const replica = this.loop.replicas.get(group)
+    if (replica !== undefined) return replica
+    if (this.joining.isRemovedFrom(group)) throw removed()
+    throw new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
+  }
+
+  /** Throws why nothing can be served any more: by the host, or by the replica. */
+  private check(replica?: Replica): void {
+    if (this.failure !== undefined) throw this.failure
+    if (this.closing !== undefined) throw closed()
+    if (replica !== undefined && this.joining.isRemovedFrom(replica.group)) throw removed()
+  }
+
+  /** Storage or this program failed: this host acknowledges nothing any more, and its peers shall notice at once. */
+  private fail(error: unknown): void {
+    if (this.failure !== undefined || this.closing !== undefined) return
+    const isKnown = error instanceof QuorateError
+    const message = error instanceof Error ? error.message : String(error)
+    this.failure = isKnown
+      ? error
+      : new QuorateError('INTERNAL', `the host stopped: ${message}`, { cause: error })
+    const { code, message: why } = this.failure
+    this.stopAll(outcome => new QuorateError(code, why, { outcome, cause: error }))
+    this.parts.transport.close().catch(cause => this.reportLater(cause))
+    this.emitter.emit('error', this.failure)
+  }
+
+  private async closeNow(): Promise<void> {
+    await this.handOver()
+    // Storage takes what it was given before, the transport says goodbye; nobody waits for both in turn.
+    this.stopAll(closed)
+    await Promise.all([this.parts.transport.close(), this.parts.storage.close()])
+  }
+
+  private stopAll(error: (outcome: 'none' | 'unknown') => QuorateError): void {
+    this.loop.stop()
+    for (const replica of this.loop.replicas.values()) replica.close(error)
+    for (const watches of this.remoteWatches.values()) watches.close(error('none'))
+    for (const store of this.opened.values()) store.stopped(error('none'))
+    this.requests.close(error('unknown'))
+  }
+
+  /** An error that nobody waits for, in a listener say: the platform reports it as uncaught. */
+  private reportLater(error: unknown): void {
+    this.parts.clock.soon(() => {
+      throw error
+    })
+  }
+}
+
+function removed(): QuorateError {
+  return new QuorateError('REMOVED', 'the group removed this host')
+}

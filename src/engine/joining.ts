@@ -1,0 +1,235 @@
+import { QuorateError } from '../core/error.ts'
+import type { GroupId, HostId } from '../core/types.ts'
+import type { StoredGroup, StoredHost } from '../storage/storage.ts'
+import { isDeploymentId } from '../wire/frames.ts'
+import { asNatural } from '../wire/guards.ts'
+import { decodeBootstrap, encodeBootstrap, foundGroup, loadState } from './bootstrap.ts'
+import type { Call } from './call.ts'
+import type { Loop } from './loop.ts'
+import type { EngineOptions, HostParts } from './parts.ts'
+import type { PeerBook } from './peer-book.ts'
+import { Replica, type ReplicaHost, type StoredReplica } from './replica.ts'
+import type { Requests } from './requests.ts'
+import { pause, retrying } from './retry.ts'
+import type { Snapshots } from './snapshots.ts'
+
+/** Names of the values that a host stores beside its groups. */
+const clusterValue = 'cluster'
+const deploymentValue = 'deployment'
+const founderValue = 'founder'
+
+const noEntries: Omit<StoredGroup, 'bootstrap'> = {
+  hardState: { term: 0, vote: 0, commit: 0 },
+  snapshot: undefined,
+  entries: [],
+}
+
+export interface JoiningParts {
+  readonly parts: HostParts
+  readonly options: EngineOptions
+  readonly loop: Loop
+  readonly requests: Requests
+  readonly peerBook: PeerBook
+  readonly replicaHost: Pick<ReplicaHost, 'parts' | 'options' | 'outbox' | 'writer'> & {
+    readonly snapshots: Snapshots
+  }
+  /** Leader, members or state of a replica changed. */
+  readonly changed: (replica: Replica) => void
+  /** The cluster is known now, or a replica started: peers shall hear of it. */
+  readonly started: () => void
+  readonly dial: () => void
+}
+
+/**
+ * How a host becomes part of a cluster and of a group: it founds, joins, or comes back. Whatever it will be bound by
+ * (the deployment, its replica id, its removal) is durable before it acts on it.
+ */
+export class Joining {
+  /** Groups of which this host looks for a member. */
+  readonly wanted = new Set<GroupId>()
+  private readonly joining: JoiningParts
+  private readonly removedFrom = new Set<GroupId>()
+  private entering: Promise<void> | undefined
+  private founder: HostId | undefined
+
+  constructor(parts: JoiningParts) {
+    this.joining = parts
+  }
+
+  isRemovedFrom(group: GroupId): boolean {
+    return this.removedFrom.has(group)
+  }
+
+  /** Resolves when the deployment is known and stored: from an earlier life, or from the seed that grants the founding. */
+  enterCluster(stored: StoredHost, call: Call): Promise<void> {
+    this.entering ??= this.enter(stored, call).catch(error => {
+      this.entering = undefined
+      throw error
+    })
+    return this.entering
+  }
+
+  /** This host's replica of the group: the stored one, a new group's first, or a new learner. */
+  async openReplica(group: GroupId, stored: StoredHost, call: Call): Promise<Replica> {
+    const storedGroup = stored.groups.get(group)
+    if (storedGroup?.bootstrap !== undefined) return this.start(await this.recover(group, storedGroup))
+    const { parts, options } = this.joining
+    if (this.founder === parts.id) {
+      const founding = { cluster: options.cluster, host: parts.id }
+      const { replica, state, ...rest } = await foundGroup(parts.storage, group, founding)
+      return this.start({ group, replica, state, stored: { ...noEntries, ...rest, bootstrap: undefined } })
+    }
+    const replica = await this.join(group, call)
+    const bootstrap = encodeBootstrap({ cluster: options.cluster, host: parts.id, replica, isRemoved: false })
+    await parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
+    return this.start({ group, replica, state: undefined, stored: { ...noEntries, bootstrap } })
+  }
+
+  /** Resolves when the replica knows a leader and its own state is not empty. */
+  async leaderKnown(replica: Replica, call: Call): Promise<void> {
+    const { clock } = this.joining.parts
+    while (replica.leader === undefined || replica.machine.appliedIndex === 0) {
+      if (this.isRemovedFrom(replica.group)) throw new QuorateError('REMOVED', 'the group removed this host')
+      if (clock.now() >= call.deadline) {
+        throw new QuorateError('NO_LEADER', 'no leader is known: no quorum of voters is connected', {
+          retryable: true,
+        })
+      }
+      await Promise.race([replica.leaderChange(), pause(clock, this.joining.options.tickMs, call.signal)])
+    }
+  }
+
+  /** The group removed this host: durable first, because a removed replica must never speak again. */
+  removed(replica: Replica): void {
+    const { group } = replica
+    if (this.removedFrom.has(group)) return
+    this.removedFrom.add(group)
+    const { parts, options, loop, replicaHost } = this.joining
+    const bootstrap = { cluster: options.cluster, host: parts.id, replica: replica.id, isRemoved: true }
+    loop.replicas.delete(group)
+    replica.close(outcome => new QuorateError('REMOVED', 'the group removed this host', { outcome }))
+    replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {})
+    replicaHost.writer.flush()
+    this.joining.changed(replica)
+  }
+
+  private async enter(stored: StoredHost, call: Call): Promise<void> {
+    const { parts, options, loop, started } = this.joining
+    const text = (name: string) => {
+      const bytes = stored.values.get(name)
+      return bytes === undefined ? undefined : new TextDecoder().decode(bytes)
+    }
+    const deployment = text(deploymentValue)
+    if (deployment !== undefined) {
+      const cluster = text(clusterValue)
+      if (cluster !== options.cluster || !isDeploymentId(deployment)) {
+        throw new QuorateError(
+          'WRONG_CLUSTER',
+          `this storage belongs to cluster ${cluster}, not ${options.cluster}`,
+        )
+      }
+      this.founder = text(founderValue)
+      loop.deployment = deployment
+      return started()
+    }
+    const grant = await this.askForGrant(call)
+    const values = {
+      [clusterValue]: options.cluster,
+      [deploymentValue]: grant.deployment,
+      [founderValue]: grant.founder,
+    }
+    const encoder = new TextEncoder()
+    const bytes = Object.entries(values).map(([name, value]) => [name, encoder.encode(value)] as const)
+    await parts.storage.write({ groups: new Map(), values: new Map(bytes) })
+    this.founder = grant.founder
+    loop.deployment = grant.deployment
+    started()
+  }
+
+  private async askForGrant(call: Call) {
+    const { parts } = this.joining
+    const late = new AbortController()
+    const cancel = parts.clock.after(Math.max(0, call.deadline - parts.clock.now()), () => {
+      late.abort(
+        new QuorateError('UNREACHABLE', 'no seed of the cluster could be reached', { retryable: true }),
+      )
+    })
+    const abort = () => late.abort(call.signal?.reason)
+    call.signal?.addEventListener('abort', abort, { once: true })
+    try {
+      return await parts.rendezvous.found(parts.newDeployment(), late.signal)
+    } finally {
+      cancel()
+      call.signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  private async recover(group: GroupId, stored: StoredGroup): Promise<StoredReplica> {
+    const { parts, options } = this.joining
+    const { cluster, host, replica, isRemoved } = decodeBootstrap(stored.bootstrap ?? new Uint8Array())
+    if (cluster !== options.cluster || host !== parts.id) {
+      throw new QuorateError(
+        'WRONG_CLUSTER',
+        `the stored replica of ${group} belongs to host ${host} of ${cluster}`,
+      )
+    }
+    if (isRemoved) {
+      this.removedFrom.add(group)
+      throw new QuorateError('REMOVED', 'the group removed this host')
+    }
+    const state =
+      stored.snapshot === undefined ? undefined : await loadState(parts.storage, group, stored.snapshot)
+    return { group, replica, stored, state }
+  }
+
+  /** Asks members, one after the other, until one has brought it about that this host is a learner. */
+  private async join(group: GroupId, call: Call) {
+    const { parts, requests, peerBook, dial } = this.joining
+    this.wanted.add(group)
+    dial()
+    try {
+      return await retrying(parts.clock, call, async () => {
+        const [host] = peerBook.hostsOf(group)
+        if (host === undefined) throw this.nobodyThere(group)
+        return asNatural(await requests.ask(host, 'join', [group], call))
+      })
+    } finally {
+      this.wanted.delete(group)
+    }
+  }
+
+  private nobodyThere(group: GroupId): QuorateError {
+    const { founder } = this
+    const isFounderGone = founder !== undefined && !this.joining.parts.transport.present().has(founder)
+    return isFounderGone && this.joining.parts.transport.present().size === 0
+      ? new QuorateError('NOT_FOUNDED', `host ${founder} founds the cluster, and it is not here`, {
+          retryable: true,
+        })
+      : new QuorateError('UNREACHABLE', `no member of ${group} is connected`, { retryable: true })
+  }
+
+  private start(stored: StoredReplica): Replica {
+    const { loop, replicaHost, changed, started } = this.joining
+    const { snapshots, ...host } = replicaHost
+    const replica: Replica = new Replica(
+      {
+        ...host,
+        wake: () => loop.wake(replica),
+        events: {
+          leaderChanged: changed,
+          membersChanged: changed,
+          applied: changed,
+          // Not now: the replica is in the middle of applying.
+          removed: one => host.parts.clock.soon(() => this.removed(one)),
+          snapshotWanted: (one, to, message) => snapshots.send(one, to, message),
+          snapshotDue: one => snapshots.take(one),
+        },
+      },
+      stored,
+    )
+    loop.replicas.set(replica.group, replica)
+    loop.wake(replica)
+    started()
+    return replica
+  }
+}

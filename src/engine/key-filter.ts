@@ -1,0 +1,54 @@
+import { QuorateError } from '../core/error.ts'
+import { keyCharactersMax } from '../core/limits.ts'
+import type { KeyRange, ScanRange, WatchRange } from './types.ts'
+
+/** Whether a watcher wants to hear of a key. */
+export type KeyFilter = (key: string) => boolean
+
+/** A range as it crosses the wire and enters the state machine: only the bounds that were given. */
+export type Bounds = KeyRange & { readonly key?: string }
+
+const boundNames = ['gt', 'gte', 'lt', 'lte'] as const
+const loneSurrogate = /\p{Surrogate}/u
+
+/** Throws TypeError on what is no key, TOO_LARGE above `keyCharactersMax`. */
+export function checkKey(key: unknown): asserts key is string {
+  if (typeof key !== 'string' || key === '') throw new TypeError('a key must be a string that is not empty')
+  if (loneSurrogate.test(key)) throw new TypeError('a key must be well-formed: it holds a lone surrogate')
+  if (key.length <= keyCharactersMax) return
+  throw new QuorateError(
+    'TOO_LARGE',
+    `a key has at most ${keyCharactersMax} characters, this one ${key.length}`,
+  )
+}
+
+/** The bounds of a range, checked. Throws TypeError on bounds that exclude each other by kind. */
+export function checkBounds(range: WatchRange | ScanRange): Bounds {
+  const { prefix } = range
+  const key = 'key' in range ? range.key : undefined
+  const bounds: Record<string, string> = {}
+  for (const name of ['prefix', ...boundNames] as const) {
+    const bound = range[name]
+    if (bound === undefined) continue
+    if (typeof bound !== 'string') throw new TypeError(`${name} must be a string`)
+    if (bound.length > keyCharactersMax) throw new TypeError(`${name} is longer than any key`)
+    bounds[name] = bound
+  }
+  const given = Object.keys(bounds).length
+  if (prefix !== undefined && given > 1) throw new TypeError('prefix excludes gt, gte, lt and lte')
+  if (key === undefined) return bounds
+  if (given > 0) throw new TypeError('key excludes prefix and the bounds')
+  checkKey(key)
+  return { key }
+}
+
+export function keyFilter(bounds: Bounds): KeyFilter {
+  const { key, prefix, gt, gte, lt, lte } = bounds
+  if (key !== undefined) return candidate => candidate === key
+  if (prefix !== undefined) return candidate => candidate.startsWith(prefix)
+  return candidate =>
+    (gt === undefined || candidate > gt) &&
+    (gte === undefined || candidate >= gte) &&
+    (lt === undefined || candidate < lt) &&
+    (lte === undefined || candidate <= lte)
+}

@@ -1,0 +1,245 @@
+import { AssertionError } from '../base/assert.ts'
+import { wasRemoved } from '../core/machine/members.ts'
+import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
+import type { Lane } from '../transport/transport.ts'
+import { decode, MalformedError } from '../wire/codec.ts'
+import { decodeFrame, type Frame } from '../wire/frames.ts'
+import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
+import { decodeRaftBody } from '../wire/message-codec.ts'
+import { decodeProposal } from '../wire/proposal-codec.ts'
+import type { Outbox } from './outbox.ts'
+import type { HostParts } from './parts.ts'
+import type { PeerBook } from './peer-book.ts'
+import type { Replica } from './replica.ts'
+import type { Requests } from './requests.ts'
+import type { Snapshots } from './snapshots.ts'
+import type { Writer } from './writer.ts'
+
+interface Inbound {
+  readonly from: HostId
+  readonly lane: Lane
+  readonly bytes: Uint8Array
+}
+
+/** What the loop hands to its host. None of these may wait. */
+export interface LoopEvents {
+  /** Once per tick, after the replicas were ticked. */
+  ticked(now: number): void
+  event(from: HostId, body: unknown): void
+  hello(from: HostId): void
+  /** A member says that the group removed this host's replica. */
+  toldRemoved(replica: Replica): void
+  /** The loop stopped: something is wrong with this program or its storage. */
+  failed(error: unknown): void
+}
+
+export interface LoopParts {
+  readonly parts: HostParts
+  readonly tickMs: number
+  readonly outbox: Outbox
+  readonly writer: Writer
+  readonly requests: Requests
+  readonly snapshots: Snapshots
+  readonly peerBook: PeerBook
+  readonly events: LoopEvents
+}
+
+/**
+ * The one loop of a host. A turn takes in what came, then a due tick, then lets every touched replica do what it can,
+ * and sends and stores what came of it: one frame per peer and lane, one storage write for all groups. Nothing in here
+ * waits for the network or the disk.
+ */
+export class Loop {
+  readonly replicas = new Map<GroupId, Replica>()
+  /** Undefined until the cluster is known: frames that come before are dropped. */
+  deployment: DeploymentId | undefined
+  private readonly loop: LoopParts
+  private readonly touched = new Set<Replica>()
+  private inbox: Inbound[] = []
+  private isTickDue = false
+  private isScheduled = false
+  private isStopped = false
+  private cancelTick: () => void = () => {}
+
+  constructor(parts: LoopParts) {
+    this.loop = parts
+    this.scheduleTick()
+  }
+
+  /** A frame came in; it waits for the next turn. */
+  inbound(from: HostId, lane: Lane, bytes: Uint8Array): void {
+    this.inbox.push({ from, lane, bytes })
+    this.schedule()
+  }
+
+  wake(replica: Replica): void {
+    this.touched.add(replica)
+    this.schedule()
+  }
+
+  /** After this nothing moves any more. */
+  stop(): void {
+    this.isStopped = true
+    this.cancelTick()
+    this.loop.writer.stop()
+    this.inbox = []
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.isStopped) return
+    this.isScheduled = true
+    this.loop.parts.clock.soon(() => {
+      this.isScheduled = false
+      if (!this.isStopped) this.turnOrFail()
+    })
+  }
+
+  /**
+   * One tick for each time the timer rings, however late it is: a host that was suspended must not live through all it
+   * missed in one burst, and call an election before it has read what its peers sent (mutant M147).
+   */
+  private scheduleTick(): void {
+    this.cancelTick = this.loop.parts.clock.after(this.loop.tickMs, () => {
+      if (this.isStopped) return
+      this.isTickDue = true
+      this.scheduleTick()
+      this.schedule()
+    })
+  }
+
+  private turnOrFail(): void {
+    try {
+      this.turn()
+    } catch (error) {
+      this.loop.events.failed(error)
+      // An assertion that failed is our mistake: whoever looks after this process must hear of it, too.
+      if (error instanceof AssertionError) throw error
+    }
+  }
+
+  private turn(): void {
+    const { parts, outbox, writer } = this.loop
+    const { inbox } = this
+    this.inbox = []
+    for (const frame of inbox) this.receive(frame)
+    if (this.isTickDue) this.tick()
+    const now = parts.clock.now()
+    for (const replica of this.touched) {
+      // Whoever is touched while it pumps is pumped in another turn.
+      this.touched.delete(replica)
+      if (this.replicas.get(replica.group) === replica) replica.pump(now)
+    }
+    outbox.flush()
+    writer.flush()
+  }
+
+  private tick(): void {
+    this.isTickDue = false
+    const now = this.loop.parts.clock.now()
+    for (const replica of this.replicas.values()) {
+      replica.tick(now)
+      this.touched.add(replica)
+    }
+    this.loop.requests.tick(now)
+    this.loop.events.ticked(now)
+  }
+
+  private receive({ from, bytes }: Inbound): void {
+    const { transport } = this.loop.parts
+    if (this.deployment === undefined) return
+    const frame = decodeFrame(this.deployment, bytes)
+    if (typeof frame === 'string') return transport.misbehaved(from, frame)
+    try {
+      this.dispatch(from, frame)
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      transport.misbehaved(from, 'malformed')
+    }
+  }
+
+  private dispatch(from: HostId, { kind, body }: Frame): void {
+    const { requests, snapshots, peerBook, events } = this.loop
+    switch (kind) {
+      case 'raft':
+        return this.receiveRaft(from, body)
+      case 'propose':
+        return this.receiveProposals(from, decode(body))
+      case 'refuse':
+        return this.receiveRefusal(decode(body))
+      case 'request':
+        return requests.receive(from, decode(body))
+      case 'response':
+        return requests.answered(from, decode(body))
+      case 'event':
+        return events.event(from, decode(body))
+      case 'snapshot':
+        return this.receiveSnapshot(from, decode(body))
+      case 'snapshot-ack':
+        return snapshots.acknowledged(from, decode(body))
+      case 'removed':
+        return this.receiveRemoved(from, decode(body))
+      case 'hello':
+        peerBook.receive(from, decode(body))
+        return events.hello(from)
+    }
+  }
+
+  private receiveRaft(from: HostId, body: Uint8Array): void {
+    decodeRaftBody(body, (group, message) => {
+      const replica = this.replicas.get(group)
+      if (replica === undefined) return
+      if (wasRemoved(replica.machine.members, message.from)) {
+        // It does not know, and would go on asking for votes: the one who could have told it may be gone.
+        this.loop.outbox.send(from, 'control', 'removed', [group, message.from])
+        return
+      }
+      replica.step(from, message)
+      this.touched.add(replica)
+    })
+  }
+
+  /** Another host's proposals, for this one as the leader. Looked at before they are logged, and refused with an answer. */
+  private receiveProposals(from: HostId, body: unknown): void {
+    const [groupField, list] = asArray(body, 2)
+    const group = asText(groupField)
+    const proposals = asArray(list).map(asBytes)
+    const commands = proposals.map(decodeProposal)
+    const replica = this.replicas.get(group)
+    if (replica?.lead(proposals)) {
+      this.touched.add(replica)
+      return
+    }
+    const refused = commands.map(({ session, seq }) => [session, seq])
+    this.loop.outbox.send(from, 'control', 'refuse', [group, refused])
+  }
+
+  private receiveRefusal(body: unknown): void {
+    const [group, list] = asArray(body, 2)
+    const commands = asArray(list).map(value => {
+      const [session, seq] = asArray(value, 2)
+      return { session: asNatural(session), seq: asNatural(seq) }
+    })
+    this.replicas.get(asText(group))?.proposals.refused(commands)
+  }
+
+  private receiveSnapshot(from: HostId, body: unknown): void {
+    const { snapshots, parts } = this.loop
+    const replicaOf = (group: GroupId) => {
+      const replica = this.replicas.get(group)
+      if (replica !== undefined) this.wake(replica)
+      return replica
+    }
+    snapshots.receive(from, body, replicaOf).catch(error => {
+      // Storage that failed has told the host already; what is left is a peer's fault.
+      if (error instanceof MalformedError) parts.transport.misbehaved(from, 'malformed')
+    })
+  }
+
+  private receiveRemoved(from: HostId, body: unknown): void {
+    const [group, id] = asArray(body, 2)
+    const replica = this.replicas.get(asText(group))
+    if (replica === undefined || replica.id !== asNatural(id)) return
+    // Members are trusted, others are not: a stranger cannot take a replica out of service.
+    if (replica.members.some(member => member.hostId === from)) this.loop.events.toldRemoved(replica)
+  }
+}

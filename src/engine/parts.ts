@@ -1,0 +1,53 @@
+import type { Random } from '../base/random.ts'
+import { applyBytesMax, snapshotBytesEvery, snapshotEntriesEvery, trailingEntries } from '../core/limits.ts'
+import type { DeploymentId, HostId } from '../core/types.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Rendezvous, Transport } from '../transport/transport.ts'
+import type { Clock } from './clock.ts'
+
+/** What a host is made of: the adapters that a platform, or a test, wires together. */
+export interface HostParts {
+  readonly id: HostId
+  readonly storage: Storage
+  readonly transport: Transport
+  readonly rendezvous: Rendezvous
+  readonly clock: Clock
+  readonly random: Random
+  /** A new random deployment: 32 hexadecimal digits. */
+  readonly newDeployment: () => DeploymentId
+}
+
+export interface EngineOptions {
+  readonly cluster: string
+  /** A member holds a replica of every store it opens; a client works through hosts that do. */
+  readonly role: 'member' | 'client'
+  /** Bound of a call that names none. */
+  readonly deadlineMs: number
+  readonly tickMs: number
+  readonly heartbeatTicks: number
+  /** The election timeout is drawn between this many ticks and twice as many, anew for each attempt (Raft paper §5.2). */
+  readonly electionTicks: number
+  /** Longest stretch of applying without a pause: a page must stay responsive. */
+  readonly applySliceMs: number
+  readonly snapshotEntriesEvery: number
+  readonly snapshotBytesEvery: number
+  readonly trailingEntries: number
+  readonly applyBytesMax: number
+}
+
+/**
+ * A leader is given up after 2 to 4 s of silence: a browser tab's timers are late by up to a second as soon as it is
+ * hidden, and a seed and its tabs must agree on what silence is.
+ */
+export const engineDefaults: Omit<EngineOptions, 'cluster'> = {
+  role: 'member',
+  deadlineMs: 10_000,
+  tickMs: 100,
+  heartbeatTicks: 3,
+  electionTicks: 20,
+  applySliceMs: 8,
+  snapshotEntriesEvery,
+  snapshotBytesEvery,
+  trailingEntries,
+  applyBytesMax,
+}

@@ -1,0 +1,178 @@
+import { QuorateError } from '../core/error.ts'
+import { pendingProposalsMax } from '../core/limits.ts'
+import type { Proposal, Result } from '../core/machine/command.ts'
+import type { Term } from '../core/types.ts'
+import { encodeProposal } from '../wire/proposal-codec.ts'
+import { type Call, outcomeUnknown, Pending } from './call.ts'
+
+interface Waiter {
+  readonly proposal: Proposal
+  readonly bytes: Uint8Array
+  readonly pending: Pending<Answer>
+  /** How often it was handed to a leader. More than once: an earlier attempt may have been applied. */
+  attempts: number
+  /** Term of the leader that has it now; 0 while it waits to be handed on. */
+  sentTerm: Term
+  sentAt: number
+}
+
+export interface Answer {
+  readonly result: Result
+  /** How often the command was handed to a leader. */
+  readonly attempts: number
+}
+
+/** How proposals leave this host. */
+export interface ProposalRoute {
+  /** The term in which a leader is known, 0 when none is. */
+  leaderTerm(): Term
+  /** Hands proposals to the leader, in order; false when that cannot be done now. */
+  hand(batch: readonly Uint8Array[]): 'handed' | 'busy' | 'not-now'
+}
+
+/**
+ * Commands of this host that wait to be applied here. A command is handed to whoever leads, again after each change of
+ * leadership and after a silence, until this replica applies it or its deadline passes: the session makes the attempts
+ * count once (Raft thesis §6.3).
+ *
+ * Invariant: a waiter is in `waiters` until it is settled; it is in `unsent` exactly while `sentTerm` is 0.
+ */
+export class Proposals {
+  private readonly route: ProposalRoute
+  private readonly resendMs: number
+  private readonly waiters = new Map<number, Map<number, Waiter>>()
+  private unsent: Waiter[] = []
+  private count = 0
+
+  constructor(route: ProposalRoute, options: { readonly resendMs: number }) {
+    this.route = route
+    this.resendMs = options.resendMs
+  }
+
+  submit(proposal: Proposal, call: Call): Promise<Answer> {
+    if (this.count >= pendingProposalsMax) {
+      return Promise.reject(
+        new QuorateError('SYSTEM_BUSY', 'too many writes wait for their outcome', { retryable: true }),
+      )
+    }
+    const pending = new Pending<Answer>(call, () => this.forget(waiter))
+    const waiter: Waiter = {
+      proposal,
+      bytes: encodeProposal(proposal),
+      pending,
+      attempts: 0,
+      sentTerm: 0,
+      sentAt: 0,
+    }
+    let session = this.waiters.get(proposal.session)
+    if (session === undefined) {
+      session = new Map()
+      this.waiters.set(proposal.session, session)
+    }
+    session.set(proposal.seq, waiter)
+    this.count += 1
+    this.unsent.push(waiter)
+    return pending.promise
+  }
+
+  /** Hands on what waits to be handed on, if a leader is known. */
+  pump(now: number): void {
+    const term = this.route.leaderTerm()
+    if (term === 0 || this.unsent.length === 0) return
+    const batch = this.unsent.filter(waiter => !waiter.pending.isSettled)
+    if (batch.length === 0) {
+      this.unsent = []
+      return
+    }
+    const handed = this.route.hand(batch.map(waiter => waiter.bytes))
+    if (handed === 'not-now') return
+    this.unsent = []
+    for (const waiter of batch) {
+      if (handed === 'handed') {
+        waiter.attempts += 1
+        waiter.sentTerm = term
+        waiter.sentAt = now
+      } else if (waiter.attempts === 0) {
+        this.forget(waiter)
+        waiter.pending.reject(busy())
+      } else this.unsent.push(waiter)
+    }
+  }
+
+  /** The replica applied a command: whoever waits for it has the answer. */
+  applied(session: number, seq: number, result: Result): void {
+    const waiter = this.waiters.get(session)?.get(seq)
+    if (waiter === undefined) return
+    this.forget(waiter)
+    waiter.pending.resolve({ result, attempts: waiter.attempts })
+  }
+
+  /** The host that was taken for the leader refused these commands: they wait for the next leader, or the next tick. */
+  refused(commands: readonly { readonly session: number; readonly seq: number }[]): void {
+    for (const { session, seq } of commands) {
+      const waiter = this.waiters.get(session)?.get(seq)
+      if (waiter !== undefined && waiter.sentTerm !== 0) this.unsend(waiter)
+    }
+  }
+
+  /** Another leader, or none: whatever the old one was handed may be lost. */
+  leaderChanged(): void {
+    for (const waiter of this.all()) if (waiter.sentTerm !== 0) this.unsend(waiter)
+    this.unsent.sort((left, right) => left.proposal.seq - right.proposal.seq)
+  }
+
+  tick(now: number): void {
+    if (this.count === 0) return
+    for (const waiter of this.all()) {
+      if (waiter.pending.isDue(now)) this.expire(waiter)
+      else if (waiter.sentTerm !== 0 && now - waiter.sentAt >= this.resendMs) this.unsend(waiter)
+    }
+  }
+
+  /** Settles everything with the error; what was handed on has an unknown outcome, whatever the error's code. */
+  close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
+    for (const waiter of this.all()) {
+      this.forget(waiter)
+      waiter.pending.reject(error(waiter.attempts === 0 ? 'none' : 'unknown'))
+    }
+    this.unsent = []
+  }
+
+  private expire(waiter: Waiter): void {
+    this.forget(waiter)
+    if (waiter.attempts > 0) {
+      waiter.pending.reject(outcomeUnknown('the deadline passed before the write was confirmed'))
+      return
+    }
+    const why = this.route.leaderTerm() === 0 ? 'no leader is known' : 'the leader could not be reached'
+    waiter.pending.reject(
+      new QuorateError('NO_LEADER', `${why}: no quorum of voters is connected; nothing was written`, {
+        retryable: true,
+      }),
+    )
+  }
+
+  private unsend(waiter: Waiter): void {
+    waiter.sentTerm = 0
+    this.unsent.push(waiter)
+  }
+
+  private forget(waiter: Waiter): void {
+    const { session, seq } = waiter.proposal
+    const ofSession = this.waiters.get(session)
+    if (ofSession?.get(seq) !== waiter) return
+    ofSession.delete(seq)
+    if (ofSession.size === 0) this.waiters.delete(session)
+    this.count -= 1
+  }
+
+  private all(): Waiter[] {
+    return [...this.waiters.values()].flatMap(session => [...session.values()])
+  }
+}
+
+function busy(): QuorateError {
+  return new QuorateError('SYSTEM_BUSY', 'the leader holds too much that is not committed', {
+    retryable: true,
+  })
+}

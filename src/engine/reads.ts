@@ -1,0 +1,127 @@
+import { QuorateError } from '../core/error.ts'
+import type { Index } from '../core/types.ts'
+import { type Call, Pending } from './call.ts'
+
+interface Round {
+  readonly reads: readonly Pending<void>[]
+  readonly askedAt: number
+}
+
+interface Confirmed {
+  readonly index: Index
+  readonly reads: readonly Pending<void>[]
+}
+
+export interface ReadRoute {
+  /** Asks the leader to confirm itself; the answer comes with the same context. False: nobody to ask now. */
+  ask(context: number): boolean
+  applied(): Index
+  isLeaderKnown(): boolean
+}
+
+/**
+ * Linearizable reads without a log entry (Raft thesis §6.4). All reads of one turn share one round; a read never joins
+ * a round that was asked before it came, because the leader may have been deposed in between (mutant M100).
+ */
+export class Reads {
+  private readonly route: ReadRoute
+  private readonly retryMs: number
+  private readonly rounds = new Map<number, Round>()
+  private waiting: Pending<void>[] = []
+  private confirmed: Confirmed[] = []
+  /** Begins at random: an answer that was on its way to an earlier life of this host must not fit a round of ours. */
+  private lastContext: number
+
+  constructor(route: ReadRoute, options: { readonly retryMs: number; readonly firstContext: number }) {
+    this.route = route
+    this.retryMs = options.retryMs
+    this.lastContext = options.firstContext
+  }
+
+  /** Resolves when this replica's state holds every write that was acknowledged anywhere before the call. */
+  linearizable(call: Call): Promise<void> {
+    const pending = new Pending<void>(call)
+    this.waiting.push(pending)
+    return pending.promise
+  }
+
+  /** Resolves when this replica has applied `index`. */
+  reached(index: Index, call: Call): Promise<void> {
+    if (this.route.applied() >= index) return Promise.resolve()
+    const pending = new Pending<void>(call)
+    this.confirmed.push({ index, reads: [pending] })
+    return pending.promise
+  }
+
+  pump(now: number): void {
+    if (this.waiting.length === 0) return
+    const context = this.lastContext + 1
+    if (!this.route.ask(context)) return
+    this.lastContext = context
+    this.rounds.set(context, { reads: this.waiting, askedAt: now })
+    this.waiting = []
+  }
+
+  /** The leader confirmed itself: the round's reads wait for this replica to apply what was committed by then. */
+  confirm(context: number, index: Index): void {
+    const round = this.rounds.get(context)
+    if (round === undefined) return
+    this.rounds.delete(context)
+    this.confirmed.push({ index, reads: round.reads })
+    this.advanced()
+  }
+
+  /** More was applied. */
+  advanced(): void {
+    if (this.confirmed.length === 0) return
+    const applied = this.route.applied()
+    const later: Confirmed[] = []
+    for (const one of this.confirmed) {
+      if (one.index > applied) later.push(one)
+      else for (const read of one.reads) read.resolve()
+    }
+    this.confirmed = later
+  }
+
+  tick(now: number): void {
+    for (const [context, round] of this.rounds) {
+      if (now - round.askedAt < this.retryMs) continue
+      this.rounds.delete(context)
+      this.waiting.push(...round.reads)
+    }
+    this.expire(now)
+  }
+
+  /** Another leader, or none: rounds asked before may never be answered. */
+  leaderChanged(): void {
+    for (const round of this.rounds.values()) this.waiting.push(...round.reads)
+    this.rounds.clear()
+  }
+
+  close(error: QuorateError): void {
+    for (const read of this.all()) read.reject(error)
+    this.waiting = []
+    this.rounds.clear()
+    this.confirmed = []
+  }
+
+  private expire(now: number): void {
+    for (const read of this.all()) if (read.isDue(now)) read.reject(this.timedOut())
+    this.waiting = this.waiting.filter(read => !read.isSettled)
+  }
+
+  private timedOut(): QuorateError {
+    return this.route.isLeaderKnown()
+      ? new QuorateError('TIMEOUT', 'the leader did not confirm itself before the deadline', {
+          retryable: true,
+        })
+      : new QuorateError('NO_LEADER', 'no leader is known: no quorum of voters is connected', {
+          retryable: true,
+        })
+  }
+
+  private all(): Pending<void>[] {
+    const rounds = [...this.rounds.values(), ...this.confirmed]
+    return [...this.waiting, ...rounds.flatMap(round => round.reads)]
+  }
+}

@@ -1,0 +1,162 @@
+import { type ErrorCode, QuorateError } from '../core/error.ts'
+import type { Change } from '../core/machine/item.ts'
+import type { GroupId, HostId, Revision } from '../core/types.ts'
+import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
+import type { Clock } from './clock.ts'
+import type { Bounds } from './key-filter.ts'
+import type { Requests } from './requests.ts'
+import type { ChangeSink } from './watchers.ts'
+
+interface RemoteWatch {
+  /** Anew with each beginning, so that late frames of the beginning before are told apart. */
+  id: number
+  readonly bounds: Bounds
+  readonly sink: ChangeSink
+  /** The first revision that was not told yet; undefined until a gateway has said where the watch begins. */
+  from: Revision | undefined
+  gateway: HostId | undefined
+  /** Frames of the gateway that came in order. */
+  count: number
+  isAsking: boolean
+}
+
+/** Patience with a gateway that is asked to begin or end a watch. */
+const requestMs = 5000
+
+/**
+ * Watches of a client, kept alive over frames that may get lost and gateways that come and go: each begins again
+ * behind the last revision that it was told of, so its reader sees every change once and in order.
+ */
+export class RemoteWatches {
+  /** The latest revision that a gateway spoke of. */
+  revision: Revision = 0
+  private readonly group: GroupId
+  private readonly requests: Requests
+  private readonly clock: Clock
+  private readonly gateway: () => HostId | undefined
+  private readonly nextId: () => number
+  private readonly watches = new Map<number, RemoteWatch>()
+
+  constructor(parts: {
+    readonly group: GroupId
+    readonly requests: Requests
+    readonly clock: Clock
+    readonly gateway: () => HostId | undefined
+    readonly nextId: () => number
+  }) {
+    this.group = parts.group
+    this.requests = parts.requests
+    this.clock = parts.clock
+    this.gateway = parts.gateway
+    this.nextId = parts.nextId
+  }
+
+  add(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
+    const id = this.nextId()
+    const watch: RemoteWatch = { id, bounds, sink, from, gateway: undefined, count: 0, isAsking: false }
+    this.watches.set(id, watch)
+    this.begin(watch)
+    return () => {
+      if (!this.watches.delete(watch.id)) return
+      sink.end(undefined)
+      this.leave(watch)
+    }
+  }
+
+  /** An event frame came in; it may be of another store's watch. */
+  receive(from: HostId, body: unknown): void {
+    const [id, count, revision, changes, error] = asArray(body, 5)
+    const watch = this.watches.get(asNatural(id))
+    if (watch === undefined || watch.gateway !== from) return
+    this.revision = Math.max(this.revision, asNatural(revision))
+    if (changes === null && error === null) {
+      // A bookmark. A frame before it is missing: begin again.
+      if (asNatural(count) > watch.count) this.restart(watch)
+      return
+    }
+    if (asNatural(count) !== watch.count + 1) return this.restart(watch)
+    watch.count += 1
+    if (error !== null) return this.end(watch, error)
+    this.deliver(watch, asArray(changes).map(asChange))
+  }
+
+  /** Begins watches that have no gateway, because it is gone or none was connected. */
+  tick(): void {
+    for (const watch of [...this.watches.values()]) if (watch.gateway === undefined) this.begin(watch)
+  }
+
+  disconnected(peer: HostId): void {
+    for (const watch of this.watches.values()) if (watch.gateway === peer) watch.gateway = undefined
+    this.tick()
+  }
+
+  close(error: QuorateError): void {
+    for (const watch of this.watches.values()) watch.sink.end(error)
+    this.watches.clear()
+  }
+
+  private deliver(watch: RemoteWatch, changes: readonly Change[]): void {
+    const fresh = changes.filter(change => watch.from === undefined || change.revision >= watch.from)
+    const last = fresh.at(-1)
+    if (last === undefined) return
+    watch.from = last.revision + 1
+    watch.sink.changes(fresh)
+  }
+
+  private end(watch: RemoteWatch, error: unknown): void {
+    const [code, message] = asArray(error, 2)
+    // The gateway goes; the history may well be known to another one.
+    if (code === 'CLOSED' || code === 'REMOVED') return this.restart(watch)
+    this.watches.delete(watch.id)
+    watch.sink.end(new QuorateError(asText(code) as ErrorCode, asText(message)))
+  }
+
+  private restart(watch: RemoteWatch): void {
+    this.leave(watch)
+    this.begin(watch)
+  }
+
+  private leave(watch: RemoteWatch): void {
+    // A gateway that does not hear of it stops when the connection ends: nothing depends on the answer.
+    if (watch.gateway !== undefined) this.request(watch.gateway, 'unwatch', [watch.id]).catch(() => {})
+    watch.gateway = undefined
+  }
+
+  private begin(watch: RemoteWatch): void {
+    const gateway = this.gateway()
+    if (gateway === undefined || watch.isAsking) return
+    watch.isAsking = true
+    this.watches.delete(watch.id)
+    watch.id = this.nextId()
+    this.watches.set(watch.id, watch)
+    // Set before the answer: the first events may overtake it.
+    watch.gateway = gateway
+    watch.count = 0
+    this.request(gateway, 'watch', [this.group, watch.id, watch.bounds, watch.from ?? null])
+      .then(start => {
+        watch.from ??= asNatural(start)
+      })
+      .catch(error => {
+        watch.gateway = undefined
+        const isFinal = error instanceof QuorateError && !error.retryable && error.code !== 'NOT_MEMBER'
+        if (isFinal && this.watches.delete(watch.id)) watch.sink.end(error)
+      })
+      .finally(() => {
+        watch.isAsking = false
+      })
+  }
+
+  private request(to: HostId, method: string, body: unknown): Promise<unknown> {
+    return this.requests.ask(to, method, body, { deadline: this.clock.now() + requestMs, signal: undefined })
+  }
+}
+
+function asChange(value: unknown): Change {
+  const [keyField, revisionField, bytes] = asArray(value, 3)
+  const key = asText(keyField)
+  const revision = asNatural(revisionField)
+  if (bytes === null) return { type: 'delete', key, revision, item: null, previous: null }
+  // What a watcher is told: the value and its revision. The rest of the item stays with the replicas.
+  const item = { key, value: asBytes(bytes), createRevision: 0, modRevision: revision, version: 0 }
+  return { type: 'put', key, revision, item, previous: null }
+}

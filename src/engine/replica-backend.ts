@@ -1,0 +1,82 @@
+import { QuorateError } from '../core/error.ts'
+import type { Proposal } from '../core/machine/command.ts'
+import type { HostId, Revision } from '../core/types.ts'
+import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import type { Call } from './call.ts'
+import { type Bounds, keyFilter } from './key-filter.ts'
+import type { Membership } from './membership.ts'
+import type { Answer } from './proposals.ts'
+import type { Replica } from './replica.ts'
+import type { Member, StoreStatus } from './types.ts'
+import type { ChangeSink } from './watchers.ts'
+
+/** A Store over this host's own replica. */
+export class ReplicaBackend implements Backend {
+  private readonly replica: Replica
+  private readonly membership: Membership
+  private readonly wake: () => void
+  /** Throws why the replica can serve nothing any more. */
+  private readonly check: () => void
+
+  constructor(replica: Replica, parts: { membership: Membership; wake: () => void; check: () => void }) {
+    this.replica = replica
+    this.membership = parts.membership
+    this.wake = parts.wake
+    this.check = parts.check
+  }
+
+  async submit(proposal: Proposal, call: Call): Promise<Answer> {
+    this.check()
+    const answer = this.replica.proposals.submit(proposal, call)
+    this.wake()
+    return answer
+  }
+
+  async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
+    await this.fresh(freshness, call)
+    const { machine } = this.replica
+    const item = machine.get(key)
+    return { items: item === undefined ? [] : [item], revision: machine.appliedIndex }
+  }
+
+  async scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+    await this.fresh(freshness, call)
+    const { bounds, limit, reverse } = query
+    const view = this.replica.machine.view()
+    return { items: [...view.scan({ ...bounds, limit, reverse })], revision: view.revision }
+  }
+
+  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
+    this.check()
+    const { machine, watchers } = this.replica
+    return watchers.add(machine.history, keyFilter(bounds), from ?? machine.appliedIndex + 1, sink)
+  }
+
+  members(call: Call): Promise<readonly Member[]> {
+    return this.fresh({ consistency: 'linearizable', atLeast: 0 }, call).then(() => this.replica.members)
+  }
+
+  change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
+    this.check()
+    return this.membership.change(this.replica, change, hosts, call)
+  }
+
+  status(): StoreStatus {
+    return this.replica.status()
+  }
+
+  private async fresh({ consistency, atLeast }: Freshness, call: Call): Promise<void> {
+    this.check()
+    if (consistency === 'stale') return
+    const { reads } = this.replica
+    if (consistency === 'session') return reads.reached(atLeast, call)
+    const done = reads.linearizable(call)
+    this.wake()
+    await done
+  }
+}
+
+/** The error of a host or store that was closed. */
+export function closed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
+  return new QuorateError('CLOSED', 'the host was closed', { outcome })
+}

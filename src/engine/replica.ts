@@ -1,0 +1,449 @@
+import { assert } from '../base/assert.ts'
+import { emptyBytes } from '../base/bytes.ts'
+import type { QuorateError } from '../core/error.ts'
+import { appendBytesMax, inflightBytesMax, inflightMessagesMax, uncommittedBytesMax } from '../core/limits.ts'
+import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
+import { memberOfReplica } from '../core/machine/members.ts'
+import { MemoryLog } from '../core/raft/memory-log.ts'
+import { localAppendThread, localApplyThread, type Message } from '../core/raft/message.ts'
+import { RaftNode, type Ready } from '../core/raft/raft-node.ts'
+import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
+import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
+import type { GroupWrite, StoredGroup } from '../storage/storage.ts'
+import { MalformedError } from '../wire/codec.ts'
+import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
+import { Applier } from './applier.ts'
+import type { Outbox } from './outbox.ts'
+import type { EngineOptions, HostParts } from './parts.ts'
+import { Proposals } from './proposals.ts'
+import { Reads } from './reads.ts'
+import type { Member, StoreStatus } from './types.ts'
+import { Watchers } from './watchers.ts'
+import type { Writer } from './writer.ts'
+
+/** What a replica has from its host. */
+export interface ReplicaHost {
+  readonly parts: HostParts
+  readonly options: EngineOptions
+  readonly outbox: Outbox
+  readonly writer: Writer
+  /** Asks for a turn of the loop. */
+  readonly wake: () => void
+  readonly events: ReplicaEvents
+}
+
+/** What a replica tells its host. None of them may throw. */
+export interface ReplicaEvents {
+  leaderChanged(replica: Replica): void
+  membersChanged(replica: Replica): void
+  applied(replica: Replica): void
+  /** The group removed this replica: it is over for good. */
+  removed(replica: Replica): void
+  /** Raft wants the peer to have this replica's snapshot. */
+  snapshotWanted(replica: Replica, to: HostId, message: Message): void
+  /** So much was applied since the last snapshot that it is time for another one. */
+  snapshotDue(replica: Replica): void
+}
+
+export interface StoredReplica {
+  readonly group: GroupId
+  readonly replica: ReplicaId
+  readonly stored: StoredGroup
+  /** The state at the stored snapshot; undefined for a replica that starts empty. */
+  readonly state: MachineSnapshot | undefined
+}
+
+/**
+ * A host's part in one group: Raft, the state machine, and all that waits for them. It does nothing by itself: the
+ * host's loop steps it, ticks it and pumps it, and performs the effects in the order that makes them safe
+ * (persist, send what waited for it, apply, answer).
+ */
+export class Replica {
+  readonly group: GroupId
+  readonly id: ReplicaId
+  readonly log: MemoryLog
+  readonly proposals: Proposals
+  readonly reads: Reads
+  readonly watchers = new Watchers()
+  readonly node: RaftNode
+  readonly applier: Applier
+  /** The configuration at `machine.appliedIndex`. */
+  conf: ConfState
+  private readonly host: ReplicaHost
+  private hosts = new Map<ReplicaId, HostId>()
+  private hardState: HardState
+  /** The last hard state handed to storage, and a later one that differs in its commit index only. */
+  private written: HardState
+  private unwritten: HardState | undefined
+  private leaderReplica: ReplicaId = 0
+  private raftRole: StoreStatus['role'] = 'follower'
+  private received:
+    | { readonly index: Index; readonly term: Term; readonly state: MachineSnapshot }
+    | undefined
+  /** The index of the latest snapshot that is stored or on its way to storage. */
+  private snapshotIndex: Index
+  private readonly memberWaiters = new Set<() => void>()
+  private readonly leaderWaiters = new Set<() => void>()
+  private isRemoved = false
+
+  constructor(host: ReplicaHost, start: StoredReplica) {
+    const { parts, options } = host
+    this.host = host
+    this.group = start.group
+    this.id = start.replica
+    const { hardState, snapshot, entries } = start.stored
+    this.hardState = hardState
+    this.written = hardState
+    this.log = new MemoryLog({ hardState, snapshot, entries })
+    this.snapshotIndex = snapshot?.index ?? 0
+    this.conf = this.log.initialState().conf
+    const machine = start.state === undefined ? new Machine() : Machine.restore(start.state)
+    this.applier = new Applier(machine, {
+      apply: (target, entry) => this.apply(target, entry),
+      sliceMs: options.applySliceMs,
+      clock: parts.clock,
+    })
+    this.learnHosts()
+    this.node = new RaftNode({
+      id: this.id,
+      log: this.log,
+      applied: machine.appliedIndex,
+      electionTicks: options.electionTicks,
+      heartbeatTicks: options.heartbeatTicks,
+      random: parts.random,
+      asyncStorageWrites: true,
+      preVote: true,
+      checkQuorum: true,
+      readOnly: 'safe',
+      appendBytesMax,
+      inflightMessagesMax,
+      inflightBytesMax,
+      uncommittedBytesMax,
+      committedBytesMax: options.applyBytesMax,
+      // The engine forwards by itself, because the asker must hear when the leader refuses.
+      disableProposalForwarding: true,
+      stepDownOnRemoval: true,
+    })
+    // The only voter of a group need not wait for an election timeout to learn that nobody else leads.
+    if (this.conf.voters.length === 1 && this.conf.voters[0] === this.id) this.node.campaign()
+    const retryMs = options.electionTicks * options.tickMs
+    this.reads = new Reads(
+      {
+        ask: context => this.node.readIndex(context) === 'accepted',
+        applied: () => this.machine.appliedIndex,
+        isLeaderKnown: () => this.leaderReplica !== 0,
+      },
+      // A round is a question and an answer: a second without one means that either was lost.
+      { retryMs: Math.min(1000, retryMs), firstContext: Math.floor(parts.random() * 2 ** 45) },
+    )
+    this.proposals = new Proposals(
+      {
+        leaderTerm: () => (this.leader === undefined ? 0 : this.hardState.term),
+        hand: batch => this.hand(batch),
+      },
+      { resendMs: retryMs },
+    )
+  }
+
+  get machine(): Machine {
+    return this.applier.machine
+  }
+
+  /** The host that leads, as far as this replica knows. */
+  get leader(): HostId | undefined {
+    return this.leaderReplica === 0 ? undefined : this.hosts.get(this.leaderReplica)
+  }
+
+  get leads(): boolean {
+    return this.leaderReplica === this.id && this.raftRole === 'leader'
+  }
+
+  get term(): Term {
+    return this.hardState.term
+  }
+
+  get members(): readonly Member[] {
+    return this.machine.members.list.map(({ host, ...member }) => ({ hostId: host, ...member }))
+  }
+
+  /** A message of a peer replica, already checked for its form. */
+  step(from: HostId, message: Message): void {
+    if (message.to !== this.id || this.isRemoved) return
+    // A replica that has not applied its own joining yet does not know the others: it answers where it was addressed.
+    if (!this.hosts.has(message.from)) this.hosts.set(message.from, from)
+    if (this.hosts.get(message.from) !== from) return
+    this.node.step(message)
+  }
+
+  /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
+  stepSnapshot(from: HostId, message: Message, state: MachineSnapshot): void {
+    const { snapshot } = message
+    if (snapshot === null) return
+    this.received = { index: snapshot.index, term: snapshot.term, state }
+    this.step(from, message)
+  }
+
+  tick(now: number): void {
+    this.node.tick()
+    this.proposals.tick(now)
+    this.reads.tick(now)
+  }
+
+  /** Everything that can be done now without waiting: proposals in, effects out. */
+  pump(now: number): void {
+    if (this.isRemoved) return
+    this.proposals.pump(now)
+    this.reads.pump(now)
+    let hasMore = true
+    while (hasMore && !this.isRemoved) {
+      while (this.node.hasReady()) this.perform(this.node.ready())
+      hasMore = this.applySlice() && this.node.hasReady()
+    }
+  }
+
+  requestTurn(): void {
+    this.host.wake()
+  }
+
+  /** Resolves when the members change next, or never. */
+  membersChange(): Promise<void> {
+    return new Promise(resolve => this.memberWaiters.add(resolve))
+  }
+
+  /** Resolves when the leader, or what is known of it, changes next, or never. */
+  leaderChange(): Promise<void> {
+    return new Promise(resolve => this.leaderWaiters.add(resolve))
+  }
+
+  /** Takes another host's proposals into the log. False: this replica cannot, and the asker shall hear so. */
+  lead(proposals: readonly Uint8Array[]): boolean {
+    return this.leads && this.node.propose(proposals).type === 'proposed'
+  }
+
+  /** The term of an entry that is applied and not compacted. */
+  termOf(index: Index): Term {
+    const term = this.log.term(index)
+    assert(typeof term === 'number', 'what is applied and stands behind the snapshot is in the log')
+    return term
+  }
+
+  /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
+  adoptSnapshot(snapshot: Snapshot, compactTo: Index): void {
+    // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
+    if (this.isRemoved || snapshot.index <= this.snapshotIndex) return
+    this.snapshotIndex = snapshot.index
+    const write = compactTo >= this.log.firstIndex() ? { snapshot, compactTo } : { snapshot }
+    this.host.writer.add(this.group, write, () => {
+      this.log.setSnapshot(snapshot)
+      this.log.compact(compactTo)
+    })
+    this.host.wake()
+  }
+
+  reportSnapshot(to: ReplicaId, isDone: boolean): void {
+    if (this.isRemoved) return
+    this.node.reportSnapshot(to, isDone)
+    this.host.wake()
+  }
+
+  /** Ends all that waits for this replica. */
+  close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
+    this.isRemoved = true
+    this.proposals.close(error)
+    this.reads.close(error('none'))
+    this.watchers.close(error('none'))
+  }
+
+  status(): StoreStatus {
+    return {
+      group: this.group,
+      role: this.role(),
+      leader: this.leader,
+      replica: this.id,
+      term: this.hardState.term,
+      commit: this.hardState.commit,
+      applied: this.machine.appliedIndex,
+      members: this.members,
+      keys: this.machine.view().size,
+    }
+  }
+
+  role(): StoreStatus['role'] {
+    if (this.isRemoved) return 'removed'
+    if (this.raftRole === 'leader' || this.raftRole === 'candidate') return this.raftRole
+    return this.conf.voters.includes(this.id) ? 'follower' : 'learner'
+  }
+
+  hostOf(replica: ReplicaId): HostId | undefined {
+    return this.hosts.get(replica)
+  }
+
+  private perform(ready: Ready): void {
+    const { softState, hardState } = ready
+    const termBefore = this.hardState.term
+    if (hardState !== null) this.hardState = hardState
+    if (softState !== null || this.hardState.term !== termBefore) this.changeLeader(softState)
+    for (const state of ready.readStates) this.reads.confirm(state.context, state.index)
+    for (const message of ready.messages) this.dispatch(message)
+  }
+
+  private changeLeader(soft: Ready['softState']): void {
+    if (soft !== null) {
+      this.leaderReplica = soft.leader
+      this.raftRole = soft.role === 'pre-candidate' ? 'candidate' : soft.role
+    }
+    this.proposals.leaderChanged()
+    this.reads.leaderChanged()
+    // What waited for a leader goes out in the next turn.
+    this.host.wake()
+    settleAll(this.leaderWaiters)
+    this.host.events.leaderChanged(this)
+  }
+
+  private dispatch(message: Message): void {
+    if (message.to === localAppendThread) return this.persist(message)
+    if (message.to === localApplyThread) return this.applier.add(message)
+    const host = this.hosts.get(message.to)
+    // A replica whose host is not known yet is told again by a later heartbeat.
+    if (host === undefined) return
+    if (message.type === 'MsgSnap') this.host.events.snapshotWanted(this, host, message)
+    else this.host.outbox.raft(host, this.group, message)
+  }
+
+  private persist(message: Message): void {
+    const { snapshot } = message
+    if (snapshot !== null) this.snapshotIndex = snapshot.index
+    this.host.writer.add(this.group, this.writeOf(message), () => this.persisted(message))
+  }
+
+  /**
+   * A commit index alone is not worth a write: it is learnt again after a restart (Raft paper, figure 2, has it among
+   * the volatile state). It goes along with the next write, so that the next proposal does not wait for it.
+   */
+  private writeOf({ entries, term, vote, commit, snapshot }: Message): GroupWrite {
+    if (term > 0) this.unwritten = { term, vote, commit }
+    const isVote = term > 0 && (term !== this.written.term || vote !== this.written.vote)
+    if (entries.length === 0 && snapshot === null && !isVote) return {}
+    const hardState = this.unwritten
+    this.unwritten = undefined
+    if (hardState !== undefined) this.written = hardState
+    return {
+      ...(snapshot !== null ? { snapshot } : {}),
+      ...(entries.length > 0 ? { entries } : {}),
+      ...(hardState !== undefined ? { hardState } : {}),
+    }
+  }
+
+  /** The order is what makes it safe: the log in memory first, then the state, then whoever waited for durability. */
+  private persisted(message: Message): void {
+    if (this.isRemoved) return
+    const { entries, term, vote, commit, snapshot } = message
+    if (snapshot !== null) this.install(snapshot)
+    this.log.append(entries)
+    if (term > 0) this.log.setHardState({ term, vote, commit })
+    for (const response of message.responses) {
+      if (response.to === this.id) this.node.step(response)
+      else this.dispatch(response)
+    }
+    this.host.wake()
+  }
+
+  private install(snapshot: Snapshot): void {
+    const { received } = this
+    const { index, term } = snapshot
+    assert(received?.index === index && received.term === term, 'an accepted snapshot has its state at hand')
+    this.received = undefined
+    // What was committed before the snapshot is applied before it, so that nothing old runs behind it (mutant M83).
+    for (const response of this.applier.drain()) this.node.step(response)
+    this.log.applySnapshot(snapshot)
+    this.conf = snapshot.conf
+    this.applier.replace(Machine.restore(received.state))
+    this.watchers.reset(index)
+    this.memberTableChanged()
+    this.advanced()
+  }
+
+  private applySlice(): boolean {
+    const before = this.machine.appliedIndex
+    const outcome = this.applier.run()
+    for (const response of outcome.responses) this.node.step(response)
+    if (this.machine.appliedIndex > before) this.advanced()
+    if (outcome.isPaused) this.host.wake()
+    return outcome.responses.length > 0
+  }
+
+  private advanced(): void {
+    this.reads.advanced()
+    this.host.events.applied(this)
+    const { snapshotEntriesEvery, snapshotBytesEvery } = this.host.options
+    const isDue =
+      this.machine.appliedIndex - this.snapshotIndex >= snapshotEntriesEvery ||
+      this.applier.bytesApplied >= snapshotBytesEvery
+    if (isDue) this.host.events.snapshotDue(this)
+  }
+
+  private apply(machine: Machine, entry: Entry): void {
+    if (entry.type === 'conf-change') return this.applyChange(machine, entry)
+    if (entry.data.length === 0) return machine.applyNoop(entry.index)
+    const proposal = decodeOrNothing(() => decodeProposal(entry.data))
+    // Leaders look before they log, so this is another version's or a liar's entry: it changes nothing, anywhere.
+    if (proposal === undefined) return machine.applyNoop(entry.index)
+    const { result, changes } = machine.apply(entry.index, proposal)
+    if (changes.length > 0) this.watchers.notify(changes)
+    this.proposals.applied(proposal.session, proposal.seq, result)
+  }
+
+  private applyChange(machine: Machine, entry: Entry): void {
+    const { change } = entry
+    assert(change !== null, 'an entry of a membership change holds it')
+    const delta =
+      change.context.length === 0 ? undefined : decodeOrNothing(() => decodeMembersDelta(change.context))
+    const applied = delta === undefined ? undefined : machine.applyMembers(entry.index, delta)
+    if (delta === undefined) machine.applyNoop(entry.index)
+    // Steps that the member table refuses must not reach the quorum either. No steps at all: a joint change is left.
+    const isRefused = change.steps.length > 0 && applied?.type !== 'changed'
+    const steps = isRefused ? [{ type: 'update', replica: this.id } as const] : change.steps
+    this.conf = this.node.applyConfChange({ ...change, steps, context: emptyBytes })
+    if (applied?.type !== 'changed') return
+    this.memberTableChanged()
+    if (memberOfReplica(machine.members, this.id) !== undefined) return
+    this.host.events.removed(this)
+  }
+
+  private hand(batch: readonly Uint8Array[]): 'handed' | 'busy' | 'not-now' {
+    if (this.leads) {
+      const answer = this.node.propose(batch)
+      if (answer.type === 'proposed') return 'handed'
+      return answer.type === 'refused' && answer.reason === 'busy' ? 'busy' : 'not-now'
+    }
+    const { leader } = this
+    if (leader === undefined || leader === this.host.parts.id) return 'not-now'
+    return this.host.outbox.propose(leader, this.group, batch) ? 'handed' : 'not-now'
+  }
+
+  private memberTableChanged(): void {
+    this.learnHosts()
+    settleAll(this.memberWaiters)
+    this.host.events.membersChanged(this)
+  }
+
+  private learnHosts(): void {
+    const { list } = this.machine.members
+    if (list.length === 0) return
+    this.hosts = new Map(list.map(member => [member.replica, member.host]))
+  }
+}
+
+function settleAll(waiters: Set<() => void>): void {
+  for (const settle of waiters) settle()
+  waiters.clear()
+}
+
+function decodeOrNothing<Value>(decode: () => Value): Value | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined
+    throw error
+  }
+}

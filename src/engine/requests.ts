@@ -1,0 +1,120 @@
+import { type ErrorCode, type Outcome, QuorateError } from '../core/error.ts'
+import type { HostId } from '../core/types.ts'
+import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
+import { type Call, Pending } from './call.ts'
+import type { Clock } from './clock.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Serves one kind of request. What it throws or rejects with goes back to the asker. */
+export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown>
+
+interface Asked {
+  readonly to: HostId
+  readonly pending: Pending<unknown>
+}
+
+/**
+ * Questions and answers between hosts, over unreliable frames: an answer that does not come is an error at the asker's
+ * deadline or when the peer is lost. A request may have been served even so: what must not happen twice needs a session.
+ */
+export class Requests {
+  private readonly outbox: Outbox
+  private readonly clock: Clock
+  private readonly asked = new Map<number, Asked>()
+  private readonly served = new Map<string, Serve>()
+  private lastId = 0
+
+  constructor(outbox: Outbox, clock: Clock) {
+    this.outbox = outbox
+    this.clock = clock
+  }
+
+  serve(method: string, serve: Serve): void {
+    this.served.set(method, serve)
+  }
+
+  /** Rejects with UNREACHABLE when the peer is lost, TIMEOUT at the deadline, else with the peer's own error. */
+  ask(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+    const id = ++this.lastId
+    const pending = new Pending<unknown>(call, () => this.asked.delete(id))
+    this.asked.set(id, { to, pending })
+    const patienceMs = Math.max(1, Math.ceil(call.deadline - this.clock.now()))
+    if (!this.outbox.send(to, 'log', 'request', [id, method, patienceMs, body])) {
+      this.asked.delete(id)
+      pending.reject(unreachable(to))
+    }
+    return pending.promise
+  }
+
+  /** A request came in. */
+  receive(from: HostId, body: unknown): void {
+    const fields = asArray(body, 4)
+    const id = asNatural(fields[0])
+    const serve = this.served.get(asText(fields[1]))
+    const call: Call = { deadline: this.clock.now() + asNatural(fields[2]), signal: undefined }
+    const answer = (ok: boolean, result: unknown) =>
+      this.outbox.send(from, 'log', 'response', [id, ok, result])
+    if (serve === undefined) {
+      answer(false, errorBody(new QuorateError('UNSUPPORTED', 'this host does not know such a request')))
+      return
+    }
+    Promise.resolve()
+      .then(() => serve(from, fields[3], call))
+      .then(result => answer(true, result))
+      .catch(error => answer(false, errorBody(error)))
+  }
+
+  /** An answer came in. One that nobody waits for is late, and dropped. */
+  answered(from: HostId, body: unknown): void {
+    const fields = asArray(body, 3)
+    const id = asNatural(fields[0])
+    const asked = this.asked.get(id)
+    if (asked === undefined || asked.to !== from) return
+    this.asked.delete(id)
+    if (asBoolean(fields[1])) asked.pending.resolve(fields[2])
+    else asked.pending.reject(errorOf(fields[2]))
+  }
+
+  disconnected(peer: HostId): void {
+    for (const [id, asked] of this.asked) {
+      if (asked.to !== peer) continue
+      this.asked.delete(id)
+      asked.pending.reject(unreachable(peer))
+    }
+  }
+
+  tick(now: number): void {
+    for (const [id, asked] of this.asked) {
+      if (!asked.pending.isDue(now)) continue
+      this.asked.delete(id)
+      asked.pending.reject(
+        new QuorateError('TIMEOUT', 'no answer came before the deadline', { retryable: true }),
+      )
+    }
+  }
+
+  close(error: QuorateError): void {
+    for (const asked of this.asked.values()) asked.pending.reject(error)
+    this.asked.clear()
+  }
+}
+
+function unreachable(peer: HostId): QuorateError {
+  return new QuorateError('UNREACHABLE', `the connection to host ${peer} was lost`, { retryable: true })
+}
+
+function errorBody(error: unknown): unknown {
+  if (error instanceof QuorateError) {
+    return [error.code, error.message.slice(0, 500), error.retryable, error.outcome]
+  }
+  const message = error instanceof Error ? error.message : 'the host failed to serve the request'
+  return ['INTERNAL', message.slice(0, 500), false, 'none']
+}
+
+function errorOf(body: unknown): QuorateError {
+  const [code, message, retryable, outcome] = asArray(body, 4)
+  return new QuorateError(asText(code) as ErrorCode, asText(message), {
+    retryable: asBoolean(retryable),
+    outcome: asText(outcome) as Outcome,
+  })
+}

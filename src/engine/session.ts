@@ -1,0 +1,144 @@
+import { assert } from '../base/assert.ts'
+import type { Random } from '../base/random.ts'
+import { QuorateError } from '../core/error.ts'
+import { pendingProposalsMax, sessionWindowMax } from '../core/limits.ts'
+import type { Command, Proposal, Result } from '../core/machine/command.ts'
+import type { HostId } from '../core/types.ts'
+import { type Call, outcomeUnknown, Pending } from './call.ts'
+import type { Clock } from './clock.ts'
+import type { Answer } from './proposals.ts'
+
+export interface SessionParts {
+  readonly hostId: HostId
+  readonly random: Random
+  readonly clock: Clock
+  readonly submit: (proposal: Proposal, call: Call) => Promise<Answer>
+}
+
+/**
+ * The client's end of a replicated session (Raft thesis §6.3): it numbers commands, and tells the group which results
+ * it has, so that they can be forgotten. The session is opened with the first command, and again when it was evicted.
+ */
+export class ClientSession {
+  private readonly parts: SessionParts
+  private opened: OpenSession | undefined
+  private opening: Promise<OpenSession> | undefined
+  /** Commands that wait for a place in the window. */
+  private readonly queue: Pending<void>[] = []
+
+  constructor(parts: SessionParts) {
+    this.parts = parts
+  }
+
+  /** Resolves with the result of exactly one execution, or rejects with a typed error that says what is known. */
+  async execute(command: Command, call: Call): Promise<Result> {
+    for (;;) {
+      const session = this.opened ?? (await this.open(call))
+      if (session.inFlight >= sessionWindowMax) {
+        await this.place(call)
+        continue
+      }
+      const { result, attempts } = await this.submit(session, command, call)
+      if (result.type === 'stale') throw outcomeUnknown('the session has forgotten the write')
+      if (result.type !== 'session-expired') return result
+      if (this.opened === session) this.opened = undefined
+      // A single attempt that found no session was not applied; of several, an earlier one may have been.
+      if (attempts > 1) throw outcomeUnknown('the session was evicted while the write was retried')
+    }
+  }
+
+  /** Commands that wait for a place in the window. */
+  tick(now: number): void {
+    for (const pending of this.queue) {
+      if (pending.isDue(now))
+        pending.reject(new QuorateError('TIMEOUT', 'earlier writes are not confirmed yet'))
+    }
+  }
+
+  close(error: QuorateError): void {
+    for (const pending of this.queue) pending.reject(error)
+    this.queue.length = 0
+  }
+
+  private async submit(session: OpenSession, command: Command, call: Call): Promise<Answer> {
+    const seq = session.start()
+    try {
+      return await this.parts.submit({ session: session.id, seq, acked: session.acked, command }, call)
+    } finally {
+      session.settle(seq)
+      this.nextInQueue()
+    }
+  }
+
+  private place(call: Call): Promise<void> {
+    if (this.queue.length >= pendingProposalsMax) {
+      throw new QuorateError('SYSTEM_BUSY', 'too many writes wait for their outcome', { retryable: true })
+    }
+    const pending = new Pending<void>(call)
+    this.queue.push(pending)
+    return pending.promise
+  }
+
+  private nextInQueue(): void {
+    let next = this.queue.shift()
+    while (next?.isSettled) next = this.queue.shift()
+    next?.resolve()
+  }
+
+  private open(call: Call): Promise<OpenSession> {
+    this.opening ??= this.openNow(call).finally(() => {
+      this.opening = undefined
+    })
+    return this.opening
+  }
+
+  private async openNow(call: Call): Promise<OpenSession> {
+    const { hostId, random, submit } = this.parts
+    // Opening has no session to make it count once. Doing it twice leaves a session that nobody uses, to be evicted.
+    const seq = 1 + Math.floor(random() * Number.MAX_SAFE_INTEGER)
+    // The first caller's signal must not end the others' wait.
+    const { result } = await submit(
+      { session: 0, seq, acked: 0, command: { type: 'open-session', host: hostId } },
+      { deadline: call.deadline, signal: undefined },
+    ).catch(asNothingWritten)
+    assert(result.type === 'session', 'opening a session gives a session')
+    this.opened = new OpenSession(result.session)
+    return this.opened
+  }
+}
+
+/** Whatever became of the opening, the command that wanted it was not handed on. */
+function asNothingWritten(error: unknown): never {
+  if (error instanceof QuorateError && error.outcome !== 'none') {
+    throw new QuorateError('TIMEOUT', 'no session could be opened before the deadline; nothing was written', {
+      retryable: true,
+      cause: error,
+    })
+  }
+  throw error
+}
+
+class OpenSession {
+  readonly id: number
+  /** Every command up to this one is settled. */
+  acked = 0
+  inFlight = 0
+  private last = 0
+  private readonly settledAbove = new Set<number>()
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  start(): number {
+    this.inFlight += 1
+    this.last += 1
+    return this.last
+  }
+
+  settle(seq: number): void {
+    this.inFlight -= 1
+    this.settledAbove.add(seq)
+    while (this.settledAbove.delete(this.acked + 1)) this.acked += 1
+  }
+}

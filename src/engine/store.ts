@@ -1,0 +1,308 @@
+import { Emitter, type Unsubscribe } from '../base/emitter.ts'
+import { QuorateError } from '../core/error.ts'
+import type { Command, Result } from '../core/machine/command.ts'
+import type { Item } from '../core/machine/item.ts'
+import type { GroupId, HostId, Revision } from '../core/types.ts'
+import { decodeValue, encodeValue } from '../wire/value.ts'
+import type { Backend, Freshness } from './backend.ts'
+import { type Call, startCall } from './call.ts'
+import type { Host } from './host.ts'
+import { checkBounds, checkKey } from './key-filter.ts'
+import type { HostParts } from './parts.ts'
+import type { Replica } from './replica.ts'
+import { ClientSession } from './session.ts'
+import {
+  type Absent,
+  absent,
+  type CallOptions,
+  type Checked,
+  type Deleted,
+  type Member,
+  type ReadOptions,
+  type ScanRange,
+  type StoreEntry,
+  type StoreEvents,
+  type StoreStatus,
+  type WatchEvent,
+  type WatchRange,
+  type Written,
+} from './types.ts'
+import { Watch } from './watch.ts'
+
+/**
+ * A replicated, ordered map from keys to values: one Raft group, seen from this host.
+ *
+ * Keys are well-formed strings of 1 to 1024 UTF-16 code units, ordered by code unit. Values are null, booleans, finite
+ * numbers, strings, Uint8Array, arrays and plain objects of these, at most 1 MiB encoded; anything else is a TypeError.
+ *
+ * Every write takes effect exactly once or not at all, through retries and changes of leadership. When that cannot be
+ * known before the deadline, the promise rejects with OUTCOME_UNKNOWN; all other errors mean that nothing was written.
+ * A wrong argument throws TypeError.
+ */
+export class Store {
+  readonly name: GroupId
+  readonly host: Host
+  private readonly backend: Backend
+  private readonly parts: HostParts
+  private readonly deadlineMs: number
+  private readonly session: ClientSession
+  private readonly emitter: Emitter<StoreEvents>
+  private readonly watches = new Set<Watch<WatchEvent>>()
+  /** The latest revision that this store wrote or read: what 'session' reads must not go back behind. */
+  private seen: Revision = 0
+  private lastStatus = { leader: '', role: '', members: '', applied: 0 }
+  private ending: QuorateError | undefined
+
+  /** @internal */
+  constructor(options: {
+    readonly name: GroupId
+    readonly host: Host
+    readonly backend: Backend
+    readonly parts: HostParts
+    readonly deadlineMs: number
+  }) {
+    const { id, random, clock } = options.parts
+    this.name = options.name
+    this.host = options.host
+    this.backend = options.backend
+    this.parts = options.parts
+    this.deadlineMs = options.deadlineMs
+    this.session = new ClientSession({
+      hostId: id,
+      random,
+      clock,
+      submit: (proposal, call) => this.backend.submit(proposal, call),
+    })
+    this.emitter = new Emitter<StoreEvents>(error =>
+      clock.soon(() => {
+        throw error
+      }),
+    )
+  }
+
+  /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
+  async put(key: string, value: unknown, options: CallOptions = {}): Promise<Written> {
+    checkKey(key)
+    const result = await this.execute({ type: 'put', key, value: encodeValue(value) }, options)
+    return { revision: expectType(result, 'written').revision }
+  }
+
+  /** Sets a key that does not exist. `ok` is false, and `value` what stands there, when it does. */
+  async insert<Value = unknown>(
+    key: string,
+    value: Value,
+    options: CallOptions = {},
+  ): Promise<Checked<Value>> {
+    checkKey(key)
+    return checked(await this.execute({ type: 'insert', key, value: encodeValue(value) }, options))
+  }
+
+  /** Removes a key. `ok` is false when it did not exist. */
+  async delete(key: string, options: CallOptions = {}): Promise<Deleted> {
+    checkKey(key)
+    const { ok, revision } = expectType(await this.execute({ type: 'delete', key }, options), 'deleted')
+    return { ok, revision }
+  }
+
+  /**
+   * Sets a key to `next` if its value equals `expected`; `absent` stands for a key that does not exist, on both sides.
+   * Values are equal when they hold the same data, whatever the order of an object's keys. The value after the call
+   * is in the answer.
+   */
+  async compareAndSwap<Value = unknown>(
+    key: string,
+    expected: Value | Absent,
+    next: Value | Absent,
+    options: CallOptions = {},
+  ): Promise<Checked<Value>> {
+    checkKey(key)
+    const encoded = (value: Value | Absent) => (value === absent ? null : encodeValue(value))
+    const command = {
+      type: 'compare-and-swap',
+      key,
+      expected: encoded(expected),
+      value: encoded(next),
+    } as const
+    return checked(await this.execute(command, options))
+  }
+
+  /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
+  async barrier(options: CallOptions = {}): Promise<Written> {
+    return { revision: expectType(await this.execute({ type: 'barrier' }, options), 'written').revision }
+  }
+
+  /** The value of a key, undefined where it does not exist. Linearizable unless `consistency` says otherwise. */
+  async get<Value = unknown>(key: string, options: ReadOptions = {}): Promise<Value | undefined> {
+    return (await this.entry<Value>(key, options))?.value
+  }
+
+  /** A key's value with its revisions, undefined where it does not exist. */
+  async entry<Value = unknown>(
+    key: string,
+    options: ReadOptions = {},
+  ): Promise<StoreEntry<Value> | undefined> {
+    checkKey(key)
+    const { items, revision } = await this.backend.get(key, this.freshness(options), this.call(options))
+    this.see(revision)
+    const [item] = items
+    return item === undefined ? undefined : entryOf<Value>(item)
+  }
+
+  /** All entries of a range as they were at one moment, in the order of their keys. */
+  async scan<Value = unknown>(
+    range: ScanRange = {},
+    options: ReadOptions = {},
+  ): Promise<StoreEntry<Value>[]> {
+    const { limit, reverse = false } = range
+    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
+      throw new TypeError('limit must be an integer from 0')
+    }
+    const query = { bounds: checkBounds(range), limit, reverse }
+    const { items, revision } = await this.backend.scan(query, this.freshness(options), this.call(options))
+    this.see(revision)
+    return items.map(item => entryOf<Value>(item))
+  }
+
+  /**
+   * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out. The watch is
+   * registered before this returns. It ends with COMPACTED when the history from `range.from` is gone, SLOW_CONSUMER
+   * when its reader does not keep up, the error of the store when that ends; without an error by `close`.
+   */
+  watch<Value = unknown>(range: WatchRange = {}): Watch<WatchEvent<Value>> {
+    const { from, signal } = range
+    if (from !== undefined && !(Number.isSafeInteger(from) && from > 0)) {
+      throw new TypeError('from must be a revision: an integer from 1')
+    }
+    if (this.ending !== undefined) throw this.ending
+    const bounds = checkBounds(range)
+    const watch = new Watch<WatchEvent<Value>>({
+      signal,
+      open: sink => this.backend.watch(bounds, from, sink),
+      eventOf: change => ({
+        type: change.type,
+        key: change.key,
+        value: change.item === null ? undefined : (decodeValue(change.item.value) as Value),
+        revision: change.revision,
+      }),
+      closed: () => this.watches.delete(watch as Watch<WatchEvent>),
+    })
+    this.watches.add(watch as Watch<WatchEvent>)
+    return watch
+  }
+
+  /** The members of the group, linearizable. */
+  members(options: CallOptions = {}): Promise<readonly Member[]> {
+    return this.settled(() => this.backend.members(this.call(options)))
+  }
+
+  /**
+   * Makes members voters, in one change. While one more voter would make their number even, a promoted member stands
+   * by as a learner (`wanted: 'voter'`) and votes together with the next one. Rejects with NOT_MEMBER, MEMBERSHIP_REFUSED,
+   * or MEMBERSHIP_PENDING where a learner has not caught up before the deadline. Doing it twice is harmless.
+   */
+  promote(hosts: HostId | readonly HostId[], options: CallOptions = {}): Promise<readonly Member[]> {
+    const list = typeof hosts === 'string' ? [hosts] : [...hosts]
+    return this.settled(() => this.backend.change('promote', list, this.call(options)))
+  }
+
+  /** Makes a voter a learner. Rejects with LAST_VOTER where nobody would be left to vote. */
+  demote(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
+    return this.settled(() => this.backend.change('demote', [host], this.call(options)))
+  }
+
+  /** Removes a member for good: its replica never counts or speaks again. Rejects with LAST_VOTER or NOT_MEMBER. */
+  remove(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
+    return this.settled(() => this.backend.change('remove', [host], this.call(options)))
+  }
+
+  /** What this host knows right now. Costs nothing and promises nothing. */
+  status(): StoreStatus {
+    return this.backend.status()
+  }
+
+  on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): Unsubscribe {
+    return this.emitter.on(name, listener)
+  }
+
+  /** Ends this store's watches and calls. The host and its replica live on; see `Host.close`. Idempotent. */
+  async close(): Promise<void> {
+    this.stopped(new QuorateError('CLOSED', 'the store was closed'))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @internal */
+  tick(now: number): void {
+    this.session.tick(now)
+  }
+
+  /** @internal Leader, members or state of the replica changed. */
+  changed(replica: Replica): void {
+    const { leader, members } = replica
+    const role = replica.role()
+    const applied = replica.machine.appliedIndex
+    const last = this.lastStatus
+    const table = JSON.stringify(members)
+    this.lastStatus = { leader: leader ?? '', role, members: table, applied }
+    if (last.leader !== this.lastStatus.leader || last.role !== role)
+      this.emitter.emit('leader', { leader, role })
+    if (last.members !== table) this.emitter.emit('members', members)
+    if (last.applied !== applied) this.emitter.emit('applied', applied)
+  }
+
+  /** @internal Nothing works any more. */
+  stopped(error: QuorateError): void {
+    if (this.ending !== undefined) return
+    this.ending = error
+    this.session.close(error)
+    for (const watch of [...this.watches]) watch.close()
+  }
+
+  private async execute(command: Command, options: CallOptions): Promise<Result> {
+    if (this.ending !== undefined) throw this.ending
+    const result = await this.session.execute(command, this.call(options))
+    if ('revision' in result) this.see(result.revision)
+    return result
+  }
+
+  private call(options: CallOptions): Call {
+    if (this.ending !== undefined) throw this.ending
+    return startCall(this.parts.clock, options, this.deadlineMs)
+  }
+
+  private freshness({ consistency = 'linearizable' }: ReadOptions): Freshness {
+    if (!['linearizable', 'session', 'stale'].includes(consistency)) {
+      throw new TypeError("consistency is 'linearizable', 'session' or 'stale'")
+    }
+    return { consistency, atLeast: this.seen }
+  }
+
+  private see(revision: Revision): void {
+    this.seen = Math.max(this.seen, revision)
+  }
+
+  /** Also what is thrown at once becomes a rejection: a function that returns a promise never throws. */
+  private async settled<Value>(call: () => Promise<Value>): Promise<Value> {
+    return call()
+  }
+}
+
+function entryOf<Value>(item: Item): StoreEntry<Value> {
+  const { key, value, createRevision, modRevision, version } = item
+  return { key, value: decodeValue(value) as Value, createRevision, modRevision, version }
+}
+
+function checked<Value>(result: Result): Checked<Value> {
+  const { ok, revision, value } = expectType(result, 'checked')
+  return { ok, revision, value: value === null ? undefined : (decodeValue(value) as Value) }
+}
+
+function expectType<Type extends Result['type']>(
+  result: Result,
+  type: Type,
+): Extract<Result, { type: Type }> {
+  if (result.type === type) return result as Extract<Result, { type: Type }>
+  throw new QuorateError('INTERNAL', `a command was answered by a result of another kind: ${result.type}`)
+}

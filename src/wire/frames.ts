@@ -1,0 +1,101 @@
+import { crc32c } from '../base/checksum.ts'
+import type { DeploymentId } from '../core/types.ts'
+import { MalformedError } from './codec.ts'
+
+// A frame is what one host sends to another, whole:
+//
+//   byte  0      version of the protocol
+//         1      kind
+//         2..3   zero
+//         4..7   CRC-32C of all other bytes, little-endian
+//         8..23  the deployment, as 16 raw bytes
+//        24..    body
+//
+// The deployment stands in every frame and not in the hello alone: a browser profile that was copied, or a seed that
+// was founded anew under the same name, must not be able to mix two histories (trap: mutant M144).
+
+export const protocolVersion = 1
+export const frameHeaderBytes = 24
+
+export type FrameKind =
+  | 'hello'
+  | 'raft'
+  | 'propose'
+  | 'refuse'
+  | 'request'
+  | 'response'
+  | 'event'
+  | 'snapshot'
+  | 'snapshot-ack'
+  | 'removed'
+
+const kinds: readonly FrameKind[] = [
+  'hello',
+  'raft',
+  'propose',
+  'refuse',
+  'request',
+  'response',
+  'event',
+  'snapshot',
+  'snapshot-ack',
+  'removed',
+]
+
+export interface Frame {
+  readonly kind: FrameKind
+  /** Shares the memory of the frame. */
+  readonly body: Uint8Array
+}
+
+/** Why a frame is refused, as it is counted. */
+export type FrameFault = 'malformed' | 'checksum' | 'version' | 'deployment'
+
+export function encodeFrame(
+  deployment: DeploymentId,
+  kind: FrameKind,
+  body: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(frameHeaderBytes + body.length)
+  frame[0] = protocolVersion
+  frame[1] = kinds.indexOf(kind)
+  frame.set(deploymentBytes(deployment), 8)
+  frame.set(body, frameHeaderBytes)
+  new DataView(frame.buffer).setUint32(4, checksum(frame), true)
+  return frame
+}
+
+/** The frame, or why it is refused. Never throws: whatever a peer sends is a value here. */
+export function decodeFrame(deployment: DeploymentId, bytes: Uint8Array): Frame | FrameFault {
+  if (bytes.length < frameHeaderBytes) return 'malformed'
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (view.getUint32(4, true) !== checksum(bytes)) return 'checksum'
+  if (bytes[0] !== protocolVersion) return 'version'
+  const expected = deploymentBytes(deployment)
+  for (let i = 0; i < expected.length; i++) if (bytes[8 + i] !== expected[i]) return 'deployment'
+  const kind = kinds[bytes[1] ?? kinds.length]
+  if (kind === undefined || view.getUint16(2) !== 0) return 'malformed'
+  return { kind, body: bytes.subarray(frameHeaderBytes) }
+}
+
+/** A deployment is written as 32 hexadecimal digits. */
+export function isDeploymentId(text: unknown): text is DeploymentId {
+  return typeof text === 'string' && /^[0-9a-f]{32}$/.test(text)
+}
+
+function checksum(frame: Uint8Array): number {
+  return crc32c(frame.subarray(8), crc32c(frame.subarray(0, 4)))
+}
+
+let lastDeployment: DeploymentId = ''
+let lastBytes = new Uint8Array(16)
+
+// A process has one deployment but for tests, so the last one parsed is nearly always the one asked for.
+function deploymentBytes(deployment: DeploymentId): Uint8Array {
+  if (deployment === lastDeployment) return lastBytes
+  if (!isDeploymentId(deployment)) throw new MalformedError('a deployment has 32 hexadecimal digits')
+  lastBytes = new Uint8Array(16)
+  for (let i = 0; i < 16; i++) lastBytes[i] = Number.parseInt(deployment.slice(2 * i, 2 * i + 2), 16)
+  lastDeployment = deployment
+  return lastBytes
+}
