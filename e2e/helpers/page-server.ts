@@ -1,0 +1,57 @@
+import type { Server } from 'node:http'
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import type { Plugin } from 'esbuild'
+import { build } from 'esbuild'
+
+/** Serves one page on loopback, which runs a script made of our own sources. */
+export interface PageServer {
+  readonly origin: string
+  close(): Promise<void>
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Bundles TypeScript source (its imports are relative to the root of the repository) and serves it at `/`. */
+export async function servePage(source: string): Promise<PageServer> {
+  const { outputFiles } = await build({
+    stdin: { contents: source, resolveDir: root, loader: 'ts' },
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    conditions: ['browser'],
+    write: false,
+    plugins: [refuseNode],
+    logLevel: 'silent',
+  })
+  const script = outputFiles[0]?.text ?? ''
+  const server = createServer((request, response) => {
+    const isScript = request.url === '/page.js'
+    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html')
+    response.end(isScript ? script : '<!doctype html><script type="module" src="/page.js"></script>')
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  return { origin: originOf(server), close: () => close(server) }
+}
+
+/** What is meant for a page imports nothing of Node; said here by name, not by a page that stays empty. */
+const refuseNode: Plugin = {
+  name: 'refuse-node',
+  setup({ onResolve }) {
+    onResolve({ filter: /^node:/ }, ({ path, importer }) => ({
+      errors: [{ text: `${importer} imports ${path}, and is meant for a page` }],
+    }))
+  },
+}
+
+/** Loopback is a secure context: without one there is no WebCrypto and no Web Locks. */
+function originOf(server: Server): string {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the page server has no port')
+  return `http://127.0.0.1:${address.port}`
+}
+
+function close(server: Server): Promise<void> {
+  server.closeAllConnections()
+  return new Promise(resolve => server.close(() => resolve()))
+}
