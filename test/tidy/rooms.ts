@@ -12,12 +12,17 @@ const adapters: Readonly<Record<string, readonly string[]>> = {
   transport: ['memory', 'webrtc', 'relay'],
 }
 
+/** Where adapters of one folder are put together. What is put together there is known to the platforms alone. */
+const assemblies: Readonly<Record<string, Room>> = { 'src/transport/create-mesh.ts': 'transport/assembly' }
+
 /** Rooms whose files run in browsers too, so that nothing of Node may be imported there. */
 const roomsWithoutNode = new Set(['base', 'core', 'wire', 'ports', 'engine', 'index', 'browser', 'demo'])
 
 /** The room of a file of `src` or `demo`, by its path from the root. Undefined for tests, which may know everything. */
 export function roomOf(path: string): Room | undefined {
   if (ports.includes(path)) return 'ports'
+  const assembly = assemblies[path]
+  if (assembly !== undefined) return assembly
   if (path.startsWith('demo/')) return 'demo'
   const [, folder = '', name = ''] = /^src\/(?:([^/]+)\/)?(.*)\.c?ts$/.exec(path) ?? []
   if (folder === '') return path.startsWith('src/') ? name : undefined
@@ -42,7 +47,9 @@ const foundations = ['base', 'core', 'wire', 'ports']
 function allowed(from: Room, to: Room): boolean {
   const [folder, part] = from.split('/')
   // What the adapters of one folder share, they may know; it may know none of them.
-  if (part !== undefined) return foundations.includes(to) || (part !== 'shared' && to === `${folder}/shared`)
+  if (part !== undefined && foundations.includes(to)) return true
+  if (part === 'assembly') return to.startsWith(`${folder}/`)
+  if (part !== undefined) return part !== 'shared' && to === `${folder}/shared`
   if (from === 'testing') return !['server', 'cli', 'demo'].includes(to)
   return (table[from] ?? []).includes(to) || (wires.has(from) && to.includes('/'))
 }

@@ -152,6 +152,8 @@ describe('imports', () => {
     ['src/storage/file-lock.ts', './memory.ts', 'storage/file may not import storage/memory'],
     ['src/transport/webrtc-node.ts', './relay.ts', 'transport/webrtc may not import transport/relay'],
     ['src/transport/mesh.ts', './webrtc.ts', 'transport/shared may not import transport/webrtc'],
+    ['src/transport/mesh.ts', './create-mesh.ts', 'transport/shared may not import transport/assembly'],
+    ['src/transport/create-mesh.ts', '../storage/file.ts', 'transport/assembly may not import storage/file'],
     ['src/engine/a.ts', '../storage/file.ts', 'engine may not import storage/file'],
     ['src/engine/a.ts', '../index.ts', 'engine may not import index'],
     ['src/index.ts', './transport/mesh.ts', 'index may not import transport/shared'],
@@ -188,6 +190,10 @@ describe('imports', () => {
     assertClean(
       'src/node.ts',
       "import './transport/webrtc-node.ts'; import './storage/file.ts'; import './index.ts'",
+    )
+    assertClean(
+      'src/transport/create-mesh.ts',
+      "import './relay.ts'; import './webrtc.ts'; import './mesh.ts'",
     )
     assertClean('src/testing/simulator/a.ts', "import '../../engine/b.ts'; import '../../storage/memory.ts'")
     assertClean('test/a.test.ts', "import '../src/cli/main.ts'; import './b.ts'")
