@@ -115,3 +115,9 @@ export const httpHeartbeatMs = 15_000
 /** Entries and bytes in one answer of a scan over HTTP; the rest is asked for behind the last key. */
 export const httpScanEntriesMax = 10_000
 export const httpScanBytesMax = 16 * 1024 * 1024
+
+/** A file of the write-ahead log. What is dead in it can be deleted only as a whole; each one costs a few milliseconds. */
+export const logFileBytes = 16 * 1024 * 1024
+
+/** Zeros ahead of the end of the log: a write into them changes no file size, which saves the disk a journal commit. */
+export const logPaddingBytes = 64 * 1024

@@ -32,6 +32,11 @@ export class ByteWriter {
     return this.end - count
   }
 
+  zeros(count: number): void {
+    const start = this.skip(count)
+    this.buffer.fill(0, start, start + count)
+  }
+
   byte(value: number): void {
     this.reserve(1)
     this.buffer[this.end++] = value
