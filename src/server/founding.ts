@@ -1,0 +1,99 @@
+import { open, readFile, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { QuorateError } from '../core/error.ts'
+import type { Grant } from '../transport/transport.ts'
+import { MalformedError } from '../wire/codec.ts'
+import { asText } from '../wire/guards.ts'
+
+/** Where a seed remembers to whom it granted the founding. A grant that was answered must never be forgotten. */
+export interface FoundingStore {
+  load(): Promise<Grant | undefined>
+  /** Resolves when the grant survives a crash. */
+  save(grant: Grant): Promise<void>
+}
+
+/** Grants the founding of one cluster once, to the first asker, however many ask at the same moment. */
+export class Founding {
+  private readonly store: FoundingStore
+  // One asker after the other: the second one must see what the first one was granted.
+  private last: Promise<Grant | undefined>
+
+  constructor(store: FoundingStore) {
+    this.store = store
+    this.last = store.load()
+    // Whoever asks is told of the failure; before that nobody waits for it.
+    this.last.catch(() => undefined)
+  }
+
+  /** The grant that stands: `wish` if there was none. It is durable before it is answered. */
+  ask(wish: Grant): Promise<Grant> {
+    const granted = this.last
+      .catch(() => this.store.load())
+      .then(async standing => {
+        if (standing !== undefined) return standing
+        await this.store.save(wish)
+        return wish
+      })
+    this.last = granted
+    return granted
+  }
+}
+
+/** A founding store for tests and for seeds that keep nothing. */
+export function memoryFoundingStore(): FoundingStore {
+  let stored: Grant | undefined
+  return {
+    load: async () => stored,
+    save: async grant => {
+      stored = grant
+    },
+  }
+}
+
+/** Keeps the grant in a small JSON file, replaced as a whole: written aside, made durable, renamed. */
+export function fileFoundingStore(path: string): FoundingStore {
+  return {
+    async load() {
+      let content: string
+      try {
+        content = await readFile(path, 'utf8')
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+        throw error
+      }
+      return parseGrant(content, path)
+    },
+    async save({ founder, deployment }) {
+      const aside = `${path}.new`
+      const file = await open(aside, 'w')
+      try {
+        await file.writeFile(`${JSON.stringify({ founder, deployment })}\n`)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(aside, path)
+      const directory = await open(dirname(path))
+      try {
+        await directory.sync()
+      } finally {
+        await directory.close()
+      }
+    },
+  }
+}
+
+function parseGrant(content: string, path: string): Grant {
+  try {
+    const value: unknown = JSON.parse(content)
+    const fields = typeof value === 'object' && value !== null ? value : {}
+    return {
+      founder: asText('founder' in fields ? fields.founder : undefined),
+      deployment: asText('deployment' in fields ? fields.deployment : undefined),
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof MalformedError)) throw error
+    // To grant anew would found a second cluster.
+    throw new QuorateError('STORAGE_CORRUPT', `The founding record ${path} is damaged.`, { cause: error })
+  }
+}

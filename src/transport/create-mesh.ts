@@ -1,0 +1,75 @@
+import type { Random } from '../base/random.ts'
+import { Counters } from './counters.ts'
+import { EnvelopeSealer } from './envelope.ts'
+import type { Identity } from './identity.ts'
+import type { LinkHandlers } from './link.ts'
+import { Mesh } from './mesh.ts'
+import { Relay } from './relay.ts'
+import type { Rtc } from './rtc.ts'
+import { deriveClusterKeys } from './secret.ts'
+import type { Session } from './session.ts'
+import { Signaling } from './signaling.ts'
+import type { OpenSocket } from './socket.ts'
+import type { Timers } from './timers.ts'
+import type { Rendezvous, Transport } from './transport.ts'
+import { WebRtc } from './webrtc.ts'
+
+/** What the platform gives: `node.ts` and `browser.ts` name theirs. */
+export interface MeshEnvironment {
+  readonly openSocket: OpenSocket
+  /** Undefined where there is no WebRTC: all frames go through the seed then. */
+  readonly loadRtc: (() => Promise<Rtc>) | undefined
+  readonly timers: Timers
+  readonly random: Random
+  /** Calls back when the page is about to go, so that its peers hear of it at once. */
+  readonly onLeave?: (callback: () => void) => void
+}
+
+export interface CreateMeshOptions {
+  readonly identity: Identity
+  readonly cluster: string
+  readonly secret: string
+  /** WebSocket addresses of seeds, `/v1/signal` and all. The first is asked for the founding. */
+  readonly urls: readonly string[]
+  /** 'off': do without direct connections. */
+  readonly webrtc?: 'auto' | 'off'
+  /** False: do without the relay, so that frames only ever go directly. */
+  readonly relay?: boolean
+  readonly iceServers?: readonly RTCIceServer[]
+  readonly environment: MeshEnvironment
+}
+
+/** The transport of a real host and its rendezvous, put together from their adapters. */
+export interface CreatedMesh {
+  readonly transport: Transport
+  readonly rendezvous: Rendezvous
+}
+
+/** Begins to connect to the seeds at once; peers are dialled when `start` was called and they are wanted. */
+export async function createMesh(options: CreateMeshOptions): Promise<CreatedMesh> {
+  const { identity, urls, environment } = options
+  const { timers, random, openSocket, loadRtc } = environment
+  const keys = await deriveClusterKeys(options.cluster, options.secret)
+  const counters = new Counters()
+  const signaling = new Signaling({ urls, identity, keys, openSocket, timers, random, counters })
+  const relay = options.relay === false ? undefined : new Relay({ carrier: signaling, timers, counters })
+  const webRtc =
+    loadRtc === undefined || options.webrtc === 'off'
+      ? undefined
+      : new WebRtc({ loadRtc, iceServers: options.iceServers ?? [], counters })
+  const transport = new Mesh({
+    self: identity.hostId,
+    signaling,
+    sealer: new EnvelopeSealer(identity, keys),
+    makers: {
+      direct: webRtc && ((session: Session, handlers: LinkHandlers) => webRtc.makeLink(session, handlers)),
+      relay: relay && ((session: Session, handlers: LinkHandlers) => relay.makeLink(session, handlers)),
+    },
+    relay,
+    timers,
+    random,
+    counters,
+  })
+  environment.onLeave?.(() => transport.reconnect())
+  return { transport, rendezvous: signaling }
+}

@@ -1,0 +1,211 @@
+import { toHex } from '../base/bytes.ts'
+import type { HostId } from '../core/types.ts'
+import { MalformedError } from '../wire/codec.ts'
+import type { Counters } from './counters.ts'
+import type { Channel, Link, LinkHandlers } from './link.ts'
+import { channels } from './link.ts'
+import type { SealKey, Session } from './session.ts'
+import type { Timers } from './timers.ts'
+
+/** What carries sealed chunks to a host: a seed's WebSocket. */
+export interface Carrier {
+  /** False when the host cannot be reached this way right now. */
+  sendRelayed(to: HostId, payload: Uint8Array): boolean
+  bufferedBytes(to: HostId): number
+}
+
+// Sealed chunk: the first 8 bytes of the session's name, 6 bytes of counter, then what AES-GCM makes of the channel's
+// number and the chunk.
+const tagBytes = 8
+const headerBytes = tagBytes + 6
+
+/** A WebSocket does not tell when it drained, so it is asked. */
+const pollMs = 10
+
+/** Chunks that arrive faster than they can be opened are dropped: only a hostile seed is that fast. */
+const openingMax = 4096
+
+export interface RelayOptions {
+  readonly carrier: Carrier
+  readonly timers: Timers
+  readonly counters: Counters
+}
+
+/**
+ * Links through a seed, sealed end to end: the seed sees who talks to whom, and how much. What it loses or withholds
+ * is lost; what it changes, repeats or reorders is refused and counted.
+ */
+export class Relay {
+  private readonly options: RelayOptions
+  private readonly links = new Map<string, RelayLink>()
+
+  constructor(options: RelayOptions) {
+    this.options = options
+  }
+
+  makeLink(session: Session, handlers: LinkHandlers): Link {
+    const key = linkKey(session.peer, session.id.slice(0, 2 * tagBytes))
+    const link = new RelayLink(this.options, session, handlers, () => this.links.delete(key))
+    this.links.set(key, link)
+    return link
+  }
+
+  receive(from: HostId, payload: Uint8Array): void {
+    const link = payload.length > headerBytes ? this.links.get(linkKey(from, hexTag(payload))) : undefined
+    if (link === undefined) this.options.counters.add('relay-unknown-session')
+    else link.receive(payload)
+  }
+
+  /** The seed lost the host, or we lost the seed. */
+  left(hostId: HostId): void {
+    for (const link of [...this.links.values()]) if (link.peer === hostId) link.fail('left the seed')
+  }
+}
+
+class RelayLink implements Link {
+  readonly path = 'relay'
+  readonly candidate = undefined
+  readonly peer: HostId
+  private readonly options: RelayOptions
+  private readonly session: Session
+  private readonly handlers: LinkHandlers
+  private readonly forget: () => void
+  private readonly tag: Uint8Array
+  private isClosed = false
+  private sendCounter = 0
+  private receiveCounter = -1
+  private sealingBytes = 0
+  private opening = 0
+  // Chains, because WebCrypto answers in any order and chunks must keep theirs.
+  private sealed: Promise<void> = Promise.resolve()
+  private opened: Promise<void> = Promise.resolve()
+  private cancelPoll: (() => void) | undefined
+
+  constructor(options: RelayOptions, session: Session, handlers: LinkHandlers, forget: () => void) {
+    this.options = options
+    this.session = session
+    this.handlers = handlers
+    this.forget = forget
+    this.peer = session.peer
+    this.tag = bytesOfHex(session.id.slice(0, 2 * tagBytes))
+    options.timers.after(0, () => {
+      if (!this.isClosed) handlers.opened()
+    })
+  }
+
+  send(channel: Channel, chunk: Uint8Array): void {
+    const plain = new Uint8Array(1 + chunk.length)
+    plain[0] = channels.indexOf(channel)
+    plain.set(chunk, 1)
+    const counter = this.sendCounter++
+    this.sealingBytes += chunk.length
+    const sealing = this.session.seal.seal(counter, plain)
+    this.sealed = this.sealed.then(async () => {
+      const sealedChunk = await sealing
+      this.sealingBytes -= chunk.length
+      // What was handed over before the link was closed still goes, a goodbye above all.
+      if (!this.options.carrier.sendRelayed(this.peer, this.pack(counter, sealedChunk)))
+        this.fail('left the seed')
+      this.poll()
+    })
+  }
+
+  // Both channels share one socket, so both are as full as it is.
+  bufferedBytes(): number {
+    this.poll()
+    return this.sealingBytes + this.options.carrier.bufferedBytes(this.peer)
+  }
+
+  signal(): void {
+    this.options.counters.add('relay-signal')
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.cancelPoll?.()
+    this.forget()
+  }
+
+  fail(reason: string): void {
+    if (this.isClosed) return
+    this.close()
+    this.handlers.closed(reason)
+  }
+
+  receive(payload: Uint8Array): void {
+    if (this.opening >= openingMax) {
+      this.options.counters.add('relay-overrun')
+      return
+    }
+    this.opening += 1
+    const counter = readCounter(payload)
+    const opening = openChunk(this.session.open, counter, payload.subarray(headerBytes))
+    this.opened = this.opened.then(async () => {
+      const plain = await opening
+      this.opening -= 1
+      if (this.isClosed) return
+      if (plain === undefined) {
+        this.options.counters.add('relay-forged')
+        return
+      }
+      // Counters only go up: a chunk that was sent once is taken once, and never out of its turn.
+      if (counter <= this.receiveCounter) {
+        this.options.counters.add('relay-replayed')
+        return
+      }
+      // A gap means that the seed lost chunks. Frames in pieces can no longer be told apart: start over.
+      if (counter !== this.receiveCounter + 1) {
+        this.fail('chunks were lost')
+        return
+      }
+      this.receiveCounter = counter
+      const channel = channels[plain[0] ?? -1]
+      if (channel !== undefined) this.handlers.chunk(channel, plain.subarray(1))
+    })
+  }
+
+  private pack(counter: number, sealedChunk: Uint8Array): Uint8Array {
+    const payload = new Uint8Array(headerBytes + sealedChunk.length)
+    payload.set(this.tag)
+    const view = new DataView(payload.buffer)
+    view.setUint16(tagBytes, Math.floor(counter / 2 ** 32))
+    view.setUint32(tagBytes + 2, counter >>> 0)
+    payload.set(sealedChunk, headerBytes)
+    return payload
+  }
+
+  private poll(): void {
+    if (this.isClosed || this.cancelPoll !== undefined) return
+    this.cancelPoll = this.options.timers.after(pollMs, () => {
+      this.cancelPoll = undefined
+      this.handlers.drained()
+      if (this.sealingBytes + this.options.carrier.bufferedBytes(this.peer) > 0) this.poll()
+    })
+  }
+}
+
+async function openChunk(key: SealKey, counter: number, sealed: Uint8Array): Promise<Uint8Array | undefined> {
+  try {
+    return await key.open(counter, sealed)
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined
+    throw error
+  }
+}
+
+function readCounter(payload: Uint8Array): number {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
+  return view.getUint16(tagBytes) * 2 ** 32 + view.getUint32(tagBytes + 2)
+}
+
+function linkKey(peer: HostId, tag: string): string {
+  return `${peer} ${tag}`
+}
+
+function hexTag(payload: Uint8Array): string {
+  return toHex(payload.subarray(0, tagBytes))
+}
+
+function bytesOfHex(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], pair => Number.parseInt(pair, 16))
+}

@@ -1,0 +1,103 @@
+import { type DataChannel, PeerConnection } from 'node-datachannel'
+import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill'
+import { assert } from '../base/assert.ts'
+import { controlChannelId, controlChannelName, drainedBelowBytes, type Rtc } from './rtc.ts'
+
+export interface NodeRtcOptions {
+  /** Gathers candidates of this address only: 127.0.0.1 for what must not leave the machine. */
+  readonly bindAddress?: string
+}
+
+// The control channel is made on the native connection under the polyfill: events would cost more than the frames.
+const natives = new WeakMap<object, PeerConnection>()
+
+/** WebRTC of Node, by libdatachannel. */
+export async function loadNodeRtc(options: NodeRtcOptions = {}): Promise<Rtc> {
+  class Connection extends RTCPeerConnection {
+    constructor(configuration: RTCConfiguration = {}) {
+      const native = new PeerConnection('quorate', {
+        ...(options.bindAddress === undefined ? {} : { bindAddress: options.bindAddress }),
+        iceServers: (configuration.iceServers ?? []).flatMap(iceServerUrls),
+        iceTransportPolicy: configuration.iceTransportPolicy ?? 'all',
+      })
+      super({ ...configuration, iceServers: [], peerConnection: native } as RTCConfiguration)
+      natives.set(this, native)
+    }
+
+    // simple-peer writes to the `sdp` of what these give, which the polyfill's descriptions do not allow.
+    override async createOffer(): Promise<RTCSessionDescriptionInit> {
+      const { type, sdp } = (await super.createOffer()) as RTCSessionDescriptionInit
+      return sdp === undefined ? { type } : { type, sdp }
+    }
+
+    override async createAnswer(): Promise<RTCSessionDescriptionInit> {
+      const { type, sdp } = (await super.createAnswer()) as RTCSessionDescriptionInit
+      return sdp === undefined ? { type } : { type, sdp }
+    }
+  }
+  return {
+    RTCPeerConnection: Connection as unknown as Rtc['RTCPeerConnection'],
+    RTCSessionDescription: RTCSessionDescription as Rtc['RTCSessionDescription'],
+    RTCIceCandidate: RTCIceCandidate as Rtc['RTCIceCandidate'],
+    openControl(connection, handlers) {
+      const native = natives.get(connection)
+      assert(native !== undefined, 'the connection was made here')
+      const channel = native.createDataChannel(controlChannelName, { negotiated: true, id: controlChannelId })
+      return controlChannel(channel, handlers)
+    },
+  }
+}
+
+function controlChannel(channel: DataChannel, handlers: Parameters<Rtc['openControl']>[1]) {
+  let isOpen = false
+  let isDetached = false
+  channel.setBufferedAmountLowThreshold(drainedBelowBytes)
+  channel.onOpen(() => {
+    isOpen = true
+    if (!isDetached) handlers.open()
+  })
+  channel.onMessage(message => {
+    if (!isDetached) handlers.message(plainBytes(message))
+  })
+  channel.onBufferedAmountLow(() => {
+    if (!isDetached) handlers.drained()
+  })
+  channel.onClosed(() => {
+    isOpen = false
+    if (!isDetached) handlers.closed()
+  })
+  return {
+    get bufferedBytes() {
+      return isOpen ? channel.bufferedAmount() : 0
+    },
+    send(bytes: Uint8Array) {
+      if (!isOpen || isDetached) return false
+      try {
+        // The result says whether it had to be buffered, not whether it was taken.
+        channel.sendMessageBinary(bytes)
+        return true
+      } catch {
+        // The other end closed it a moment ago: the news is under way, and `closed` will be called.
+        return false
+      }
+    },
+    detach() {
+      isDetached = true
+    },
+  }
+}
+
+// A Buffer is a Uint8Array whose `slice` shares memory: what is handed on must not surprise anybody.
+function plainBytes(message: string | Buffer | ArrayBuffer): Uint8Array {
+  if (typeof message === 'string') return new Uint8Array(0)
+  if (message instanceof ArrayBuffer) return new Uint8Array(message)
+  return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+}
+
+function iceServerUrls({ urls, username, credential }: RTCIceServer): string[] {
+  return [urls].flat().map(url => {
+    if (username === undefined || typeof credential !== 'string') return url
+    const [scheme, rest] = url.split(/:(.*)/)
+    return `${scheme}:${encodeURIComponent(username)}:${encodeURIComponent(credential)}@${rest}`
+  })
+}

@@ -1,0 +1,211 @@
+import type { Instance, Options, SignalData } from 'simple-peer'
+import { decode, encode, MalformedError } from '../wire/codec.ts'
+import { asArray, asNatural, asText } from '../wire/guards.ts'
+import type { Counters } from './counters.ts'
+import type { Channel, Link, LinkHandlers } from './link.ts'
+import type { ControlChannel, Rtc } from './rtc.ts'
+import type { Session } from './session.ts'
+
+export interface WebRtcOptions {
+  readonly loadRtc: () => Promise<Rtc>
+  /** None by default: no server that the user did not name is ever asked for anything. */
+  readonly iceServers: readonly RTCIceServer[]
+  readonly counters: Counters
+}
+
+type SimplePeer = typeof import('simple-peer')
+
+/** Makes direct links. simple-peer is loaded with the first one, so that a page does not wait for it. */
+export class WebRtc {
+  private readonly options: WebRtcOptions
+  private loading: Promise<readonly [SimplePeer, Rtc]> | undefined
+
+  constructor(options: WebRtcOptions) {
+    this.options = options
+  }
+
+  makeLink(session: Session, handlers: LinkHandlers): Link {
+    this.loading ??= this.load()
+    return new WebRtcLink(this.options, session, handlers, this.loading)
+  }
+
+  private async load(): Promise<readonly [SimplePeer, Rtc]> {
+    const [{ default: simplePeer }, rtc] = await Promise.all([import('simple-peer'), this.options.loadRtc()])
+    return [simplePeer as unknown as SimplePeer, rtc]
+  }
+}
+
+class WebRtcLink implements Link {
+  readonly path = 'direct'
+  candidate: string | undefined
+  private readonly options: WebRtcOptions
+  private readonly isInitiator: boolean
+  private readonly handlers: LinkHandlers
+  private peer: Instance | undefined
+  private connection: RTCPeerConnection | undefined
+  private control: ControlChannel | undefined
+  private bulkBytes = 0
+  private isClosed = false
+  /** Signals that came before simple-peer was loaded. */
+  private early: Uint8Array[] = []
+
+  constructor(
+    options: WebRtcOptions,
+    session: Session,
+    handlers: LinkHandlers,
+    loading: Promise<readonly [SimplePeer, Rtc]>,
+  ) {
+    this.options = options
+    this.isInitiator = session.isInitiator
+    this.handlers = handlers
+    loading.then(
+      ([simplePeer, rtc]) => this.begin(simplePeer, rtc),
+      error => this.fail(`no WebRTC: ${String(error)}`),
+    )
+  }
+
+  send(channel: Channel, chunk: Uint8Array): void {
+    if (this.isClosed || this.peer === undefined) return
+    if (channel === 'control') {
+      this.control?.send(chunk)
+      return
+    }
+    this.bulkBytes += chunk.length
+    // simple-peer keeps the chunk until its channel has room, and calls back then.
+    this.peer.write(chunk.slice(), () => {
+      this.bulkBytes -= chunk.length
+      if (!this.isClosed) this.handlers.drained()
+    })
+  }
+
+  bufferedBytes(channel: Channel): number {
+    return channel === 'control' ? (this.control?.bufferedBytes ?? 0) : this.bulkBytes
+  }
+
+  signal(body: Uint8Array): void {
+    if (this.isClosed) return
+    if (this.peer === undefined) {
+      this.early.push(body)
+      return
+    }
+    try {
+      this.peer.signal(decodeSignal(body))
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      this.options.counters.add('signal-malformed')
+    }
+  }
+
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.control?.detach()
+    this.early = []
+    this.peer?.destroy()
+  }
+
+  private fail(reason: string): void {
+    if (this.isClosed) return
+    this.close()
+    this.handlers.closed(reason)
+  }
+
+  private begin(simplePeer: SimplePeer, rtc: Rtc): void {
+    if (this.isClosed) return
+    const peer = new simplePeer({
+      initiator: this.isInitiator,
+      objectMode: true,
+      config: { iceServers: [...this.options.iceServers] },
+      wrtc: this.withControl(rtc) as object as NonNullable<Options['wrtc']>,
+    })
+    this.peer = peer
+    // Listeners first: data can come before 'connect' does.
+    peer.on('data', (data: Uint8Array | string) => {
+      if (this.isClosed) return
+      const bytes = typeof data === 'string' ? new Uint8Array(0) : data
+      this.handlers.chunk('bulk', new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    })
+    peer.on('signal', data => {
+      if (!this.isClosed) this.sendSignal(data)
+    })
+    peer.on('iceStateChange', state => {
+      if (!this.isClosed && state === 'disconnected') this.handlers.doubted()
+    })
+    // A peer that closes well comes as an error, too, and then as the end: whichever is first is the reason.
+    peer.on('error', error => this.fail(error.message))
+    peer.on('close', () => this.fail('closed'))
+    for (const body of this.early.splice(0)) this.signal(body)
+  }
+
+  /** simple-peer makes the connection itself; this is where it can be had before it is negotiated. */
+  private withControl(rtc: Rtc): Omit<Rtc, 'openControl'> {
+    const link = this
+    const { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate } = rtc
+    class ConnectionWithControl extends RTCPeerConnection {
+      constructor(configuration?: RTCConfiguration) {
+        super(configuration)
+        link.connection = this
+        link.control = rtc.openControl(this, {
+          open: () => link.open(),
+          message: bytes => link.handlers.chunk('control', bytes),
+          drained: () => link.handlers.drained(),
+          closed: () => link.fail('closed'),
+        })
+      }
+    }
+    return { RTCPeerConnection: ConnectionWithControl, RTCSessionDescription, RTCIceCandidate }
+  }
+
+  private open(): void {
+    this.handlers.opened()
+    void this.findCandidate()
+  }
+
+  private async findCandidate(): Promise<void> {
+    const reports = new Map<string, Record<string, unknown>>()
+    // A connection that closed meanwhile has no statistics, and needs none.
+    const stats = await this.connection?.getStats().catch(() => undefined)
+    stats?.forEach((report, id) => {
+      reports.set(id, report)
+    })
+    const transport = [...reports.values()].find(report => report.type === 'transport')
+    const pair = reports.get(String(transport?.selectedCandidatePairId))
+    const local = reports.get(String(pair?.localCandidateId))
+    if (typeof local?.candidateType === 'string') this.candidate = local.candidateType
+  }
+
+  private sendSignal(data: SignalData): void {
+    switch (data.type) {
+      case 'offer':
+      case 'answer':
+        this.handlers.signal(encode([data.type, data.sdp ?? '']))
+        break
+      case 'candidate': {
+        const { candidate, sdpMid, sdpMLineIndex } = data.candidate
+        this.handlers.signal(encode(['candidate', candidate ?? '', sdpMid ?? '', sdpMLineIndex ?? 0]))
+        break
+      }
+      default:
+        // Nothing is ever renegotiated: both channels are there from the start.
+        this.options.counters.add('signal-unused')
+    }
+  }
+}
+
+/** Only what simple-peer shall do at a peer's wish: it would renegotiate or add media as well. */
+function decodeSignal(body: Uint8Array): SignalData {
+  const [type, ...fields] = asArray(decode(body), 1)
+  const sdpCharactersMax = 16 * 1024
+  switch (type) {
+    case 'offer':
+    case 'answer':
+      return { type, sdp: asText(fields[0], sdpCharactersMax) }
+    case 'candidate': {
+      const candidate = asText(fields[0])
+      const [sdpMid, sdpMLineIndex] = [asText(fields[1]), asNatural(fields[2])]
+      return { type, candidate: { candidate, sdpMid, sdpMLineIndex } as RTCIceCandidate }
+    }
+    default:
+      throw new MalformedError('signal: an unknown kind')
+  }
+}
