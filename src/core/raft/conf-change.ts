@@ -16,9 +16,8 @@ import type { ConfChange, ConfState } from './types.ts'
 export type ChangeRefusal = 'pending' | MembershipRefusal
 
 /**
- * Why a leader must not append the change now, or null. One change at a time, and none before an entry of the leader's
- * own term is applied: a leader starts with `pendingConfIndex` at its last entry, so that it knows of every change
- * that a predecessor may have committed (the bug in single-server changes that Ongaro reported in 2015).
+ * Why a leader must not append the change now, or null. One change at a time; a new leader takes its last entry for
+ * one, because a change of its predecessor may be among what it has not applied yet.
  */
 export function changeRefusal(raft: Raft, change: ConfChange, pendingIndex: Index): ChangeRefusal | null {
   if (raft.config.disableConfChangeValidation) return null

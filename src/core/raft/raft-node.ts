@@ -1,5 +1,5 @@
 import type { Index, ReplicaId, Term } from '../types.ts'
-import { applyConfChange, type ChangeRefusal, changeRefusal } from './conf-change.ts'
+import { applyConfChange, changeRefusal } from './conf-change.ts'
 import type { RaftConfig } from './config.ts'
 import { startElection } from './election.ts'
 import { transferLeadership } from './leader.ts'
@@ -89,13 +89,20 @@ export class RaftNode {
     return propose(this.raft, data.map(draftEntry), this.raft.id)
   }
 
-  /** Proposes a membership change. One that the leader cannot make now is refused here, and appends nothing. */
+  /**
+   * Proposes a membership change. One that the leader cannot make now is refused here, and appends nothing. That
+   * includes every change before the leader's term has its first commit (Ongaro's fix of 2015 to thesis §4.1; changes
+   * that take effect when they are applied do not need it, but then nobody has to rely on that).
+   */
   proposeConfChange(change: ConfChange): ProposeResult {
-    if (this.raft.role === 'leader') {
-      const reason: ChangeRefusal | null = changeRefusal(this.raft, change, this.raft.pendingConfIndex)
+    const { raft } = this
+    if (raft.role === 'leader') {
+      const reason = raft.hasCommittedInTerm()
+        ? changeRefusal(raft, change, raft.pendingConfIndex)
+        : 'pending'
       if (reason !== null) return { type: 'refused', reason }
     }
-    return propose(this.raft, [draftChange(change)], this.raft.id)
+    return propose(raft, [draftChange(change)], raft.id)
   }
 
   /** To be called for every committed change when it is applied, in its place among the entries. */

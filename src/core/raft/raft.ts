@@ -97,8 +97,9 @@ export class Raft {
     return this.matchOf
   }
 
-  isLearner(): boolean {
-    return this.progressOf(this.id)?.isLearner ?? false
+  /** A leader that has may know of every commit of earlier terms; before, some may be hidden from it. */
+  hasCommittedInTerm(): boolean {
+    return this.log.matchTerm(this.log.committed, this.term)
   }
 
   /** May become leader: a voter of its own configuration that is not installing a snapshot. */

@@ -10,7 +10,7 @@ import type { Raft } from './raft.ts'
 export function handleReadIndex(raft: Raft, request: Message): void {
   // Until the term's first commit the leader may not know the newest commit of earlier terms: an index given now could
   // miss a write that was acknowledged. That holds for a single voter too, whose stored commit index may lag behind.
-  if (raft.log.matchTerm(raft.log.committed, raft.term)) serve(raft, request)
+  if (raft.hasCommittedInTerm()) serve(raft, request)
   else raft.earlyReads.push(request)
 }
 

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { committedIndex, voteResult } from '../../src/core/quorum.ts'
+import { blankMessage, type ConfChange, type ConfState, emptyConfState } from '../../src/core/raft/index.ts'
+import { changeMembership } from '../../src/core/raft/membership.ts'
+import { parseSteps } from '../transcripts/describe.ts'
+import { Cluster } from './cluster.ts'
+
+function change(steps: string, transition: ConfChange['transition'] = 'auto'): ConfChange {
+  return { transition, steps: parseSteps(steps), context: new Uint8Array(0) }
+}
+
+test('a second change waits until the first is applied (thesis §4.1)', () => {
+  const cluster = new Cluster(3)
+  const { node } = cluster.elect(1)
+  assert.equal(node.proposeConfChange(change('v4')).type, 'proposed')
+  assert.deepEqual(node.proposeConfChange(change('r3')), { type: 'refused', reason: 'pending' })
+  cluster.partition([1, 2, 3], [4])
+  cluster.replicas.length = 3
+  cluster.settle()
+  assert.deepEqual(node.status().conf.voters, [1, 2, 3, 4])
+  assert.equal(node.proposeConfChange(change('r3')).type, 'proposed')
+})
+
+test('a new leader makes no change before it has committed an entry of its own term (the fix of 2015)', () => {
+  const cluster = new Cluster(3)
+  const leader = cluster.replica(1)
+  leader.node.campaign()
+  cluster.finish(leader)
+  cluster.deliver()
+  for (const id of [2, 3]) cluster.finish(cluster.replica(id))
+  cluster.deliver()
+  assert.ok(leader.isLeader)
+  assert.deepEqual(leader.node.proposeConfChange(change('r3')), { type: 'refused', reason: 'pending' })
+  cluster.settle()
+  assert.equal(leader.node.proposeConfChange(change('r3')).type, 'proposed')
+})
+
+test('a change that cannot be made is refused by the leader, and appends nothing', () => {
+  const cluster = new Cluster(1)
+  const { node } = cluster.elect(1)
+  assert.deepEqual(node.proposeConfChange(change('r1')), { type: 'refused', reason: 'removes-all-voters' })
+  assert.deepEqual(node.proposeConfChange(change('')), { type: 'refused', reason: 'not-joint' })
+  assert.equal(node.hasReady(), false)
+})
+
+test('a forwarded change that cannot be made becomes an entry without effect', () => {
+  const cluster = new Cluster(3)
+  cluster.elect(1)
+  cluster.replica(2).node.proposeConfChange(change(''))
+  cluster.settle()
+  for (const replica of cluster.replicas) {
+    assert.deepEqual(replica.status.conf.voters, [1, 2, 3])
+    assert.equal(replica.applied.length, 2)
+  }
+})
+
+test('several voters change through a joint configuration, which the leader leaves by itself (thesis §4.3)', () => {
+  const cluster = new Cluster(5, {}, { conf: { voters: [1, 2, 3] } })
+  const { node } = cluster.elect(1)
+  node.proposeConfChange(change('v4 v5 r2'))
+  cluster.settle()
+  cluster.tick(3)
+  for (const id of [1, 3, 4, 5]) {
+    assert.deepEqual(cluster.replica(id).status.conf, { ...emptyConfState, voters: [1, 3, 4, 5] })
+  }
+})
+
+test('a joint configuration is left by the next leader when the first one is lost in it', () => {
+  const cluster = new Cluster(5, {}, { conf: { voters: [1, 2, 3] } })
+  const { node } = cluster.elect(1)
+  node.proposeConfChange(change('v4 v5'))
+  // Everybody learns of the joint configuration, and the entry that leaves it gets nowhere.
+  cluster.isLost = message =>
+    message.entries.some(entry => entry.change !== null && entry.change.steps.length === 0)
+  cluster.settle()
+  cluster.tick(2)
+  assert.equal(cluster.replica(2).status.conf.votersOutgoing.length, 3)
+  cluster.partition([1], [2, 3, 4, 5])
+  cluster.replica(2).node.forgetLeader()
+  cluster.elect(2)
+  cluster.tick(3, 2)
+  assert.deepEqual(cluster.replica(2).status.conf, { ...emptyConfState, voters: [1, 2, 3, 4, 5] })
+})
+
+test('while the configuration is joint, a commit needs a majority of each side', () => {
+  const conf: ConfState = { ...emptyConfState, voters: [1, 2, 3], votersOutgoing: [1, 4, 5] }
+  const cluster = new Cluster(5, {}, { conf })
+  cluster.elect(1)
+  cluster.partition([1, 2, 3], [4, 5])
+  cluster.propose(1, 'a')
+  cluster.settle()
+  assert.equal(cluster.replica(1).status.commit, 2)
+  cluster.partition([1, 2, 4], [3, 5])
+  cluster.tick(2, 1)
+  assert.equal(cluster.replica(1).status.commit, 3)
+})
+
+test('learners are not counted, however many they are', () => {
+  const cluster = new Cluster(3, {}, { conf: { voters: [1, 2], learners: [3] } })
+  cluster.elect(1)
+  cluster.partition([1, 3], [2])
+  cluster.propose(1, 'a')
+  cluster.settle()
+  cluster.tick(3, 1)
+  assert.equal(cluster.replica(1).status.commit, 2)
+  assert.equal(cluster.replica(1).status.progress.find(each => each.id === 3)?.match, 3)
+})
+
+test('a removed leader does not count itself, and commits what its successors hold', () => {
+  const cluster = new Cluster(3)
+  const leader = cluster.elect(1)
+  leader.node.proposeConfChange(change('r1'))
+  cluster.settle()
+  assert.ok(leader.isLeader)
+  assert.deepEqual(cluster.propose(1, 'a'), { type: 'refused', reason: 'removed' })
+})
+
+test('a leader that is told to steps down when it applies its own removal', () => {
+  const cluster = new Cluster(3, { stepDownOnRemoval: true })
+  const leader = cluster.elect(1)
+  leader.node.proposeConfChange(change('r1'))
+  cluster.settle()
+  assert.equal(leader.status.role, 'follower')
+  cluster.elect(2)
+})
+
+test('a removed replica takes part until its removal is applied there, not only appended', () => {
+  const cluster = new Cluster(2)
+  const leader = cluster.elect(1)
+  leader.node.proposeConfChange(change('r2'))
+  cluster.settle()
+  assert.deepEqual(leader.status.conf.voters, [1])
+  cluster.propose(1, 'alone')
+  cluster.settle()
+  assert.deepEqual(leader.texts, ['alone'])
+})
+
+test('the answer of a replica that is not in the configuration changes nothing', () => {
+  const cluster = new Cluster(3, {}, { conf: { voters: [1, 2] } })
+  const leader = cluster.elect(1)
+  const answer = { ...blankMessage, type: 'MsgAppResp' as const, from: 3, to: 1, term: 2, index: 2 }
+  assert.equal(leader.node.step(answer), 'unknown-peer')
+})
+
+test('what is known of a replica is void when one change removes it and adds it again', () => {
+  const result = changeMembership({ ...emptyConfState, voters: [1, 2], learners: [3] }, change('r3 l3'))
+  assert.ok(result.type === 'changed')
+  assert.deepEqual(result.change.renewed, [3])
+})
+
+test('a replica does not campaign with a committed change that it has not applied', () => {
+  const cluster = new Cluster(2)
+  const leader = cluster.elect(1)
+  leader.node.proposeConfChange(change('l2'))
+  cluster.isLost = () => false
+  const follower = cluster.replica(2)
+  for (let i = 0; i < 6; i++) {
+    cluster.finish(leader)
+    cluster.deliver()
+    cluster.perform(follower)
+    while (follower.appendWork.length > 0) cluster.send(follower.store())
+    cluster.perform(follower)
+  }
+  assert.ok(follower.applyWork.length > 0)
+  assert.equal(follower.node.campaign(), false)
+})
+
+const ids = fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 7 })
+
+test('any two majorities of one configuration share a voter; a joint one shares with both sides', () => {
+  const subset = fc.uniqueArray(fc.integer({ min: 1, max: 7 }))
+  fc.assert(
+    fc.property(ids, fc.oneof(fc.constant<number[]>([]), ids), subset, subset, (voters, votersOutgoing, one, other) => {
+      const wins = (group: readonly number[]) =>
+        voteResult({ voters, votersOutgoing }, id => group.includes(id)) === 'won'
+      fc.pre(wins(one) && wins(other))
+      for (const side of [voters, votersOutgoing].filter(each => each.length > 0)) {
+        assert.ok(one.some(id => side.includes(id) && other.includes(id)))
+      }
+    }),
+  )
+})
+
+test('the committed index is the highest one that a quorum would vote for', () => {
+  const acks = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 8, maxLength: 8 })
+  fc.assert(
+    fc.property(ids, fc.oneof(fc.constant<number[]>([]), ids), acks, (voters, votersOutgoing, acked) => {
+      const quorum = { voters, votersOutgoing }
+      const holds = (index: number) => voteResult(quorum, id => (acked[id] ?? 0) >= index) === 'won'
+      const index = committedIndex(quorum, id => acked[id] ?? 0)
+      assert.ok(holds(index) && !holds(index + 1))
+    }),
+  )
+})
+
+test('every chain of changes keeps the configuration well formed', () => {
+  const steps = fc.array(
+    fc.record({
+      type: fc.constantFrom('add-voter', 'add-learner', 'remove', 'update'),
+      replica: fc.integer({ min: 0, max: 5 }),
+    }),
+    { maxLength: 4 },
+  )
+  const changes = fc.array(
+    fc.record({
+      transition: fc.constantFrom('auto', 'joint-implicit', 'joint-explicit'),
+      steps,
+      context: fc.constant(new Uint8Array(0)),
+    }),
+    { maxLength: 12 },
+  )
+  fc.assert(
+    fc.property(changes, list => {
+      let conf: ConfState = { ...emptyConfState, voters: [1] }
+      for (const each of list as ConfChange[]) {
+        const result = changeMembership(conf, each)
+        if (result.type === 'refused') continue
+        const next = result.change.conf
+        const isJoint = next.votersOutgoing.length > 0
+        assert.ok(next.voters.length > 0)
+        assert.ok(next.learners.every(id => !next.voters.includes(id) && !next.votersOutgoing.includes(id)))
+        assert.ok(
+          next.learnersNext.every(id => next.votersOutgoing.includes(id) && !next.voters.includes(id)),
+        )
+        assert.ok(isJoint || (!next.autoLeave && next.learnersNext.length === 0))
+        conf = next
+      }
+    }),
+  )
+})
