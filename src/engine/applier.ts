@@ -1,8 +1,8 @@
 import { assert } from '../base/assert.ts'
+import type { Clock } from '../clock/clock.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { Entry } from '../core/raft/types.ts'
-import type { Clock } from './clock.ts'
 
 /** Between two looks at the clock: a look costs about as much as an entry. */
 const entriesPerLook = 32

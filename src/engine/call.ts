@@ -1,5 +1,5 @@
+import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
-import type { Clock } from './clock.ts'
 import type { CallOptions } from './types.ts'
 
 /** One call of the public face while it waits: when it must have ended, and who may end it before. */

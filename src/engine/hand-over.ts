@@ -1,12 +1,21 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { HostId } from '../core/types.ts'
 import type { Replica } from './replica.ts'
 import { pause } from './retry.ts'
 
 /** Gives one group's leadership to the voter that knows most of the log. Resolves when it is gone, or after a while. */
-export async function handOver(replica: Replica, clock: Clock, patienceMs: number): Promise<void> {
+export async function handOver(
+  replica: Replica,
+  options: {
+    readonly clock: Clock
+    readonly patienceMs: number
+    readonly isConnected: (host: HostId | undefined) => boolean
+  },
+): Promise<void> {
+  const { clock, patienceMs, isConnected } = options
   const candidates = replica.node
     .status()
-    .progress.filter(one => one.id !== replica.id && !one.isLearner && one.recentActive)
+    .progress.filter(one => one.id !== replica.id && !one.isLearner && isConnected(replica.hostOf(one.id)))
     .sort((left, right) => right.match - left.match)
   const [best] = candidates
   if (best === undefined) return

@@ -151,6 +151,13 @@ export class Host {
     return store
   }
 
+  /** `store`, for whoever needs no more than that: closing it closes the host. */
+  async soleStore(name?: string, options: StoreOptions = {}): Promise<Store> {
+    const store = await this.store(name, options)
+    store.closesHost = true
+    return store
+  }
+
   info(): HostInfo {
     const { transport } = this.parts
     return {
@@ -178,7 +185,10 @@ export class Host {
   async handOver(): Promise<void> {
     const led = [...this.loop.replicas.values()].filter(replica => replica.leads)
     const patienceMs = this.options.electionTicks * this.options.tickMs
-    await Promise.all(led.map(replica => handOver(replica, this.parts.clock, patienceMs)))
+    const connected = new Set<HostId | undefined>(this.parts.transport.peers().map(peer => peer.hostId))
+    const isConnected = (host: HostId | undefined) => connected.has(host)
+    const { clock } = this.parts
+    await Promise.all(led.map(replica => handOver(replica, { clock, patienceMs, isConnected })))
   }
 
   /**

@@ -1,5 +1,6 @@
 import { QuorateError } from '../core/error.ts'
 import { keyCharactersMax } from '../core/limits.ts'
+import { isKey } from '../core/machine/key.ts'
 import type { KeyRange, ScanRange, WatchRange } from './types.ts'
 
 /** Whether a watcher wants to hear of a key. */
@@ -9,17 +10,17 @@ export type KeyFilter = (key: string) => boolean
 export type Bounds = KeyRange & { readonly key?: string }
 
 const boundNames = ['gt', 'gte', 'lt', 'lte'] as const
-const loneSurrogate = /\p{Surrogate}/u
 
 /** Throws TypeError on what is no key, TOO_LARGE above `keyCharactersMax`. */
 export function checkKey(key: unknown): asserts key is string {
   if (typeof key !== 'string' || key === '') throw new TypeError('a key must be a string that is not empty')
-  if (loneSurrogate.test(key)) throw new TypeError('a key must be well-formed: it holds a lone surrogate')
-  if (key.length <= keyCharactersMax) return
-  throw new QuorateError(
-    'TOO_LARGE',
-    `a key has at most ${keyCharactersMax} characters, this one ${key.length}`,
-  )
+  if (key.length > keyCharactersMax) {
+    throw new QuorateError(
+      'TOO_LARGE',
+      `a key has at most ${keyCharactersMax} characters, this one ${key.length}`,
+    )
+  }
+  if (!isKey(key)) throw new TypeError('a key must be well-formed: it holds a lone surrogate')
 }
 
 /** The bounds of a range, checked. Throws TypeError on bounds that exclude each other by kind. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
 import { memberOfHost } from '../core/machine/members.ts'
 import {
@@ -12,7 +13,6 @@ import { asArray, asNatural, asOneOf, asText } from '../wire/guards.ts'
 import { encodeMembersDelta } from '../wire/proposal-codec.ts'
 import type { MemberChange } from './backend.ts'
 import type { Call } from './call.ts'
-import type { Clock } from './clock.ts'
 import type { Replica } from './replica.ts'
 import type { Requests } from './requests.ts'
 import { pause, retrying } from './retry.ts'

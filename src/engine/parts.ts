@@ -1,9 +1,9 @@
 import type { Random } from '../base/random.ts'
+import type { Clock } from '../clock/clock.ts'
 import { applyBytesMax, snapshotBytesEvery, snapshotEntriesEvery, trailingEntries } from '../core/limits.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
-import type { Clock } from './clock.ts'
 
 /** What a host is made of: the adapters that a platform, or a test, wires together. */
 export interface HostParts {

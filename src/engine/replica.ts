@@ -1,9 +1,9 @@
 import { assert } from '../base/assert.ts'
 import { emptyBytes } from '../base/bytes.ts'
-import type { QuorateError } from '../core/error.ts'
+import { QuorateError } from '../core/error.ts'
 import { appendBytesMax, inflightBytesMax, inflightMessagesMax, uncommittedBytesMax } from '../core/limits.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
-import { memberOfReplica } from '../core/machine/members.ts'
+import { wasRemoved } from '../core/machine/members.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
 import { localAppendThread, localApplyThread, type Message } from '../core/raft/message.ts'
 import { RaftNode, type Ready } from '../core/raft/raft-node.ts'
@@ -385,9 +385,10 @@ export class Replica {
   private apply(machine: Machine, entry: Entry): void {
     if (entry.type === 'conf-change') return this.applyChange(machine, entry)
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
+    // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
     const proposal = decodeOrNothing(() => decodeProposal(entry.data))
-    // Leaders look before they log, so this is another version's or a liar's entry: it changes nothing, anywhere.
-    if (proposal === undefined) return machine.applyNoop(entry.index)
+    if (proposal === undefined)
+      throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
     const { result, changes } = machine.apply(entry.index, proposal)
     if (changes.length > 0) this.watchers.notify(changes)
     this.proposals.applied(proposal.session, proposal.seq, result)
@@ -406,8 +407,8 @@ export class Replica {
     this.conf = this.node.applyConfChange({ ...change, steps, context: emptyBytes })
     if (applied?.type !== 'changed') return
     this.memberTableChanged()
-    if (memberOfReplica(machine.members, this.id) !== undefined) return
-    this.host.events.removed(this)
+    // Not merely absent: a new learner applies the time before its own joining, too.
+    if (wasRemoved(machine.members, this.id)) this.host.events.removed(this)
   }
 
   private hand(batch: readonly Uint8Array[]): 'handed' | 'busy' | 'not-now' {

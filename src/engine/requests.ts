@@ -1,8 +1,8 @@
+import type { Clock } from '../clock/clock.ts'
 import { type ErrorCode, type Outcome, QuorateError } from '../core/error.ts'
 import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import { type Call, Pending } from './call.ts'
-import type { Clock } from './clock.ts'
 import type { Outbox } from './outbox.ts'
 
 /** Serves one kind of request. What it throws or rejects with goes back to the asker. */

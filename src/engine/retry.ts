@@ -1,6 +1,6 @@
+import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
 import type { Call } from './call.ts'
-import type { Clock } from './clock.ts'
 
 /** Between two attempts: about a tenth of the time in which a new leader is found. */
 const pauseMs = 200

@@ -1,11 +1,11 @@
 import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
+import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
 import { pendingProposalsMax, sessionWindowMax } from '../core/limits.ts'
 import type { Command, Proposal, Result } from '../core/machine/command.ts'
 import type { HostId } from '../core/types.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
-import type { Clock } from './clock.ts'
 import type { Answer } from './proposals.ts'
 
 export interface SessionParts {
@@ -34,7 +34,7 @@ export class ClientSession {
   async execute(command: Command, call: Call): Promise<Result> {
     for (;;) {
       const session = this.opened ?? (await this.open(call))
-      if (session.inFlight >= sessionWindowMax) {
+      if (session.span >= sessionWindowMax) {
         await this.place(call)
         continue
       }
@@ -122,7 +122,6 @@ class OpenSession {
   readonly id: number
   /** Every command up to this one is settled. */
   acked = 0
-  inFlight = 0
   private last = 0
   private readonly settledAbove = new Set<number>()
 
@@ -130,14 +129,17 @@ class OpenSession {
     this.id = id
   }
 
+  /** Numbers from the first that is not settled to the last that was given: what the replicas remember is a span, too. */
+  get span(): number {
+    return this.last - this.acked
+  }
+
   start(): number {
-    this.inFlight += 1
     this.last += 1
     return this.last
   }
 
   settle(seq: number): void {
-    this.inFlight -= 1
     this.settledAbove.add(seq)
     while (this.settledAbove.delete(this.acked + 1)) this.acked += 1
   }

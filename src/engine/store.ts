@@ -42,6 +42,8 @@ import { Watch } from './watch.ts'
 export class Store {
   readonly name: GroupId
   readonly host: Host
+  /** @internal The host was opened for this store alone. */
+  closesHost = false
   private readonly backend: Backend
   private readonly parts: HostParts
   private readonly deadlineMs: number
@@ -224,9 +226,10 @@ export class Store {
     return this.emitter.on(name, listener)
   }
 
-  /** Ends this store's watches and calls. The host and its replica live on; see `Host.close`. Idempotent. */
+  /** Ends this store's watches and calls. The host and its replica live on, unless the store came from `open`. Idempotent. */
   async close(): Promise<void> {
     this.stopped(new QuorateError('CLOSED', 'the store was closed'))
+    if (this.closesHost) await this.host.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -3,11 +3,12 @@
 /** A part of the house. An adapter is a room of its own within its folder: `storage/file`, `transport/webrtc`. */
 export type Room = string
 
-/** The ports: what the engine sees of storage and transport. */
-const ports = ['src/storage/storage.ts', 'src/transport/transport.ts']
+/** The ports: what the engine sees of time, storage and transport. */
+const ports = ['src/clock/clock.ts', 'src/storage/storage.ts', 'src/transport/transport.ts']
 
 /** Adapters by folder: a file belongs to the one that its name begins with (`file-lock.ts` to `file`). */
 const adapters: Readonly<Record<string, readonly string[]>> = {
+  clock: ['node', 'browser'],
   storage: ['memory', 'file', 'indexeddb'],
   transport: ['memory', 'webrtc', 'relay'],
 }

@@ -1,0 +1,28 @@
+export { type ErrorCode, isQuorateError, type Outcome, QuorateError } from './core/error.ts'
+export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from './core/types.ts'
+export type { Host, StoreOptions } from './engine/host.ts'
+export type { Store } from './engine/store.ts'
+export {
+  type Absent,
+  absent,
+  type CallOptions,
+  type Checked,
+  type Consistency,
+  type Deleted,
+  type HostEvents,
+  type HostInfo,
+  type KeyRange,
+  type Member,
+  type MemberRole,
+  type ReadOptions,
+  type ScanRange,
+  type StoreEntry,
+  type StoreEvents,
+  type StoreStatus,
+  type WatchEvent,
+  type WatchRange,
+  type Written,
+} from './engine/types.ts'
+export type { Watch } from './engine/watch.ts'
+export type { Storage } from './storage/storage.ts'
+export type { Path, PeerStatus, Rendezvous, Transport } from './transport/transport.ts'
