@@ -59,7 +59,8 @@ export class SeedConnection {
   // Invariant: callbacks of a socket that is no longer `socket` do nothing.
   private isAdmitted = false
   private isOver = false
-  private expectedProof: Promise<Uint8Array> | undefined
+  private expectedProof: Uint8Array | undefined
+  private isProving = false
   private cancelTimer: () => void = () => undefined
 
   constructor(options: SeedConnectionOptions) {
@@ -134,10 +135,12 @@ export class SeedConnection {
   private handleAdmission(socket: Socket, message: SeedMessage): void {
     switch (message.type) {
       case 'challenge':
-        if (this.expectedProof === undefined) void this.prove(socket, message.nonce)
+        if (this.isProving) throw new MalformedError('seed: a second challenge')
+        this.isProving = true
+        void this.prove(socket, message.nonce)
         return
       case 'welcome':
-        void this.admit(socket, message.proof, message.present)
+        this.admit(message.proof, message.present)
         return
       case 'refused':
         this.handleRefusal(message)
@@ -191,18 +194,24 @@ export class SeedConnection {
     const { hostId, publicKey } = identity
     const nonce = randomBytes(nonceBytes)
     const bound = { cluster: keys.cluster, hostId, seedNonce, nonce }
-    this.expectedProof = keys.admission.mac(admissionText('seed', bound))
     const proven = admissionText('host', bound)
-    const [proof, signature] = await Promise.all([keys.admission.mac(proven), identity.sign(proven)])
+    // What the seed must answer is known before it is asked, so that its welcome is judged without a pause: messages
+    // follow it at once.
+    const [expectedProof, proof, signature] = await Promise.all([
+      keys.admission.mac(admissionText('seed', bound)),
+      keys.admission.mac(proven),
+      identity.sign(proven),
+    ])
+    if (this.socket !== socket) return
+    this.expectedProof = expectedProof
     const { cluster } = keys
     socket.send(
       encodeHostMessage({ type: 'authenticate', cluster, hostId, publicKey, nonce, proof, signature }),
     )
   }
 
-  private async admit(socket: Socket, proof: Uint8Array, present: readonly HostId[]): Promise<void> {
-    const expected = await this.expectedProof
-    if (this.socket !== socket) return
+  private admit(proof: Uint8Array, present: readonly HostId[]): void {
+    const expected = this.expectedProof
     // An impostor that lets everybody in must not be asked for the founding, nor be told who is here.
     if (expected === undefined || !sameBytes(expected, proof)) {
       this.lose('seed-unproved')
@@ -243,6 +252,7 @@ export class SeedConnection {
     this.socket = undefined
     this.isAdmitted = false
     this.expectedProof = undefined
+    this.isProving = false
     this.present.clear()
     socket?.close()
   }
