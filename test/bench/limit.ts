@@ -20,13 +20,11 @@ export async function startLimit(): Promise<System> {
       if ('peer' in message) members[message.peer]?.send({ ...message, peer: from })
     })
   }
-  await nextMessage<LimitMessage>(leader, message => message.type === 'ready')
+  await nextMessage(leader, isReady)
   return {
     async measure(load: Load): Promise<Measurement> {
       leader.send({ type: 'load', load } satisfies LimitMessage)
-      const answer = await nextMessage<LimitMessage>(leader, message => message.type === 'measured')
-      if (answer.type !== 'measured') throw new Error('unreachable')
-      return answer.measurement
+      return (await nextMessage(leader, isMeasured)).measurement
     },
     async close(): Promise<void> {
       await Promise.all(members.map(endProcess))
@@ -34,3 +32,8 @@ export async function startLimit(): Promise<System> {
     },
   }
 }
+
+type OfType<Type> = Extract<LimitMessage, { readonly type: Type }>
+
+const isReady = (message: LimitMessage): message is OfType<'ready'> => message.type === 'ready'
+const isMeasured = (message: LimitMessage): message is OfType<'measured'> => message.type === 'measured'

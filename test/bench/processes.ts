@@ -49,11 +49,11 @@ async function bundleScript(script: string): Promise<string> {
   return outfile
 }
 
-/** The next message of a process, or a rejection when it ends before. */
-export function nextMessage<Message>(
+/** The next message that is accepted, or a rejection when the process ends before. */
+export function nextMessage<Message, Accepted extends Message>(
   child: ChildProcess,
-  accept: (message: Message) => boolean,
-): Promise<Message> {
+  accept: (message: Message) => message is Accepted,
+): Promise<Accepted> {
   return new Promise((resolve, reject) => {
     const onMessage = (message: Message): void => {
       if (!accept(message)) return

@@ -1,0 +1,75 @@
+import type { ChildProcess } from 'node:child_process'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { memoryFoundingStore } from '../../src/server/founding.ts'
+import { createSignaling } from '../../src/server/signaling.ts'
+import type { Load, Measurement } from './drive.ts'
+import { endProcess, makeFolder, memberCount, nextMessage, startProcess } from './processes.ts'
+import { benchCluster } from './quorate-names.ts'
+import type { QuorateMessage } from './quorate-node.ts'
+import type { System } from './system.ts'
+
+/** Three hosts with files, over WebRTC. They meet at a seed without a replica, in this process. */
+export async function startQuorate(): Promise<System> {
+  const seed = await startSignaling()
+  const folder = await makeFolder('quorate')
+  const hosts: ChildProcess[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(hosts.map(endProcess))
+    await seed.close()
+    await folder.remove()
+  }
+  const startHost = async (number: number): Promise<string> => {
+    const host = await startProcess('quorate-node.ts', [seed.url, join(folder.path, String(number))])
+    hosts.push(host)
+    return (await nextMessage(host, isReady)).hostId
+  }
+  try {
+    // The first one founds the cluster, and leads it.
+    await startHost(0)
+    const followers: string[] = []
+    for (let number = 1; number < memberCount; number++) followers.push(await startHost(number))
+    await ask(hosts[0], { type: 'promote', hosts: followers }, isPromoted)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    async measure(load: Load): Promise<Measurement> {
+      return (await ask(hosts[0], { type: 'load', load }, isMeasured)).measurement
+    },
+    close,
+  }
+}
+
+async function startSignaling(): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const signaling = await createSignaling({ ...benchCluster, founding: memoryFoundingStore() })
+  const server = createServer()
+  signaling.attach(server)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : 0
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      await signaling.close()
+      await new Promise(resolve => server.close(resolve))
+    },
+  }
+}
+
+type OfType<Type> = Extract<QuorateMessage, { readonly type: Type }>
+
+const isReady = (message: QuorateMessage): message is OfType<'ready'> => message.type === 'ready'
+const isPromoted = (message: QuorateMessage): message is OfType<'promoted'> => message.type === 'promoted'
+const isMeasured = (message: QuorateMessage): message is OfType<'measured'> => message.type === 'measured'
+
+function ask<Answer extends QuorateMessage>(
+  host: ChildProcess | undefined,
+  message: QuorateMessage,
+  accept: (message: QuorateMessage) => message is Answer,
+): Promise<Answer> {
+  if (host === undefined) throw new Error('the host was not started')
+  host.send(message)
+  return nextMessage(host, accept)
+}
