@@ -4,8 +4,8 @@ import type { GroupId, HostId } from '../core/types.ts'
 /** What the choice of connections depends on. */
 export interface DialView {
   readonly self: HostId
-  /** Hosts that vote or lead in a group of which this host has a replica. */
-  readonly voters: readonly HostId[]
+  /** Hosts that this host's replicas talk to. */
+  readonly needed: readonly HostId[]
   /** Groups that this host wants a member of: to join, or to work through it. */
   readonly wantedGroups: readonly GroupId[]
   readonly present: ReadonlySet<HostId>
@@ -18,7 +18,7 @@ export interface DialView {
  * looks for a member asks a few of the hosts that are present until it has found two.
  */
 export function chooseDials(view: DialView): ReadonlySet<HostId> {
-  const chosen = new Set(view.voters)
+  const chosen = new Set(view.needed)
   for (const group of view.wantedGroups) {
     const present = [...view.present].sort()
     const members = present.filter(host => view.groupsOf(host)?.has(group))

@@ -312,17 +312,17 @@ export class Host {
 
   private dial(): void {
     if (this.closing !== undefined || this.failure !== undefined) return
+    const { transport } = this.parts
+    const present = transport.present()
     const replicas = [...this.loop.replicas.values()]
-    const voters = replicas.flatMap(replica => [
-      ...replica.members.filter(member => member.role === 'voter').map(member => member.hostId),
-      ...(replica.leader === undefined ? [] : [replica.leader]),
-    ])
-    this.parts.transport.want(
+    // A replica that has not heard of any member yet still needs the one that let it in.
+    const lonely = replicas.filter(replica => replica.members.length === 0).map(replica => replica.group)
+    transport.want(
       chooseDials({
         self: this.id,
-        voters,
-        wantedGroups: [...this.joining.wanted, ...this.remoteWatches.keys()],
-        present: this.parts.transport.present(),
+        needed: replicas.flatMap(replica => neededBy(replica, present)),
+        wantedGroups: [...this.joining.wanted, ...lonely, ...this.remoteWatches.keys()],
+        present,
         groupsOf: host => this.peerBook.groupsOf(host),
       }),
     )
@@ -383,6 +383,15 @@ export class Host {
       throw error
     })
   }
+}
+
+/** Voters and the leader are needed by every replica; a leader needs all members that it can reach. */
+function neededBy(replica: Replica, present: ReadonlySet<HostId>): HostId[] {
+  const members = replica.members.filter(
+    member => member.role === 'voter' || (replica.leads && present.has(member.hostId)),
+  )
+  const hosts = members.map(member => member.hostId)
+  return replica.leader === undefined ? hosts : [...hosts, replica.leader]
 }
 
 function removed(): QuorateError {
