@@ -1,0 +1,105 @@
+// The contract of storage, held by a real IndexedDB on a real disk: the published suite, run inside a page.
+
+import { expect, test } from '@playwright/test'
+import type { StorageSupport } from '../src/storage/storage.ts'
+import { storageConformance } from '../src/testing/storage-conformance.ts'
+import { type PageServer, servePage } from './helpers/page-server.ts'
+import { openProfile, type Profile } from './helpers/profile.ts'
+
+/** What the page offers to these tests. */
+interface StoragePage {
+  /** What the adapter says of itself. */
+  supports(): Promise<StorageSupport>
+  /** Runs one test of the suite, and tells why it failed; empty when it passed. */
+  run(name: string): Promise<string>
+  write(value: number): Promise<void>
+  read(): Promise<number | undefined>
+}
+
+declare global {
+  var storagePage: StoragePage
+}
+
+const supports: StorageSupport = { durable: true, exclusive: true, opaqueKeys: true }
+
+const pageSource = `
+  import { openIndexedDbStorage } from './src/storage/indexeddb.ts'
+  import { storageConformance } from './src/testing/storage-conformance.ts'
+
+  const runs = new Map()
+  let places = 0
+  storageConformance({
+    name: 'indexeddb',
+    supports: ${JSON.stringify(supports)},
+    test: (name, run) => runs.set(name, run),
+    async place() {
+      const database = 'conformance-' + ++places
+      return {
+        open: () => openIndexedDbStorage(database),
+        remove: () => new Promise((resolve, reject) => {
+          const request = indexedDB.deleteDatabase(database)
+          request.onsuccess = () => resolve()
+          request.onerror = () => reject(request.error)
+        }),
+      }
+    },
+  })
+
+  const withStorage = async (name, use) => {
+    const storage = await openIndexedDbStorage(name)
+    try {
+      return await use(storage, await storage.load())
+    } finally {
+      await storage.close()
+    }
+  }
+  globalThis.storagePage = {
+    supports: () => withStorage('supports', async storage => storage.supports),
+    run: name => runs.get(name)().then(() => '', error => String(error.stack)),
+    write: value => withStorage('restart', storage =>
+      storage.write({ groups: new Map(), values: new Map([['value', Uint8Array.of(value)]]) })),
+    read: () => withStorage('restart', async (storage, stored) => stored.values.get('value')?.[0]),
+  }
+`
+
+let server: PageServer
+let profile: Profile
+
+test.beforeAll(async () => {
+  server = await servePage(pageSource)
+  profile = await openProfile([server.origin])
+})
+test.afterAll(async () => {
+  await profile?.close()
+  await server?.close()
+})
+
+test('says of itself what this suite takes for granted', async () => {
+  const page = await openPage()
+  expect(await page.evaluate(() => storagePage.supports())).toEqual(supports)
+})
+
+storageConformance({
+  name: 'indexeddb',
+  supports,
+  place: () => Promise.reject(new Error('places are made in the page')),
+  test: name =>
+    test(name, async () => {
+      const page = await openPage()
+      expect(await page.evaluate(wanted => storagePage.run(wanted), name)).toBe('')
+    }),
+})
+
+test('what was written is there after the browser was closed and opened again', async () => {
+  await (await openPage()).evaluate(() => storagePage.write(42))
+  await profile.restart()
+  expect(await (await openPage()).evaluate(() => storagePage.read())).toBe(42)
+})
+
+/** The one page of the profile, loaded once for each browser. */
+async function openPage() {
+  const page = profile.context.pages()[0] ?? (await profile.context.newPage())
+  if (!page.url().startsWith(server.origin)) await page.goto(server.origin)
+  await page.waitForFunction(() => globalThis.storagePage !== undefined)
+  return page
+}
