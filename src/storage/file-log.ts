@@ -2,8 +2,9 @@ import fs from 'node:fs'
 import { assert } from '../base/assert.ts'
 import { logFileBytes, logPaddingBytes } from '../core/limits.ts'
 import type { Entry } from '../core/raft/types.ts'
-import type { GroupId, Index, Term } from '../core/types.ts'
+import type { GroupId, Index } from '../core/types.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
+import { type Additions, FileLedger, type LivingEntries } from './file-ledger.ts'
 import {
   corrupt,
   listSegments,
@@ -11,6 +12,7 @@ import {
   readSegment,
   replaySegment,
   type Segment,
+  type SegmentNumber,
   segmentFile,
   writePreamble,
 } from './file-segment.ts'
@@ -20,8 +22,10 @@ import {
   openDurable,
   syncDirectory,
   temporarySuffix,
+  truncateDescriptor,
   writeDurable,
 } from './file-system.ts'
+import { GroupCommit } from './group-commit.ts'
 import { writeOperation } from './operation-codec.ts'
 import { beginRecord, finishRecord } from './record.ts'
 import type { StoredHost, WriteBatch } from './storage.ts'
@@ -34,49 +38,31 @@ import {
   type WriteOperation,
 } from './stored-state.ts'
 
-/** Where an entry is stored: shared by the entries of one record that have one term. */
-interface Place {
-  readonly term: Term
-  /** Undefined until the record is written. */
-  segment: number | undefined
-}
-
 /** Segments that may hold little before their entries are carried together. */
 const sparseSegments = 4
 
-interface Leaving {
-  readonly segment: CountedSegment
-  readonly entries: ReadonlyMap<GroupId, ReadonlySet<Index>>
-}
-
-/** A segment and how many entries were ever written to it. */
-interface CountedSegment extends Segment {
-  entries: number
-}
-
-/** What goes into the next record, and who waits for it. */
-interface Filling {
-  readonly writer: ByteWriter
-  places: Place[]
-  entries: number
-  settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[]
+interface Appended {
+  readonly operation: Operation
+  readonly additions: Additions
 }
 
 /**
  * The write-ahead log: operations in files of bounded size ("segments"), each operation durable when `append`
  * resolves.
  *
- * Operations that arrive while a record is being written share the next record: one write for all of them (group
- * commit). A segment begins with a checkpoint of everything but the entries, so an older one is needed only as long as
- * entries live in it. Where a few entries that nobody compacts hold back many segments, they are carried into the
- * newest one; so the log is at most about twice as large as what lives in it, and some segments.
+ * Operations that arrive while a record is being written share the next record. A segment begins with a checkpoint of
+ * everything but the entries, so an older one is needed only as long as entries live in it. Where a few entries that
+ * nobody compacts hold back many segments, they are carried into the newest one; so the log is at most about twice as
+ * large as what lives in it, and some segments.
  */
 export class FileLog {
   private readonly directory: string
   private readonly segmentBytes: number
-  private readonly places = new StoredState<Place>(entry => this.placeOf(entry))
+  private readonly ledger = new FileLedger()
+  private readonly commit = new GroupCommit<Appended>(appended => this.write(appended))
+  private readonly writer = new ByteWriter()
   /** Ascending; the last one is written to. */
-  private segments: CountedSegment[] = []
+  private segments: Segment[] = []
   private descriptor = -1
   private offset = 0
   private sequence = 0
@@ -84,16 +70,10 @@ export class FileLog {
   private prepared = 0
   /** The offset from which on the next record begins a new segment. */
   private full = 0
-  private filling: Filling = { writer: new ByteWriter(), places: [], entries: 0, settle: [] }
-  private spare: Filling = { writer: new ByteWriter(), places: [], entries: 0, settle: [] }
-  private running: Promise<void> | undefined
-  private failure: unknown
 
   constructor(directory: string, segmentBytes = logFileBytes) {
     this.directory = directory
     this.segmentBytes = segmentBytes
-    beginRecord(this.filling.writer)
-    beginRecord(this.spare.writer)
   }
 
   /** Reads the log, cuts a torn tail, and makes it ready to be appended to. Called once, first. */
@@ -107,114 +87,89 @@ export class FileLog {
     const host = toStoredHost(entries)
     if (host === undefined) throw corrupt(this.directory, 0, 'a file of the log is missing')
     if (this.segments.length === 0) await this.createFirst()
-    else await this.removeDead()
+    else await this.remove(this.dead().filter(segment => segment !== this.segments.at(-1)))
     const named = new Map<GroupId, NamedSnapshot>()
     for (const [group, { snapshot }] of entries.groups) if (snapshot !== undefined) named.set(group, snapshot)
     return { host, named }
   }
 
-  /** The batch as an operation on what was appended so far, which must be appended at once. */
+  /** The batch as an operation, which must be appended before anything else. */
   plan(batch: WriteBatch, snapshotId: SnapshotIdOf): WriteOperation {
-    return this.places.plan(batch, snapshotId)
+    return this.ledger.plan(batch, snapshotId)
   }
 
   /** Resolves when the operation is durable. After one failure all calls fail with the same error. */
   append(operation: Operation): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.failure !== undefined) return reject(this.failure)
-      writeOperation(this.filling.writer, operation)
-      this.places.apply(operation)
-      this.filling.settle.push({ resolve, reject })
-      this.running ??= this.run()
-    })
+    return this.commit.add({ operation, additions: this.ledger.apply(operation) })
   }
 
   /** Waits for what was appended, and closes the file without the zeros at its end. */
   async close(): Promise<void> {
-    await this.running
+    const healthy = await this.commit.idle()
     if (this.descriptor === -1) return
-    const descriptor = this.descriptor
+    const { descriptor, offset } = this
     this.descriptor = -1
-    await closeDescriptor(descriptor)
-    if (this.failure === undefined) await fs.promises.truncate(this.lastFile(), this.offset)
-  }
-
-  private async run(): Promise<void> {
-    while (this.filling.settle.length > 0) {
-      const record = this.filling
-      this.filling = this.spare
-      this.spare = record
-      try {
-        // Up to its first await, `write` sees the state as it is after this record, and no later one.
-        await this.write(record)
-        for (const { resolve } of record.settle) resolve()
-      } catch (error) {
-        this.failure = error
-        for (const { reject } of [...record.settle, ...this.filling.settle]) reject(error)
-        this.filling.settle = []
-      }
-      record.writer.clear()
-      beginRecord(record.writer)
-      record.places = []
-      record.entries = 0
-      record.settle = []
+    try {
+      if (healthy) await truncateDescriptor(descriptor, offset)
+    } finally {
+      await closeDescriptor(descriptor)
     }
-    this.running = undefined
   }
 
-  private async write(record: Filling): Promise<void> {
-    if (this.offset >= this.full) return this.rotate(record)
-    const { writer, places } = record
+  /** Up to its first await it sees the ledger as it is after these operations, and no later ones. */
+  private async write(appended: readonly Appended[]): Promise<void> {
+    this.writer.clear()
+    beginRecord(this.writer)
+    for (const { operation } of appended) writeOperation(this.writer, operation)
+    const segment = this.offset < this.full ? await this.writeRecord() : await this.rotate()
+    for (const { additions } of appended) this.ledger.locate(additions, segment.number)
+  }
+
+  private async writeRecord(): Promise<Segment> {
+    const { writer } = this
     const segment = this.segments.at(-1)
     assert(segment !== undefined, 'the log was recovered')
     finishRecord(writer, { offset: this.offset, sequence: this.sequence, salt: segment.salt })
     const end = this.offset + writer.length
     // What is beyond the zeros takes new ones along, in the same write.
-    if (end > this.prepared) this.pad(writer, end)
+    if (end > this.prepared) this.pad(end)
     await writeDurable(this.descriptor, writer.written(), this.offset)
     this.offset = end
     this.sequence += 1
-    for (const place of places) place.segment = segment.number
-    segment.entries += record.entries
+    return segment
   }
 
   /** Begins a segment with the record, a checkpoint, and the entries that are to leave the oldest segment. */
-  private async rotate({ writer, places, entries }: Filling): Promise<void> {
-    writeOperation(writer, this.places.checkpoint())
+  private async rotate(): Promise<Segment> {
+    // What is dead, and what must be carried, is decided now: later operations are not durable yet.
+    writeOperation(this.writer, this.ledger.checkpoint())
     const leaving = this.leaving()
-    if (leaving !== undefined) {
-      for (const operation of await this.readLeaving(leaving)) writeOperation(writer, operation)
-    }
-    const segment = await this.createSegment(writer)
-    segment.entries = entries
-    for (const place of places) place.segment = segment.number
-    if (leaving !== undefined) this.move(leaving.segment, segment)
-    await this.removeDead()
+    const dead = this.dead(leaving?.segment)
+    if (leaving !== undefined) await this.carry(leaving)
+    const segment = await this.createSegment()
+    if (leaving !== undefined) this.ledger.move(leaving.segment.number, segment.number)
+    await this.remove(dead)
+    return segment
   }
 
-  /** What has to be carried before the oldest segment can go; undefined while the log is not too large. */
+  /** The oldest segment and what lives in it, when the log is so much larger than what lives that it has to go. */
   private leaving(): Leaving | undefined {
-    const [oldest] = this.segments
-    if (oldest === undefined) return undefined
-    const alive = new Map<number, number>()
-    const entries = new Map<GroupId, Set<Index>>()
-    for (const [group, { first, items }] of this.places.groups) {
-      const own = new Set<Index>()
-      items.forEach((place, i) => {
-        if (place?.segment === undefined) return
-        alive.set(place.segment, (alive.get(place.segment) ?? 0) + 1)
-        if (place.segment === oldest.number) own.add(first + i)
-      })
-      if (own.size > 0) entries.set(group, own)
-    }
-    let full = 0
-    for (const { number, entries } of this.segments) full += (alive.get(number) ?? 0) / Math.max(1, entries)
-    return this.segments.length > sparseSegments + 2 * full ? { segment: oldest, entries } : undefined
+    const [segment] = this.segments
+    if (segment === undefined) return undefined
+    if (this.segments.length <= sparseSegments + 2 * this.ledger.fullSegments()) return undefined
+    return { segment, entries: this.ledger.livingIn(segment.number) }
   }
 
-  private async readLeaving({ segment, entries }: Leaving): Promise<Operation[]> {
+  /** The oldest segments up to the first in which an entry lives that is not leaving, so that numbers have no gap. */
+  private dead(leaving?: Segment): Segment[] {
+    const oldest = this.segments[0]?.number ?? 0
+    const living = this.ledger.lowestLiving(leaving === undefined ? oldest : leaving.number + 1)
+    return this.segments.filter(({ number }) => number < living)
+  }
+
+  private async carry({ segment, entries }: Leaving): Promise<void> {
     const found = new Map<GroupId, Map<Index, Entry>>()
-    const [, bytes, file] = await readSegment(this.directory, segment.number)
+    const { bytes, file } = await readSegment(this.directory, segment.number)
     // An index that occurs more than once was overwritten: the last one is the one that lives.
     replaySegment(bytes, segment, file, operation => {
       for (const [group, written] of writtenEntries(operation)) {
@@ -223,39 +178,30 @@ export class FileLog {
         found.set(group, own)
       }
     })
-    return [...entries].map(([group, indexes]) => {
+    for (const [group, indexes] of entries) {
       const carried = [...(found.get(group)?.values() ?? [])]
       if (carried.length !== indexes.size) throw corrupt(file, 0, 'entries are missing')
-      return { type: 'carry', group, entries: carried }
-    })
-  }
-
-  private move(from: CountedSegment, to: CountedSegment): void {
-    for (const { items } of this.places.groups.values()) {
-      for (const place of items) {
-        if (place?.segment !== from.number) continue
-        place.segment = to.number
-      }
+      writeOperation(this.writer, { type: 'carry', group, entries: carried })
     }
   }
 
   private async createFirst(): Promise<void> {
-    const writer = new ByteWriter()
-    beginRecord(writer)
-    writeOperation(writer, this.places.checkpoint())
-    await this.createSegment(writer)
+    beginRecord(this.writer)
+    writeOperation(this.writer, this.ledger.checkpoint())
+    await this.createSegment()
   }
 
   /** The file has its name only when it is complete, so it is never found without its checkpoint. */
-  private async createSegment(writer: ByteWriter): Promise<CountedSegment> {
+  private async createSegment(): Promise<Segment> {
+    const { writer } = this
     const number = (this.segments.at(-1)?.number ?? 0) + 1
     const salt = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
-    const segment = { number, salt, sequence: this.sequence, entries: 0 }
+    const segment = { number, salt, sequence: this.sequence }
     const preamble = new ByteWriter(preambleBytes)
     writePreamble(preamble, segment)
     finishRecord(writer, { offset: preambleBytes, sequence: this.sequence, salt })
     const end = preambleBytes + writer.length
-    this.pad(writer, end)
+    this.pad(end)
     const file = segmentFile(this.directory, number)
     const descriptor = await openDurable(`${file}${temporarySuffix}`, 'create')
     await writeDurable(descriptor, preamble.written(), 0)
@@ -271,42 +217,33 @@ export class FileLog {
     return segment
   }
 
-  /** Removes segments in which nothing lives, from the oldest one on, so that no gap comes into their numbers. */
-  private async removeDead(): Promise<void> {
-    let alive = Number.POSITIVE_INFINITY
-    for (const { items } of this.places.groups.values()) {
-      for (const place of items) alive = Math.min(alive, place?.segment ?? alive)
-    }
-    const dead = this.segments.slice(0, -1).filter(({ number }) => number < alive)
-    for (const { number } of dead) {
+  private async remove(segments: readonly Segment[]): Promise<void> {
+    for (const { number } of segments) {
       await fs.promises.unlink(segmentFile(this.directory, number))
       await syncDirectory(this.directory)
+      this.segments.shift()
     }
-    this.segments = this.segments.slice(dead.length)
   }
 
-  private pad(writer: ByteWriter, end: number): void {
+  private pad(end: number): void {
     this.prepared = Math.ceil(end / logPaddingBytes) * logPaddingBytes
-    writer.zeros(this.prepared - end)
+    this.writer.zeros(this.prepared - end)
   }
 
-  private async replay(number: number, isLast: boolean, entries: StoredState<Entry>): Promise<void> {
-    const [preamble, bytes, file] = await readSegment(this.directory, number)
+  private async replay(number: SegmentNumber, isLast: boolean, entries: StoredState<Entry>): Promise<void> {
+    const { segment, bytes, file } = await readSegment(this.directory, number)
     const before = this.segments.at(-1)
-    if (before !== undefined && (number !== before.number + 1 || preamble.sequence !== this.sequence)) {
+    if (before !== undefined && (number !== before.number + 1 || segment.sequence !== this.sequence)) {
       throw corrupt(file, 0, 'it does not go on where the file before it ends')
     }
-    const end = replaySegment(bytes, preamble, file, operation => {
+    const end = replaySegment(bytes, segment, file, operation => {
       entries.apply(operation)
-      this.places.apply(operation)
+      this.ledger.locate(this.ledger.apply(operation), number)
     })
-    for (const place of this.filling.places) place.segment = number
-    this.segments.push({ ...preamble, entries: this.filling.entries })
-    this.filling.places = []
-    this.filling.entries = 0
+    if (end.torn && !isLast) throw corrupt(file, end.offset, 'its end is missing')
+    this.segments.push(segment)
     this.sequence = end.sequence
     this.offset = end.offset
-    if (end.torn && !isLast) throw corrupt(file, end.offset, 'its end is missing')
     if (isLast) await this.reopen(file, end.torn ? undefined : bytes.length)
   }
 
@@ -318,21 +255,11 @@ export class FileLog {
     this.prepared = size ?? this.offset
     this.full = this.segmentBytes
   }
+}
 
-  private placeOf({ term }: Entry): Place {
-    const { places } = this.filling
-    this.filling.entries += 1
-    let place = places.at(-1)
-    if (place?.term !== term) {
-      place = { term, segment: undefined }
-      places.push(place)
-    }
-    return place
-  }
-
-  private lastFile(): string {
-    return segmentFile(this.directory, this.segments.at(-1)?.number ?? 0)
-  }
+interface Leaving {
+  readonly segment: Segment
+  readonly entries: LivingEntries
 }
 
 function* writtenEntries(operation: Operation): Iterable<readonly [GroupId, readonly Entry[]]> {

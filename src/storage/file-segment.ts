@@ -11,9 +11,11 @@ import type { Operation } from './stored-state.ts'
 
 // One file of the write-ahead log: a preamble, then records, then zeros.
 
-/** The segment's number in its name, ascending without gaps from the oldest one that is kept. */
+/** In the names of the files of the log: ascending, without gaps. */
+export type SegmentNumber = number
+
 export interface Segment {
-  readonly number: number
+  readonly number: SegmentNumber
   readonly salt: number
   /** Of its first record. */
   readonly sequence: number
@@ -94,18 +96,21 @@ function replayRecord(
   }
 }
 
-export async function readSegment(directory: string, number: number): Promise<[Segment, Uint8Array, string]> {
+export async function readSegment(
+  directory: string,
+  number: SegmentNumber,
+): Promise<{ readonly segment: Segment; readonly bytes: Uint8Array; readonly file: string }> {
   const file = segmentFile(directory, number)
   const bytes = await fs.promises.readFile(file)
-  return [{ number, ...readPreamble(bytes, file) }, bytes, file]
+  return { segment: { number, ...readPreamble(bytes, file) }, bytes, file }
 }
 
-export function segmentFile(directory: string, number: number): string {
+export function segmentFile(directory: string, number: SegmentNumber): string {
   return path.join(directory, `log-${String(number).padStart(12, '0')}.wal`)
 }
 
 /** Ascending. */
-export async function listSegments(directory: string): Promise<number[]> {
+export async function listSegments(directory: string): Promise<SegmentNumber[]> {
   const files = await fs.promises.readdir(directory)
   return files
     .flatMap(file => /^log-(\d+)\.wal$/.exec(file)?.[1] ?? [])

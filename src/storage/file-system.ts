@@ -73,6 +73,12 @@ export function flush(descriptor: number): Promise<void> {
   })
 }
 
+export function truncateDescriptor(descriptor: number, size: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.ftruncate(descriptor, size, error => (error ? reject(error) : resolve()))
+  })
+}
+
 export function closeDescriptor(descriptor: number): Promise<void> {
   return new Promise((resolve, reject) => {
     fs.close(descriptor, error => (error ? reject(error) : resolve()))

@@ -4,6 +4,7 @@ import type { Entry, Snapshot } from '../core/raft/types.ts'
 import type { GroupId } from '../core/types.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
+import { GroupCommit } from './group-commit.ts'
 import { type DiskOperation, type DiskOwner, MemoryDisk } from './memory-disk.ts'
 import { readOperation, writeOperation } from './operation-codec.ts'
 import { beginRecord, finishRecord, readRecord } from './record.ts'
@@ -23,12 +24,6 @@ const salt = 0
 /** The log is rewritten when it is twice as long as it was after the last time, and longer than this. */
 const rewriteBytesMin = 256 * 1024
 
-interface Waiting {
-  readonly operation: Operation
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 /** Keeps the same records as the file adapter, so that the same recovery meets the same crashes. */
 class MemoryStorage implements Storage {
   readonly supports: StorageSupport = { durable: false, exclusive: true, opaqueKeys: true }
@@ -38,8 +33,7 @@ class MemoryStorage implements Storage {
   private state = new StoredState<Entry>(entry => entry)
   private sequence = 0
   private rewriteAt = rewriteBytesMin
-  private waiting: Waiting[] = []
-  private running: Promise<void> | undefined
+  private readonly commit = new GroupCommit<Operation>(operations => this.writeRecord(operations))
   private failure: unknown
   private closed = false
 
@@ -118,32 +112,13 @@ class MemoryStorage implements Storage {
 
   async close(): Promise<void> {
     this.closed = true
-    await this.running
+    await this.commit.idle()
     if (this.disk.owner === this.owner) this.disk.owner = undefined
   }
 
   private append(operation: Operation): Promise<void> {
     this.state.apply(operation)
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ operation, resolve, reject })
-      this.running ??= this.run()
-    })
-  }
-
-  /** One record at a time, for all that waits (group commit). */
-  private async run(): Promise<void> {
-    while (this.waiting.length > 0) {
-      const batch = this.waiting
-      this.waiting = []
-      try {
-        await this.writeRecord(batch.map(({ operation }) => operation))
-        for (const { resolve } of batch) resolve()
-      } catch (error) {
-        for (const { reject } of [...batch, ...this.waiting]) reject(error)
-        this.waiting = []
-      }
-    }
-    this.running = undefined
+    return this.commit.add(operation)
   }
 
   private async writeRecord(operations: readonly Operation[]): Promise<void> {
