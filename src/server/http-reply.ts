@@ -15,7 +15,6 @@ export type HttpErrorCode =
   | 'BAD_REQUEST'
   | 'EXISTS'
   | 'FORBIDDEN'
-  | 'INTERNAL'
   | 'METHOD_NOT_ALLOWED'
   | 'NOT_FOUND'
   | 'NOT_SUPPORTED'
@@ -46,6 +45,8 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   NOT_FOUNDED: 503,
   UNREACHABLE: 503,
   INSECURE_CONTEXT: 500,
+  INTERNAL: 500,
+  UNSUPPORTED: 500,
 }
 
 export function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Reply {

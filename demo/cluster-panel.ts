@@ -1,0 +1,99 @@
+import { drawCluster } from './cluster-diagram.ts'
+import { describeConnection, describeQuorum, type HostView, viewCluster } from './cluster-view.ts'
+import { byId, element, keyedRows } from './dom.ts'
+import { hostLabel } from './host-name.ts'
+import { Message } from './message.ts'
+import type { Session } from './session.ts'
+
+type Change = 'promote' | 'demote' | 'remove'
+
+/** Who is in the cluster, how this tab reaches them, and what may be done about it. */
+export class ClusterPanel {
+  private readonly session: Session
+  private readonly message = new Message('members-message')
+  private readonly diagram = byId('diagram', HTMLElement)
+  private readonly quorum = byId('cluster-quorum', HTMLElement)
+  private readonly list: (hosts: readonly HostView[]) => void
+  private drawn = ''
+
+  constructor(session: Session) {
+    this.session = session
+    this.list = keyedRows(
+      byId('members', HTMLElement),
+      ({ hostId }: HostView) => hostId,
+      ({ hostId }) => new MemberRow(hostId, change => void this.change(change, hostId)),
+    )
+  }
+
+  render(): void {
+    const { host, store } = this.session
+    const status = store.status()
+    const hosts = viewCluster(host.id, host.info(), status)
+    this.list(hosts)
+    this.quorum.textContent = describeQuorum(status)
+    // A picture that is drawn anew for nothing loses the tooltip that somebody is reading.
+    const content = JSON.stringify(hosts)
+    if (content === this.drawn) return
+    this.drawn = content
+    this.diagram.replaceChildren(drawCluster(hosts))
+  }
+
+  private change(change: Change, hostId: string): Promise<void> {
+    return this.message.around(async () => {
+      this.message.say(`${asDoing[change]} ${hostId} …`)
+      const members = await this.session.store[change](hostId)
+      const waiting = members.find(member => member.hostId === hostId && member.role !== member.wanted)
+      const text = waiting
+        ? 'Noted. It stands by until another one is promoted: an even number of voters tolerates no more failures'
+        : `Done: ${members.length} members`
+      this.message.say(text, 'good')
+      this.render()
+    })
+  }
+}
+
+const asDoing: Readonly<Record<Change, string>> = {
+  promote: 'Promoting',
+  demote: 'Demoting',
+  remove: 'Removing',
+}
+
+class MemberRow {
+  readonly node = element('li')
+  private readonly tags = element('span')
+  private readonly what = element('span', { class: 'what' })
+  private readonly vote: HTMLButtonElement
+  private readonly actions: HTMLElement
+  private wanted: HostView['wanted']
+
+  constructor(hostId: string, change: (change: Change) => void) {
+    const name = hostLabel(hostId)
+    this.vote = element('button', { class: 'small' })
+    this.vote.addEventListener('click', () => change(this.wanted === 'voter' ? 'demote' : 'promote'))
+    const remove = element('button', { class: 'small danger' }, 'Remove')
+    remove.addEventListener('click', () => change('remove'))
+    this.actions = element('div', { class: 'actions' }, this.vote, remove)
+    for (const button of [this.vote, remove]) button.setAttribute('aria-describedby', `host-${hostId}`)
+    name.id = `host-${hostId}`
+    const who = element('div', { class: 'who' }, name, this.tags, this.what)
+    this.node.append(who, this.actions)
+  }
+
+  update(view: HostView): void {
+    this.wanted = view.wanted
+    this.actions.hidden = view.role === 'guest'
+    this.vote.textContent = view.wanted === 'voter' ? 'Demote' : 'Promote'
+    const tags = [
+      view.isSelf ? element('span', { class: 'tag self' }, 'you') : undefined,
+      view.isLeader ? element('span', { class: 'tag leader' }, 'leader') : undefined,
+      element('span', { class: 'tag' }, roleOf(view)),
+    ]
+    this.tags.replaceChildren(...tags.filter(tag => tag !== undefined).flatMap(tag => [tag, ' ']))
+    this.what.textContent = describeConnection(view)
+  }
+}
+
+function roleOf({ role, wanted }: HostView): string {
+  if (role === 'guest') return 'no replica'
+  return wanted === undefined || wanted === role ? role : `${role}, to become ${wanted}`
+}

@@ -1,0 +1,88 @@
+import { QuorateError, type Store } from '../src/browser.ts'
+
+/** A key as it is now, or as it was just deleted. */
+export interface LiveKey {
+  readonly key: string
+  readonly value: unknown
+  readonly revision: number
+  readonly isDeleted: boolean
+}
+
+/**
+ * All keys of a store, kept current. The watch is opened before the scan, and of both the higher revision counts: so
+ * nothing is missed in between, whichever answers first.
+ */
+export class LiveKeys {
+  private readonly store: Store
+  private readonly changed: (change: LiveKey | undefined) => void
+  private readonly known = new Map<string, LiveKey>()
+  private readonly ended = new AbortController()
+
+  /** `changed` hears of every change; of undefined when much may have changed at once. */
+  constructor(store: Store, changed: (change: LiveKey | undefined) => void) {
+    this.store = store
+    this.changed = changed
+  }
+
+  get(key: string): LiveKey | undefined {
+    const live = this.known.get(key)
+    return live?.isDeleted === false ? live : undefined
+  }
+
+  /** In the order of the keys. */
+  list(prefix: string): readonly LiveKey[] {
+    const found = [...this.known.values()].filter(
+      ({ key, isDeleted }) => !isDeleted && key.startsWith(prefix),
+    )
+    return found.sort((left, right) => (left.key < right.key ? -1 : 1))
+  }
+
+  /** Follows the store until `close`. Whatever ends a watch, the next one begins with a scan. */
+  async follow(onError: (error: unknown) => void): Promise<void> {
+    const { signal } = this.ended
+    while (!signal.aborted) {
+      try {
+        await this.followOnce(signal)
+      } catch (error) {
+        if (signal.aborted || (error instanceof QuorateError && error.code === 'CLOSED')) return
+        onError(error)
+        await new Promise(resolve => setTimeout(resolve, 500))
+      }
+    }
+  }
+
+  close(): void {
+    this.ended.abort()
+  }
+
+  private async followOnce(signal: AbortSignal): Promise<void> {
+    const events = this.store.watch({ signal })
+    const scanned = this.scan()
+    // Its failure is met below; it must not count as unhandled while the loop runs.
+    scanned.catch(() => events.close())
+    for await (const { type, key, value, revision } of events) {
+      this.apply({ key, value, revision, isDeleted: type === 'delete' })
+    }
+    await scanned
+  }
+
+  private async scan(): Promise<void> {
+    const entries = await this.store.scan({}, { consistency: 'session' })
+    const present = new Set(entries.map(({ key }) => key))
+    const newest = entries.reduce((most, { modRevision }) => Math.max(most, modRevision), 0)
+    for (const [key, { revision }] of this.known) {
+      if (!present.has(key) && revision <= newest) this.known.delete(key)
+    }
+    for (const { key, value, modRevision } of entries) {
+      if ((this.known.get(key)?.revision ?? 0) >= modRevision) continue
+      this.known.set(key, { key, value, revision: modRevision, isDeleted: false })
+    }
+    this.changed(undefined)
+  }
+
+  private apply(change: LiveKey): void {
+    if ((this.known.get(change.key)?.revision ?? 0) >= change.revision) return
+    this.known.set(change.key, change)
+    this.changed(change)
+  }
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { isQuorateError } from '../core/error.ts'
+import { type Seed, startSeed } from '../server/seed.ts'
+import { type Command, CommandFailed, exitFailed, operands, parse } from './command.ts'
+
+export const seed: Command = {
+  summary: 'run a seed: signaling, a voter on disk, the HTTP API and the demo',
+  help: `Usage: quorate seed [options]
+
+Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A second SIGINT ends it at once.
+
+  --port PORT      default 8080; 0 takes any free one
+  --host ADDRESS   address to listen on (default 127.0.0.1); one that others can reach needs a secret
+  --data DIR       folder of the seed's data (default .quorate)
+  --cluster NAME   default demo
+  --secret SECRET  what the hosts of the cluster share (default: $QUORATE_SECRET, or a random one kept in DIR and
+                   told to the page that the seed serves)
+  --signal-only    no store of its own: introduce the others to each other, and grant the founding to the first
+  --json           print the line that says it is ready as JSON`,
+
+  async run(args, terminal) {
+    const { values, positionals } = parse(args, options)
+    operands(positionals)
+    const secret = values.secret ?? terminal.env.QUORATE_SECRET
+    if (secret === '') throw new CommandFailed('the secret is empty')
+    const failed = new AbortController()
+    const running = await start({
+      ...(values.port !== undefined && { port: readPort(values.port) }),
+      ...(values.host !== undefined && { host: values.host }),
+      ...(values.data !== undefined && { data: values.data }),
+      ...(values.cluster !== undefined && { cluster: values.cluster }),
+      ...(secret !== undefined && { secret }),
+      ...demoFolder(),
+      signalOnly: values['signal-only'] === true,
+      signal: terminal.ended,
+      onError: error => failed.abort(error),
+    })
+    try {
+      await terminal.print(readyLine(running, values.json === true))
+      if (!running.hasLeader) terminal.warn('quorate: no leader yet; waiting for the other members')
+      await untilAborted(AbortSignal.any([terminal.ended, failed.signal]))
+    } finally {
+      await running.close()
+    }
+    if (!failed.signal.aborted) return 0
+    terminal.warn(`quorate: ${describe(failed.signal.reason)}`)
+    return exitFailed
+  },
+}
+
+const options = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  data: { type: 'string' },
+  cluster: { type: 'string' },
+  secret: { type: 'string' },
+  'signal-only': { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const
+
+async function start(options: NonNullable<Parameters<typeof startSeed>[0]>): Promise<Seed> {
+  try {
+    return await startSeed(options)
+  } catch (error) {
+    if (options.signal?.aborted === true) throw error
+    const why = explain(error, options)
+    if (why === undefined) throw error
+    throw new CommandFailed(why)
+  }
+}
+
+/** What keeps a seed from starting, in words; undefined for a mistake of this program. */
+function explain(error: unknown, { port = 8080, host = '127.0.0.1' }: { port?: number; host?: string }) {
+  if (isQuorateError(error)) return describe(error)
+  const { code, message, name } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return `port ${port} of ${host} is in use; choose another one with --port`
+  if (code === 'EACCES') return `port ${port} of ${host} is not for this user; choose another one with --port`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return `${host} is no address of this machine (${code})`
+  if (name === 'TypeError') return message
+  return code === undefined ? undefined : message
+}
+
+function describe(error: unknown): string {
+  if (isQuorateError(error)) return `${error.message} (${error.code})`
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+function readyLine({ url, cluster, host }: Seed, asJson: boolean): string {
+  if (asJson) return JSON.stringify({ url: `${url}/`, cluster, host: host?.id })
+  return `Quorate seed of cluster "${cluster}" is ready: ${url}/`
+}
+
+function readPort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (port <= 65_535) return port
+  throw new CommandFailed(`--port ${JSON.stringify(text)} is no port: a number from 0 to 65535`)
+}
+
+/** The built demo: beside the built command, or in dist/ where the command runs from its sources. */
+function demoFolder(): { readonly demo?: string } {
+  const places = ['../demo/', '../../dist/demo/'].map(place => fileURLToPath(new URL(place, import.meta.url)))
+  const demo = places.find(place => existsSync(`${place}main.js`))
+  return demo === undefined ? {} : { demo }
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
+}

@@ -1,0 +1,8 @@
+export type { Grant } from '../transport/transport.ts'
+export { type FoundingStore, fileFoundingStore, memoryFoundingStore } from './founding.ts'
+export { HttpApi, type HttpApiOptions } from './http.ts'
+export type { Access, Guard } from './http-guard.ts'
+export { type Seed, type SeedOptions, startSeed } from './seed.ts'
+export type { Served, ServedHost, ServedSignaling, ServedStore } from './served.ts'
+export { createSignaling, type SignalingOptions, type SignalingServer } from './signaling.ts'
+export { defaultSignalingLimits, type SignalingLimits } from './signaling-limits.ts'

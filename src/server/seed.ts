@@ -1,0 +1,184 @@
+import { access, constants, mkdir } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { isQuorateError, QuorateError } from '../core/error.ts'
+import type { Host } from '../engine/host.ts'
+import type { Store } from '../engine/store.ts'
+import { openHost } from '../node.ts'
+import { Founding, type FoundingStore, fileFoundingStore } from './founding.ts'
+import { isLoopback } from './http-guard.ts'
+import { SeedDoor } from './seed-door.ts'
+import { keptSecret } from './seed-secret.ts'
+import { createSignaling } from './signaling.ts'
+
+export interface SeedOptions {
+  /** Default 8080; 0 takes any free one. */
+  readonly port?: number
+  /** Address to listen on. Default 127.0.0.1. One that others can reach needs a `secret`. */
+  readonly host?: string
+  /** Folder of the seed: its founding, its generated secret, its part of the store. Default `.quorate`. */
+  readonly data?: string
+  /** Default `demo`. */
+  readonly cluster?: string
+  /** The secret of the cluster. Without it one is made, kept in `data`, and told to the page that the seed serves. */
+  readonly secret?: string
+  /** No host and no store of its own: it introduces the others to each other, and grants the founding. */
+  readonly signalOnly?: boolean
+  /** Folder of the built demo, served at `/`. */
+  readonly demo?: string
+  /** A listening HTTP server to be mounted on, in place of `host` and `port`. It is not closed with the seed. */
+  readonly server?: Server
+  /** Names besides the loopback ones by which a seed without a `secret` may be called. */
+  readonly hostNames?: readonly string[]
+  /** Hears of errors that nobody waits for. Default: they are thrown as uncaught. */
+  readonly onError?: (error: unknown) => void
+  /** Ends the start. */
+  readonly signal?: AbortSignal
+}
+
+/** A running seed. */
+export interface Seed {
+  readonly url: string
+  readonly cluster: string
+  readonly secret: string
+  /** Undefined on a seed that only signals. */
+  readonly host: Host | undefined
+  /** False when no leader was known in time: the seed serves, and the others have yet to come. */
+  readonly hasLeader: boolean
+  /** Ends the watches, hands leadership over, closes the host, then the signaling and the server. Idempotent. */
+  close(): Promise<void>
+}
+
+/** A start does not wait longer for a leader: a seed whose voters are not here yet must be reachable for them. */
+const leaderWaitMs = 5_000
+const retryMs = 500
+
+/**
+ * Starts a seed: signaling, a host with its replica on disk, the HTTP API and the demo. Rejects with the error of the
+ * system (EADDRINUSE, say) where the port cannot be had, with a QuorateError where the data folder cannot be used.
+ *
+ * Where the cluster is yet to be founded, the seed's own host is the founder: nobody is let in before it is.
+ */
+export async function startSeed(options: SeedOptions = {}): Promise<Seed> {
+  const { data = '.quorate', cluster = 'demo', signalOnly = false } = options
+  const { host: address = '127.0.0.1', onError = throwLater } = options
+  const isSecretOwn = options.secret === undefined
+  if (isSecretOwn && options.server === undefined && !isLoopback(address)) {
+    throw new TypeError(`others can reach a seed on ${address}: it needs a secret`)
+  }
+  await makeFolder(data)
+  const secret = options.secret ?? (await keptSecret(join(data, 'secret')))
+  const door = await SeedDoor.open({ ...options, address, cluster, secret, isSecretOwn, onError })
+  const founding = fileFoundingStore(join(data, 'founding.json'))
+  const letIn = async () => door.letIn(await createSignaling({ cluster, secret, founding, onError }))
+  try {
+    const started = signalOnly
+      ? await startSignalOnly(door, letIn)
+      : await startHost({ ...options, data, cluster, secret, onError, door, founding, letIn })
+    return { url: door.url, cluster, secret, ...started, close: () => door.close() }
+  } catch (error) {
+    await door.close()
+    throw error
+  }
+}
+
+type Started = Pick<Seed, 'host' | 'hasLeader'>
+
+async function startSignalOnly(door: SeedDoor, letIn: () => Promise<void>): Promise<Started> {
+  await letIn()
+  door.serve({ type: 'signal-only' })
+  return { host: undefined, hasLeader: true }
+}
+
+interface HostStart {
+  readonly data: string
+  readonly cluster: string
+  readonly secret: string
+  readonly door: SeedDoor
+  readonly founding: FoundingStore
+  readonly letIn: () => Promise<void>
+  readonly onError: (error: unknown) => void
+  readonly signal?: AbortSignal
+}
+
+async function startHost({
+  data,
+  cluster,
+  secret,
+  door,
+  letIn,
+  onError,
+  signal,
+  ...start
+}: HostStart): Promise<Started> {
+  const founding = new Founding(start.founding)
+  const wasFounded = (await start.founding.load()) !== undefined
+  const host: Host = await openHost({
+    cluster,
+    secret,
+    seeds: [door.url],
+    data: join(data, 'host'),
+    rendezvous: { found: deployment => founding.ask({ founder: host.id, deployment }) },
+  })
+  door.closesWith(() => host.close())
+  host.on('error', onError)
+  // A host that lost its part of the store, or its fellow voters, needs them to come in before anything else.
+  if (wasFounded) await letIn()
+  const opened = openPatiently(host, signal).then(async store => {
+    if (host.deployment !== undefined) await founding.ask({ founder: host.id, deployment: host.deployment })
+    if (!wasFounded) await letIn()
+    door.serve({ type: 'host', host, store })
+  })
+  const hasLeader = await Promise.race([
+    opened.then(() => knowsLeader(host, signal)),
+    pause(leaderWaitMs, signal),
+  ])
+  // From now on nobody waits for it.
+  opened.catch(error => isQuorateError(error, 'CLOSED') || onError(error))
+  return { host, hasLeader: hasLeader === true }
+}
+
+/** The store of the seed, whenever it comes; only what time cannot heal is thrown. */
+async function openPatiently(host: Host, signal: AbortSignal | undefined): Promise<Store> {
+  for (;;) {
+    try {
+      return await host.store('main', { waitForLeader: false, ...(signal && { signal }) })
+    } catch (error) {
+      if (!isQuorateError(error) || !error.retryable) throw error
+      await pause(retryMs, signal)
+    }
+  }
+}
+
+async function knowsLeader(host: Host, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await host.store('main', { deadlineMs: leaderWaitMs, ...(signal && { signal }) })
+    return true
+  } catch (error) {
+    if (isQuorateError(error, 'NO_LEADER')) return false
+    throw error
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await access(path, constants.W_OK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new QuorateError('STORAGE_FAILED', `the data folder ${path} cannot be written (${code})`, {
+      cause: error,
+    })
+  }
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return setTimeout(ms, undefined, { ref: false, ...(signal && { signal }) })
+}
+
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
+}
