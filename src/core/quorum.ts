@@ -33,9 +33,9 @@ export function majority(voters: number): number {
   return Math.floor(voters / 2) + 1
 }
 
-/** True when no other replica needs to agree. */
-export function isSingleton(quorum: Quorum): boolean {
-  return quorum.voters.length === 1 && quorum.votersOutgoing.length === 0
+/** True when the replica decides alone. */
+export function isOnlyVoter(quorum: Quorum, replica: ReplicaId): boolean {
+  return quorum.voters.length === 1 && quorum.votersOutgoing.length === 0 && quorum.voters[0] === replica
 }
 
 export function isVoter(quorum: Quorum, replica: ReplicaId): boolean {

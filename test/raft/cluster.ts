@@ -10,7 +10,6 @@ import {
   type RaftConfig,
   RaftNode,
   type ReadState,
-  type Ready,
   type Snapshot,
 } from '../../src/core/raft/index.ts'
 
@@ -42,7 +41,8 @@ export class TestReplica {
   applyWork: Message[] = []
   applied: Entry[] = []
   reads: ReadState[] = []
-  readonly readies: Ready[] = []
+  /** The commit index that was handed out last, together with the entries up to it. */
+  commit = 0
   private readonly options: ReplicaOptions
   private readonly random: Random
 
@@ -82,12 +82,13 @@ export class TestReplica {
     this.applyWork = []
     this.applied = []
     this.reads = []
+    this.commit = 0
     this.node = this.start()
   }
 
   takeReady(): readonly Message[] {
     const ready = this.node.ready()
-    this.readies.push(ready)
+    this.commit = ready.hardState?.commit ?? this.commit
     this.reads.push(...ready.readStates)
     const leaving: Message[] = []
     for (const message of ready.messages) {

@@ -172,14 +172,20 @@ const ids = fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLe
 test('any two majorities of one configuration share a voter; a joint one shares with both sides', () => {
   const subset = fc.uniqueArray(fc.integer({ min: 1, max: 7 }))
   fc.assert(
-    fc.property(ids, fc.oneof(fc.constant<number[]>([]), ids), subset, subset, (voters, votersOutgoing, one, other) => {
-      const wins = (group: readonly number[]) =>
-        voteResult({ voters, votersOutgoing }, id => group.includes(id)) === 'won'
-      fc.pre(wins(one) && wins(other))
-      for (const side of [voters, votersOutgoing].filter(each => each.length > 0)) {
-        assert.ok(one.some(id => side.includes(id) && other.includes(id)))
-      }
-    }),
+    fc.property(
+      ids,
+      fc.oneof(fc.constant<number[]>([]), ids),
+      subset,
+      subset,
+      (voters, votersOutgoing, one, other) => {
+        const wins = (group: readonly number[]) =>
+          voteResult({ voters, votersOutgoing }, id => group.includes(id)) === 'won'
+        fc.pre(wins(one) && wins(other))
+        for (const side of [voters, votersOutgoing].filter(each => each.length > 0)) {
+          assert.ok(one.some(id => side.includes(id) && other.includes(id)))
+        }
+      },
+    ),
   )
 })
 

@@ -160,6 +160,22 @@ test('lost heartbeats delay a read only until the next ones', () => {
   assert.deepEqual(leader.reads, [{ index: 2, context: 1 }])
 })
 
+test('a removed leader answers no read alone, though a single voter is left', () => {
+  const cluster = new Cluster(2)
+  const leader = cluster.elect(1)
+  leader.node.proposeConfChange({
+    transition: 'auto',
+    steps: [{ type: 'remove', replica: 1 }],
+    context: new Uint8Array(0),
+  })
+  cluster.settle()
+  assert.ok(leader.isLeader)
+  cluster.partition([1], [2])
+  leader.node.readIndex(1)
+  cluster.settle()
+  assert.deepEqual(leader.reads, [])
+})
+
 test('reads by lease are answered at once, but not any more when a transfer voided the lease', () => {
   const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' })
   const leader = cluster.elect(1)

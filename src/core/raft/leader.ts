@@ -2,6 +2,7 @@ import { voteResult } from '../quorum.ts'
 import type { ReplicaId } from '../types.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import type { Message } from './message.ts'
+import { leaveJointWhenDue } from './proposal.ts'
 import type { Raft } from './raft.ts'
 import { confirmReads, handleReadIndex } from './read-index.ts'
 import { handleAppendResponse, handleHeartbeatResponse, sendAppend, sendTimeoutNow } from './replication.ts'
@@ -51,6 +52,7 @@ export function tickLeader(raft: Raft): void {
     if (raft.config.checkQuorum) checkQuorum(raft)
     raft.leadTransferee = 0
   }
+  leaveJointWhenDue(raft)
   if (raft.role !== 'leader') return
   if (raft.heartbeatElapsed < raft.config.heartbeatTicks) return
   raft.heartbeatElapsed = 0

@@ -98,11 +98,16 @@ export function entriesApplied(raft: Raft, entries: readonly Entry[], bytes: num
 export function appliedTo(raft: Raft, index: Index, bytes: number): void {
   const applied = Math.max(index, raft.log.applied)
   raft.log.appliedTo(applied, bytes)
-  // The joint configuration is in force, so the leader may propose to leave it. When this cannot be done now (during
-  // a transfer, say), the next entry that is applied tries again, and so does the next leader.
-  if (raft.role === 'leader' && raft.conf.autoLeave && applied >= raft.pendingConfIndex) {
-    propose(raft, [draftChange({ transition: 'auto', steps: [], context: emptyBytes })], raft.id)
-  }
+  leaveJointWhenDue(raft)
+}
+
+/**
+ * The leader proposes to leave a joint configuration that leaves by itself, as soon as that is in force. When it cannot
+ * (during a transfer, say), the next tick tries again, and so does the next leader.
+ */
+export function leaveJointWhenDue(raft: Raft): void {
+  if (raft.role !== 'leader' || !raft.conf.autoLeave || raft.log.applied < raft.pendingConfIndex) return
+  propose(raft, [draftChange({ transition: 'auto', steps: [], context: emptyBytes })], raft.id)
 }
 
 function refused(reason: ProposeRefusal): ProposeResult {

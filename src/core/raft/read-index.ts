@@ -1,4 +1,4 @@
-import { isSingleton } from '../quorum.ts'
+import { isOnlyVoter } from '../quorum.ts'
 import type { Index, ReplicaId } from '../types.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import { blankMessage, type Message } from './message.ts'
@@ -30,7 +30,8 @@ export function confirmReads(raft: Raft, from: ReplicaId, position: number): voi
 }
 
 function serve(raft: Raft, request: Message): void {
-  const mayAnswer = isSingleton(raft.conf) || (raft.config.readOnly === 'lease' && !raft.isLeaseVoid)
+  // One voter is not enough: a leader that was removed may have left the group to a single other one.
+  const mayAnswer = isOnlyVoter(raft.conf, raft.id) || (raft.config.readOnly === 'lease' && !raft.isLeaseVoid)
   if (mayAnswer) {
     answer(raft, request, raft.log.committed)
     return
