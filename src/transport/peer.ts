@@ -42,6 +42,9 @@ export interface PeerHandlers {
   misbehaved(peer: Peer): void
 }
 
+/** Time for the envelopes of a handshake. Two of them may be lost with a seed that just came back. */
+const handshakeMs = 3_000
+
 /** Once a relay works, the next attempt at a direct link has time. */
 const upgradeMs = { first: 5_000, max: 60_000 }
 
@@ -66,6 +69,7 @@ export class Peer {
   private signalsSent = 0
   private signalsReceived = -1
   private badFrames = 0
+  private isShakingHands = false
   private cancelDeadline: (() => void) | undefined
   private cancelPause: (() => void) | undefined
   private readonly urgent: Backoff
@@ -85,7 +89,7 @@ export class Peer {
       currentSession: () => this.session?.id ?? '',
       handlers: {
         called: answer => this.answerCall(answer),
-        greeted: () => this.beginAttempt(),
+        greeted: () => this.beginAttempt(handshakeMs),
         established: (session, shared) => this.adopt(session, shared),
         refused: reason => options.counters.add(reason),
       },
@@ -135,7 +139,7 @@ export class Peer {
 
   /** Makes an attempt to connect, or to connect better. */
   dial(): void {
-    this.beginAttempt()
+    this.beginAttempt(handshakeMs)
     if (this.options.self > this.hostId) this.handshake.call()
     else this.start()
   }
@@ -159,11 +163,12 @@ export class Peer {
     this.active?.doubt()
   }
 
-  /** The host has just been seen at a seed: there is no reason to wait any longer. */
+  /** The host has just come to a seed: there is no reason to wait, and what was sent to it before may be lost. */
   hurry(): void {
     this.cancelPause?.()
     this.cancelPause = undefined
     this.urgent.reset()
+    if (this.isDialing && this.isShakingHands && this.options.isWanted()) this.dial()
   }
 
   misbehaved(reason: string): void {
@@ -198,11 +203,12 @@ export class Peer {
     return new Promise(resolve => this.options.timers.after(ms, resolve))
   }
 
-  private beginAttempt(): void {
+  private beginAttempt(ms: number): void {
     this.cancelPause?.()
     this.cancelPause = undefined
     this.cancelDeadline?.()
-    this.cancelDeadline = this.options.timers.after(dialTimeoutMs, () => this.fail('dial-timeout'))
+    this.isShakingHands = ms === handshakeMs
+    this.cancelDeadline = this.options.timers.after(ms, () => this.fail('dial-timeout'))
   }
 
   private endAttempt(): void {
@@ -230,15 +236,17 @@ export class Peer {
 
   /** Where a relay of this session works, only the direct link is made anew: the keys are fresh enough. */
   private start(calledWith?: Uint8Array): void {
-    const { makers } = this.options
-    if (this.session !== undefined && this.path === 'relay' && makers.direct !== undefined) {
-      this.openLine(makers.direct, this.session, ++this.attempts)
+    const { direct } = this.options.makers
+    if (this.session !== undefined && this.path === 'relay' && this.shared.direct && direct !== undefined) {
+      this.beginAttempt(dialTimeoutMs)
+      this.openLine(direct, this.session, ++this.attempts)
     } else void this.handshake.greet(calledWith)
   }
 
   private answerCall(answer: CallAnswer): void {
-    if (this.isDialing) return
-    this.beginAttempt()
+    // The other end knows of this attempt; or else it has lost the session, and with it our attempt.
+    if (this.isDialing && answer.isSameSession) return
+    this.beginAttempt(handshakeMs)
     if (answer.isSameSession) this.start(answer.nonce)
     else void this.handshake.greet(answer.nonce)
   }
@@ -246,6 +254,7 @@ export class Peer {
   private adopt(session: Session, shared: Abilities): void {
     const { makers } = this.options
     for (const line of this.lines) if (!line.isOpen) this.forget(line)
+    this.beginAttempt(dialTimeoutMs)
     this.session = session
     this.shared = shared
     this.attempts = 1
@@ -275,7 +284,7 @@ export class Peer {
         },
         signal: (from, body) => this.sendSignal(from, body),
         malformed: reason => this.misbehaved(reason),
-        left: () => this.drop('closed by the peer'),
+        left: () => this.sessionEnded(session),
         closed: (closed, reason) => this.lineClosed(closed, reason),
       },
     })
@@ -290,6 +299,12 @@ export class Peer {
     if (line.path === 'direct') this.upgrade.reset()
     this.choose('')
     if (isBest) this.endAttempt()
+  }
+
+  private sessionEnded(session: Session): void {
+    for (const line of this.lines) if (line.session === session) this.forget(line)
+    if (this.session === session) this.session = undefined
+    this.choose('closed by the peer')
   }
 
   private lineClosed(line: Line, reason: string): void {
@@ -352,7 +367,7 @@ export class Peer {
       this.attempts = attempt
       for (const line of this.lines) if (line.path === 'direct') this.forget(line)
       this.choose('replaced')
-      this.beginAttempt()
+      this.beginAttempt(dialTimeoutMs)
       this.openLine(direct, session, attempt)
     }
     for (const line of this.lines) if (line.path === 'direct' && line.attempt === attempt) line.signal(body)

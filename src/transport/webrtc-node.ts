@@ -82,7 +82,10 @@ function controlChannel(channel: DataChannel, handlers: Parameters<Rtc['openCont
       }
     },
     detach() {
+      if (isDetached) return
       isDetached = true
+      // A channel that never opened would keep the process alive, even after its connection was closed.
+      channel.close()
     },
   }
 }

@@ -115,6 +115,9 @@ class WebRtcLink implements Link {
     const peer = new simplePeer({
       initiator: this.isInitiator,
       objectMode: true,
+      // Only matters where candidates are not sent one by one; simple-peer never clears the timer, which would keep
+      // a process alive.
+      iceCompleteTimeout: 1,
       config: { iceServers: [...this.options.iceServers] },
       wrtc: this.withControl(rtc) as object as NonNullable<Options['wrtc']>,
     })
