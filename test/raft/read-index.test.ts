@@ -42,6 +42,20 @@ test('a new leader answers no read before it has committed an entry of its term 
   assert.deepEqual(next.reads, [{ index: 4, context: 7 }])
 })
 
+test('a founding snapshot of the same term does not count as a commit of the leader', () => {
+  const cluster = new Cluster(3, {}, { term: 1, currentTerm: 0 })
+  const leader = cluster.replica(1)
+  leader.node.campaign()
+  cluster.finish(leader)
+  cluster.deliver()
+  for (const id of [2, 3]) cluster.finish(cluster.replica(id))
+  cluster.deliver()
+  assert.ok(leader.isLeader && leader.status.term === 1)
+  leader.node.readIndex(1)
+  cluster.settle()
+  assert.deepEqual(leader.reads, [{ index: 2, context: 1 }])
+})
+
 test('a single voter that restarted waits for its first commit as well', () => {
   const cluster = new Cluster(1)
   const replica = cluster.elect(1)

@@ -48,6 +48,8 @@ export class InteractionCommands {
     'raft-state': () => this.describeStates(),
     'set-randomized-election-timeout': step =>
       this.node(step).raft.setElectionTimeout(parseNumber(argumentOf(step, 'timeout'))),
+    // Not a command of etcd-io/raft: a replica asks for a read index under a number.
+    'read-index': step => this.node(step).raft.readIndex(parseNumber(step.arguments[1]?.key ?? '')),
     stabilize: step => this.stabilizeAtLevel(step),
     status: step => this.describeStatus(this.node(step)),
     'tick-election': step => this.tick(this.node(step), this.node(step).options.electionTicks),

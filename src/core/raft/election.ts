@@ -76,6 +76,7 @@ function becomeLeader(raft: Raft): void {
   own.becomeReplicate()
   own.recentActive = true
   raft.pendingConfIndex = raft.log.lastIndex()
+  raft.firstIndexOfTerm = raft.log.lastIndex() + 1
   // An entry of the own term lets everything before it be committed (Raft paper §5.4.2 and §8).
   const wasAppended = appendEntries(raft, [draftEntry(emptyBytes)])
   assert(wasAppended, 'the no-op of a new leader has no payload to refuse')

@@ -42,6 +42,8 @@ export class Raft {
    * a second one could choose voters that have no majority in common with the first (Raft thesis §4.1).
    */
   pendingConfIndex: Index = 0
+  /** On a leader: the index of its first entry. Not told by terms, which a founding snapshot may share with it. */
+  firstIndexOfTerm: Index = 0
   /** Payload that this leader appended and that is not yet applied. */
   uncommittedBytes = 0
   /**
@@ -97,9 +99,9 @@ export class Raft {
     return this.matchOf
   }
 
-  /** A leader that has may know of every commit of earlier terms; before, some may be hidden from it. */
+  /** Before that, a leader may not know of everything that was committed in earlier terms. */
   hasCommittedInTerm(): boolean {
-    return this.log.matchTerm(this.log.committed, this.term)
+    return this.log.committed >= this.firstIndexOfTerm
   }
 
   /** May become leader: a voter of its own configuration that is not installing a snapshot. */
