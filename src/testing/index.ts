@@ -1,0 +1,9 @@
+// What is published as `quorate/testing`: the contracts of the ports as suites, for adapters of one's own.
+
+export { ConformanceError } from './check.ts'
+export { type StorageConformance, type StoragePlace, storageConformance } from './storage-conformance.ts'
+export {
+  type TransportCluster,
+  type TransportFixture,
+  transportConformance,
+} from './transport-conformance.ts'
