@@ -2,6 +2,8 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 
 /** What a command may touch of its process. */
 export interface Terminal {
+  /** Folder of the command's own code. */
+  readonly home: URL
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: AsyncIterable<Uint8Array>
   /** Writes a line to standard output; resolves when it was taken, so that a slow reader slows the command down. */
@@ -13,8 +15,6 @@ export interface Terminal {
 }
 
 export interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string
   /** Everything that `quorate COMMAND --help` prints. */
   readonly help: string
   /** Returns the exit code. */

@@ -2,7 +2,6 @@ import { ApiClient, apiHelp, apiOptions, field, keyPath } from './api-client.ts'
 import { type Command, CommandFailed, exitRefused, operands, parse } from './command.ts'
 
 export const deleteCommand: Command = {
-  summary: 'delete a key',
   help: `Usage: quorate delete KEY [options]
 
 Deletes KEY. Exit code 1 when there was nothing to delete.

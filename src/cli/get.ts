@@ -2,7 +2,6 @@ import { ApiClient, apiHelp, apiOptions, keyPath } from './api-client.ts'
 import { type Command, CommandFailed, exitRefused, operands, parse } from './command.ts'
 
 export const get: Command = {
-  summary: 'print the value of a key as JSON',
   help: `Usage: quorate get KEY [--stale] [options]
 
 Prints the value of KEY as JSON. Exit code 1 when the store has no such key.

@@ -4,7 +4,6 @@ import { list, memberRow } from './status.ts'
 import { table } from './table.ts'
 
 export const members: Command = {
-  summary: 'list the members of the store, or change them',
   help: `Usage: quorate members [options]
        quorate members promote HOST... [options]
        quorate members demote HOST [options]

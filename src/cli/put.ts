@@ -2,7 +2,6 @@ import { ApiClient, apiHelp, apiOptions, field, keyPath } from './api-client.ts'
 import { type Command, CommandFailed, exitRefused, operands, parse, type Terminal } from './command.ts'
 
 export const put: Command = {
-  summary: 'store a value under a key',
   help: `Usage: quorate put KEY VALUE [--string] [--insert] [options]
 
 Stores VALUE under KEY and prints the revision of the write.

@@ -6,7 +6,6 @@ import { type Seed, startSeed } from '../server/seed.ts'
 import { type Command, CommandFailed, exitFailed, operands, parse } from './command.ts'
 
 export const seed: Command = {
-  summary: 'run a seed: signaling, a voter on disk, the HTTP API and the demo',
   help: `Usage: quorate seed [options]
 
 Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A second SIGINT ends it at once.
@@ -32,7 +31,7 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
       ...(values.data !== undefined && { data: values.data }),
       ...(values.cluster !== undefined && { cluster: values.cluster }),
       ...(secret !== undefined && { secret }),
-      ...demoFolder(),
+      ...demoFolder(terminal.home),
       signalOnly: values['signal-only'] === true,
       signal: terminal.ended,
       onError: error => failed.abort(error),
@@ -100,8 +99,8 @@ function readPort(text: string): number {
 }
 
 /** The built demo: beside the built command, or in dist/ where the command runs from its sources. */
-function demoFolder(): { readonly demo?: string } {
-  const places = ['../demo/', '../../dist/demo/'].map(place => fileURLToPath(new URL(place, import.meta.url)))
+function demoFolder(home: URL): { readonly demo?: string } {
+  const places = ['../demo/', '../../dist/demo/'].map(place => fileURLToPath(new URL(place, home)))
   const demo = places.find(place => existsSync(`${place}main.js`))
   return demo === undefined ? {} : { demo }
 }

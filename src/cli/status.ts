@@ -3,7 +3,6 @@ import { type Command, operands, parse } from './command.ts'
 import { table } from './table.ts'
 
 export const status: Command = {
-  summary: 'print what a seed knows of the cluster',
   help: `Usage: quorate status [options]
 
 Prints the part of the seed's host, who leads, how far the log is, the members and the peers. It asks nobody but the

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import type { Terminal } from './command.ts'
 
 /** The terminal of this process. `close` lets the process end and restores what signals do. */
@@ -6,8 +6,10 @@ export interface ProcessTerminal extends Terminal {
   close(): void
 }
 
-export function openTerminal(): ProcessTerminal {
+export function openTerminal(home: URL): ProcessTerminal {
   const ended = new AbortController()
+  // Every print that waits for a slow reader listens.
+  setMaxListeners(0, ended.signal)
   const { stdin, stdout, stderr, env } = process
   // A reader such as `head` goes away when it has enough. That is its right, not our failure.
   const onError = (error: unknown) => {
@@ -28,6 +30,7 @@ export function openTerminal(): ProcessTerminal {
   stdout.on('error', onError)
   stderr.on('error', onError)
   return {
+    home,
     env,
     stdin,
     ended: ended.signal,

@@ -2,7 +2,6 @@ import { ApiClient, apiHelp, apiOptions, field } from './api-client.ts'
 import { type Command, CommandFailed, exitRefused, operands, parse, type Terminal } from './command.ts'
 
 export const watch: Command = {
-  summary: 'print every change of the keys with a prefix',
   help: `Usage: quorate watch [PREFIX] [--from REVISION] [options]
 
 Prints one line for each change of a key that begins with PREFIX, until it is interrupted:

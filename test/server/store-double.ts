@@ -119,8 +119,12 @@ export class StoreDouble implements ServedStore {
 
   private change(signal: AbortSignal | undefined): Promise<void> {
     return new Promise(resolve => {
-      this.watchers.add(resolve)
-      signal?.addEventListener('abort', () => resolve(), { once: true })
+      const settle = () => {
+        signal?.removeEventListener('abort', settle)
+        resolve()
+      }
+      this.watchers.add(settle)
+      signal?.addEventListener('abort', settle)
     })
   }
 }

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { QuorateError } from '../../src/core/error.ts'
+import { ApiFixture, secret } from '../server/http-client.ts'
+import { Quorate, quorate } from './run-quorate.ts'
+
+test('put, get, delete, status and members say what they did', async () => {
+  await using api = await ApiFixture.start()
+  const env = { QUORATE_URL: `http://127.0.0.1:${api.port}/` }
+  const lines = [
+    [['put', 'user/42 é', '{"name":"Ada"}'], 'revision 1\n'],
+    [['get', 'user/42 é'], '{"name":"Ada"}\n'],
+    [['put', 'text', 'just words', '--json'], '{"revision":2}\n'],
+    [['get', 'text', '--stale'], '"just words"\n'],
+    [['put', 'digits', '42', '--string'], 'revision 3\n'],
+    [['get', 'digits'], '"42"\n'],
+    [['delete', 'digits'], 'revision 4\n'],
+    [['members'], 'self  voter\n'],
+    [
+      ['members', 'promote', 'a', 'b', '--json'],
+      '[{"hostId":"self","replica":1,"role":"voter","wanted":"voter"}]\n',
+    ],
+  ] as const
+  for (const [args, out] of lines) assert.deepEqual(await quorate(args, env), { code: 0, out, err: '' })
+  assert.ok(api.store.asked.includes('entry text stale'))
+  const status = await quorate(['status'], env)
+  assert.match(status.out, /^host {5}self \(leader\)$/m)
+  assert.match(status.out, /^ {2}tab {2}direct \(host\) {2}3\.0 ms$/m)
+})
+
+test('what the store refuses is one line and exit code 1', async () => {
+  await using api = await ApiFixture.start()
+  const env = { QUORATE_URL: `http://127.0.0.1:${api.port}` }
+  await api.store.put('taken', 'x')
+  const refusals = [
+    [['get', 'nothing'], 'quorate: there is no key "nothing"\n'],
+    [['delete', 'nothing'], 'quorate: there is no key "nothing"\n'],
+    [['put', 'taken', '1', '--insert'], 'quorate: the key exists, with "x" of revision 1\n'],
+    [['members', 'remove', 'self'], 'quorate: LAST_VOTER: it is the last voter\n'],
+  ] as const
+  for (const [args, err] of refusals) assert.deepEqual(await quorate(args, env), { code: 1, out: '', err })
+  api.store.failure = new QuorateError('NO_LEADER', 'nobody leads')
+  assert.deepEqual(await quorate(['get', 'taken'], env), {
+    code: 1,
+    out: '',
+    err: 'quorate: NO_LEADER: nobody leads\n',
+  })
+})
+
+test('what is wrong with the command is one line and exit code 2', async () => {
+  const wrongs = [
+    [[], /a command is missing/],
+    [['frob'], /unknown command "frob"/],
+    [['get'], /KEY is missing/],
+    [['get', 'a', 'b'], /unexpected argument "b"/],
+    [['get', 'a', '--frob'], /--frob/],
+    [['get', ''], /KEY is empty/],
+    [['put', 'a', '{"b"'], /VALUE is no JSON/],
+    [['get', 'a', '--url', 'ftp://x'], /--url "ftp:\/\/x" is no/],
+    [['watch', '--from', '0'], /--from is a revision/],
+    [['members', 'frob', 'x'], /members knows/],
+    [['seed', '--port', '99999'], /--port "99999" is no port/],
+    [['seed', '--host', '0.0.0.0'], /it needs a secret/],
+    [['seed', '--secret', ''], /the secret is empty/],
+  ] as const
+  for (const [args, message] of wrongs) {
+    const { code, out, err } = await quorate(args)
+    assert.deepEqual([code, out], [2, ''], err)
+    assert.match(err, message)
+    assert.match(err, /^quorate: [^\n]+\n$/)
+  }
+})
+
+test('the process ends with the exit code, and prints the error to standard error alone', async () => {
+  await using process = new Quorate(['frob'])
+  const err = 'quorate: unknown command "frob"; see quorate --help\n'
+  assert.deepEqual(await process.ended(), { code: 2, out: '', err })
+})
+
+test('a value can come from standard input', async () => {
+  await using api = await ApiFixture.start()
+  const { code } = await quorate(
+    ['put', 'key', '-'],
+    { QUORATE_URL: `http://127.0.0.1:${api.port}` },
+    '[1,\n2]\n',
+  )
+  assert.deepEqual([code, api.store.entries.get('key')?.value], [0, [1, 2]])
+})
+
+test('a seed that cannot be asked is one line and exit code 2', async () => {
+  await using api = await ApiFixture.start({ access: 'secret' })
+  const url = `http://127.0.0.1:${api.port}`
+  const noSeed = createServer((_message, response) => response.end('<html>')).listen(0, '127.0.0.1')
+  await once(noSeed, 'listening')
+  const other = `http://127.0.0.1:${(noSeed.address() as AddressInfo).port}`
+  const { err, code } = await quorate(['get', 'a', '--url', other])
+  noSeed.close()
+  assert.deepEqual([code, err], [2, `quorate: ${other} is no seed: it answered 200 without JSON\n`])
+  const gone = await quorate(['get', 'a', '--url', other])
+  assert.deepEqual([gone.code, gone.err], [2, `quorate: ${other} cannot be reached: ECONNREFUSED\n`])
+  const without = await quorate(['get', 'a', '--url', url])
+  assert.deepEqual(
+    [without.code, without.err],
+    [2, `quorate: ${url} refused: the secret of the cluster is needed\n`],
+  )
+  const wrong = await quorate(['get', 'a', '--url', url], { QUORATE_SECRET: 'wrong' })
+  assert.deepEqual(
+    [wrong.code, wrong.err],
+    [2, `quorate: ${url} refused: the secret is not that of the cluster\n`],
+  )
+  const right = await quorate(['status', '--url', url], { QUORATE_SECRET: secret })
+  assert.equal(right.code, 0)
+  assert.doesNotMatch(right.out, /a secret of the test/)
+})
+
+test('help and version are printed for whoever asks', async () => {
+  const [help, seed, version] = await Promise.all([
+    quorate(['--help']),
+    quorate(['seed', '--help']),
+    quorate(['--version']),
+  ])
+  assert.match(help.out, /^ {2}members {3}list the members/m)
+  assert.match(seed.out, /--signal-only/)
+  assert.match(version.out, /^\S+\n$/)
+  assert.deepEqual([help.code, seed.code, version.code], [0, 0, 0])
+})
+
+test('a watch prints changes until it is interrupted, and tells how to go on when the seed ends it', async () => {
+  await using api = await ApiFixture.start()
+  const url = `http://127.0.0.1:${api.port}`
+  await using interrupted = new Quorate(['watch', 'a/', '--from', '1', '--url', url])
+  await api.store.put('a/key', { x: 1 })
+  await interrupted.printed(/^1 put "a\/key" \{"x":1\}\n/)
+  await api.store.delete('a/key')
+  await interrupted.printed(/^2 delete "a\/key"\n/m)
+  interrupted.signal('SIGINT')
+  assert.equal((await interrupted.ended()).code, 0)
+
+  await using ended = new Quorate(['watch', '--from', '1', '--json', '--url', url])
+  await ended.printed(/^\{"type":"delete","key":"a\/key","revision":2\}\n/m)
+  api.api.close()
+  const { code, err } = await ended.ended()
+  assert.deepEqual([code, err], [2, 'quorate: the seed ended the watch; go on with --from 3\n'])
+})
+
+test('a reader that goes away ends a watch quietly', async () => {
+  await using api = await ApiFixture.start()
+  await using watch = new Quorate(['watch', '--from', '1', '--url', `http://127.0.0.1:${api.port}`])
+  await api.store.put('key', 1)
+  await watch.printed(/put/)
+  watch.child.stdout?.destroy()
+  for (let i = 0; watch.child.exitCode === null && i < 200; i++) {
+    await api.store.put('key', i)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  assert.deepEqual(await watch.ended(), { code: 0, out: watch.out, err: '' })
+})

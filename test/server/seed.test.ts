@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { isQuorateError } from '../../src/core/error.ts'
+import { openHost } from '../../src/node.ts'
+import { type SeedOptions, startSeed } from '../../src/server/seed.ts'
+import { Cleanup } from './cleanup.ts'
+
+async function start(cleanup: Cleanup, data: string, options: SeedOptions = {}) {
+  const seed = await startSeed({ port: 0, data, ...options })
+  cleanup.defer(() => seed.close())
+  return seed
+}
+
+async function ask(url: string, init: RequestInit = {}) {
+  const response = await fetch(url, {
+    ...init,
+    headers: { 'content-type': 'application/json', ...init.headers },
+  })
+  const body: Readonly<Record<string, unknown>> = await response.json()
+  return { status: response.status, body }
+}
+
+test('a seed founds the cluster, serves the store, and has it all again after a restart', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  const first = await start(cleanup, data)
+  assert.equal(first.hasLeader, true)
+  assert.deepEqual((await ask(`${first.url}/healthz`)).body, { status: 'ok' })
+  assert.equal((await ask(`${first.url}/v1/kv/key`, { method: 'PUT', body: '{"a":1}' })).status, 200)
+  await first.close()
+  await first.close()
+  const second = await start(cleanup, data)
+  assert.deepEqual((await ask(`${second.url}/v1/kv/key`)).body, { a: 1 })
+  assert.equal(second.host?.id, first.host?.id)
+  assert.equal(second.secret, first.secret)
+})
+
+test('a generated secret is kept for its owner alone, and a damaged one is not replaced', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  const seed = await start(cleanup, data, { signalOnly: true })
+  const file = join(data, 'secret')
+  assert.equal((await readFile(file, 'utf8')).trim(), seed.secret)
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  assert.deepEqual((await ask(`${seed.url}/config.json`)).body, { cluster: 'demo', secret: seed.secret })
+  await seed.close()
+  await writeFile(file, 'cut')
+  await assert.rejects(start(cleanup, data), error => isQuorateError(error, 'STORAGE_CORRUPT'))
+})
+
+test('a host that knows the secret joins through the seed, another one is refused', async t => {
+  const cleanup = new Cleanup(t)
+  const seed = await start(cleanup, await cleanup.folder())
+  const shared = { cluster: 'demo', seeds: [seed.url], webrtc: 'off' } as const
+  const host = await openHost({ ...shared, secret: seed.secret })
+  cleanup.defer(() => host.close())
+  const store = await host.store()
+  await store.put('from', 'the host')
+  assert.deepEqual((await ask(`${seed.url}/v1/kv/from`)).body, 'the host')
+  const { body } = await ask(`${seed.url}/v1/status`)
+  assert.equal((body.members as readonly unknown[]).length, 2)
+  assert.deepEqual([...(body.signaling as { hosts: string[] }).hosts].sort(), [host.id, seed.host?.id].sort())
+  const stranger = await openHost({ ...shared, secret: 'guessed' })
+  cleanup.defer(() => stranger.close())
+  await assert.rejects(stranger.store(), error => isQuorateError(error, 'UNAUTHORIZED'))
+})
+
+test('a seed that only signals lets the first host found the cluster', async t => {
+  const cleanup = new Cleanup(t)
+  const seed = await start(cleanup, await cleanup.folder(), { signalOnly: true, cluster: 'meeting' })
+  assert.equal(seed.host, undefined)
+  assert.equal((await ask(`${seed.url}/healthz`)).status, 200)
+  assert.equal((await ask(`${seed.url}/v1/kv/key`)).status, 501)
+  const host = await openHost({ cluster: 'meeting', seeds: [seed.url], secret: seed.secret, webrtc: 'off' })
+  cleanup.defer(() => host.close())
+  const store = await host.store()
+  assert.equal((await store.put('key', 1)).revision > 0, true)
+})
+
+test('a second seed on the same folder is refused', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  await start(cleanup, data)
+  await assert.rejects(start(cleanup, data), error => isQuorateError(error, 'STORAGE_LOCKED'))
+})
+
+test('an address that others can reach needs a secret', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  await assert.rejects(start(cleanup, data, { host: '0.0.0.0' }), /needs a secret/)
+  await assert.rejects(stat(join(data, 'secret')), { code: 'ENOENT' })
+  const seed = await start(cleanup, data, { secret: 'explicit' })
+  assert.equal((await ask(`${seed.url}/v1/status`)).status, 401)
+  assert.equal(
+    (await ask(`${seed.url}/v1/status`, { headers: { authorization: 'Bearer explicit' } })).status,
+    200,
+  )
+})
+
+test('a seed shares a server with what was there, and leaves it as it was', async t => {
+  const cleanup = new Cleanup(t)
+  const server: Server = createServer((_message, response) => response.end('"theirs"')).listen(0, '127.0.0.1')
+  cleanup.defer(() => server.close())
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const seed = await start(cleanup, await cleanup.folder(), { server })
+  assert.equal(seed.url, url)
+  assert.equal((await ask(`${url}/`)).body, 'theirs')
+  assert.equal((await ask(`${url}/v1/kv/key`, { method: 'PUT', body: '1' })).status, 200)
+  await seed.close()
+  assert.equal((await ask(`${url}/v1/status`)).body, 'theirs')
+  assert.equal(server.listenerCount('upgrade'), 0)
+})
