@@ -87,7 +87,7 @@ export class FileLog {
     const host = toStoredHost(entries)
     if (host === undefined) throw corrupt(this.directory, 0, 'a file of the log is missing')
     if (this.segments.length === 0) await this.createFirst()
-    else await this.remove(this.dead().filter(segment => segment !== this.segments.at(-1)))
+    else await this.remove(this.dead())
     const named = new Map<GroupId, NamedSnapshot>()
     for (const [group, { snapshot }] of entries.groups) if (snapshot !== undefined) named.set(group, snapshot)
     return { host, named }
@@ -121,7 +121,13 @@ export class FileLog {
     this.writer.clear()
     beginRecord(this.writer)
     for (const { operation } of appended) writeOperation(this.writer, operation)
-    const segment = this.offset < this.full ? await this.writeRecord() : await this.rotate()
+    let segment: Segment
+    if (this.offset >= this.full) segment = await this.rotate()
+    else {
+      const dead = appended.some(({ operation }) => forgets(operation)) ? this.dead() : []
+      segment = await this.writeRecord()
+      await this.remove(dead)
+    }
     for (const { additions } of appended) this.ledger.locate(additions, segment.number)
   }
 
@@ -144,7 +150,7 @@ export class FileLog {
     // What is dead, and what must be carried, is decided now: later operations are not durable yet.
     writeOperation(this.writer, this.ledger.checkpoint())
     const leaving = this.leaving()
-    const dead = this.dead(leaving?.segment)
+    const dead = this.dead(leaving?.segment, true)
     if (leaving !== undefined) await this.carry(leaving)
     const segment = await this.createSegment()
     if (leaving !== undefined) this.ledger.move(leaving.segment.number, segment.number)
@@ -160,11 +166,15 @@ export class FileLog {
     return { segment, entries: this.ledger.livingIn(segment.number) }
   }
 
-  /** The oldest segments up to the first in which an entry lives that is not leaving, so that numbers have no gap. */
-  private dead(leaving?: Segment): Segment[] {
+  /**
+   * The oldest segments up to the first in which an entry lives that is not leaving, so that numbers have no gap. The
+   * last segment is needed for its checkpoint, but when the next one is about to be there.
+   */
+  private dead(leaving?: Segment, rotating = false): Segment[] {
     const oldest = this.segments[0]?.number ?? 0
     const living = this.ledger.lowestLiving(leaving === undefined ? oldest : leaving.number + 1)
-    return this.segments.filter(({ number }) => number < living)
+    const needed = rotating ? living : Math.min(living, this.segments.at(-1)?.number ?? 0)
+    return this.segments.filter(({ number }) => number < needed)
   }
 
   private async carry({ segment, entries }: Leaving): Promise<void> {
@@ -260,6 +270,15 @@ export class FileLog {
 interface Leaving {
   readonly segment: Segment
   readonly entries: LivingEntries
+}
+
+/** The operation may leave segments without anything that lives in them. */
+function forgets(operation: Operation): boolean {
+  if (operation.type !== 'write') return true
+  for (const { compactTo, snapshot } of operation.groups.values()) {
+    if (compactTo !== undefined || snapshot?.keepsLog === false) return true
+  }
+  return false
 }
 
 function* writtenEntries(operation: Operation): Iterable<readonly [GroupId, readonly Entry[]]> {

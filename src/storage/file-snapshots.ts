@@ -8,6 +8,7 @@ import { MalformedError } from '../wire/codec.ts'
 import { readSnapshot, writeSnapshot } from '../wire/entry-codec.ts'
 import { corrupt, preambleBytes, readPreamble, writePreamble } from './file-segment.ts'
 import { syncDirectory, temporarySuffix } from './file-system.ts'
+import { callersOwn } from './lifecycle.ts'
 import { beginRecord, finishRecord, readRecord, recordHeaderBytes, recordSizeAt } from './record.ts'
 
 // The data of snapshots, a file each: a preamble and records as in the log, of which the first says what it is a
@@ -79,11 +80,6 @@ export class SnapshotFiles {
   }
 }
 
-/** An error that came from the caller's chunks, not from the disk. */
-export class ChunksError extends Error {
-  override readonly name = 'ChunksError'
-}
-
 async function writeFile(
   file: string,
   group: GroupId,
@@ -110,7 +106,7 @@ async function writeFile(
       writer.text(group)
       writeSnapshot(writer, snapshot)
     })
-    for await (const chunk of caught(chunks)) {
+    for await (const chunk of callersOwn(chunks)) {
       await append(() => {
         // One byte ahead, so that an empty chunk is not the end.
         writer.byte(1)
@@ -121,14 +117,6 @@ async function writeFile(
     await handle.sync()
   } finally {
     await handle.close()
-  }
-}
-
-async function* caught(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    yield* chunks
-  } catch (cause) {
-    throw new ChunksError('the chunks of a snapshot broke off', { cause })
   }
 }
 

@@ -4,6 +4,24 @@ import { QuorateError } from '../core/error.ts'
 
 // What the file adapter asks of the operating system beyond `node:fs`.
 
+/**
+ * Creates the directory and those above it where they are missing. Not by `mkdir` with `recursive`: Node 20 never comes
+ * back from that where the system refuses with ENOENT, as below /proc.
+ */
+export async function makeDirectory(directory: string): Promise<void> {
+  const make = (parent: string) => fs.promises.mkdir(parent, { mode: 0o700 })
+  try {
+    await make(directory).catch(async error => {
+      if (error.code !== 'ENOENT') throw error
+      await makeDirectory(path.dirname(directory))
+      await make(directory)
+    })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EEXIST' || !(await fs.promises.stat(directory)).isDirectory()) throw error
+  }
+}
+
 /** Makes the creation, renaming and removal of files in the directory durable. */
 export async function syncDirectory(directory: string): Promise<void> {
   // Windows cannot open a directory, and NTFS journals its entries itself.
@@ -100,6 +118,7 @@ const reasons: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk quota is used up',
   EIO: 'the disk reports an error',
   EEXIST: 'it is not a directory',
+  ENOENT: 'it cannot be created there',
   ENOTDIR: 'it is not a directory',
   EMFILE: 'too many files are open',
 }

@@ -1,13 +1,13 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { isQuorateError, QuorateError } from '../core/error.ts'
 import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId } from '../core/types.ts'
 import { loadKeys, saveKeys } from './file-keys.ts'
 import { lockDirectory } from './file-lock.ts'
 import { FileLog } from './file-log.ts'
-import { ChunksError, SnapshotFiles } from './file-snapshots.ts'
-import { storageError, temporarySuffix } from './file-system.ts'
+import { SnapshotFiles } from './file-snapshots.ts'
+import { makeDirectory, storageError, temporarySuffix } from './file-system.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { SavedSnapshots } from './saved-snapshots.ts'
 import type { Storage, StorageSupport, StoredHost, WriteBatch } from './storage.ts'
 
@@ -23,7 +23,7 @@ export interface FileStorageOptions {
 export async function openFileStorage(directory: string, options: FileStorageOptions = {}): Promise<Storage> {
   const absolute = path.resolve(directory)
   try {
-    await fs.promises.mkdir(absolute, { recursive: true, mode: 0o700 })
+    await makeDirectory(absolute)
     return new FileStorage(absolute, options, await lockDirectory(absolute))
   } catch (error) {
     throw storageError(`cannot keep data in ${absolute}`, error)
@@ -38,19 +38,18 @@ class FileStorage implements Storage {
   private readonly files: SnapshotFiles
   private readonly saved = new SavedSnapshots()
   private readonly unlock: () => Promise<void>
-  private readonly underWay = new Set<Promise<unknown>>()
-  private failure: Error | undefined
-  private closing: Promise<void> | undefined
+  private readonly lifecycle: Lifecycle
 
   constructor(directory: string, { segmentBytes }: FileStorageOptions, unlock: () => Promise<void>) {
     this.directory = directory
     this.log = new FileLog(directory, segmentBytes)
     this.files = new SnapshotFiles(directory)
     this.unlock = unlock
+    this.lifecycle = new Lifecycle(error => storageError(`cannot use ${directory}`, error))
   }
 
   load(): Promise<StoredHost> {
-    return this.perform('cannot read', async () => {
+    return this.lifecycle.perform(async () => {
       for (const file of await fs.promises.readdir(this.directory)) {
         if (file.endsWith(temporarySuffix)) await fs.promises.rm(path.join(this.directory, file))
       }
@@ -62,7 +61,7 @@ class FileStorage implements Storage {
   }
 
   write(batch: WriteBatch): Promise<void> {
-    return this.perform('cannot write to', () => {
+    return this.lifecycle.perform(() => {
       const operation = this.log.plan(batch, (group, snapshot) => this.saved.id(group, snapshot))
       const obsolete: number[] = []
       for (const [group, { snapshot: named }] of operation.groups) {
@@ -74,7 +73,7 @@ class FileStorage implements Storage {
   }
 
   saveSnapshot(group: GroupId, snapshot: Snapshot, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    return this.perform('cannot write to', async () => {
+    return this.lifecycle.perform(async () => {
       const id = await this.files.save(group, snapshot, chunks)
       await this.files.remove(this.saved.add(group, snapshot, id))
     })
@@ -87,12 +86,12 @@ class FileStorage implements Storage {
     } catch (error) {
       // It may have been replaced between the two lines above.
       this.saved.current(group, snapshot)
-      throw this.fail('cannot read', error)
+      throw this.lifecycle.fail(error)
     }
   }
 
   removeGroup(group: GroupId): Promise<void> {
-    return this.perform('cannot write to', async () => {
+    return this.lifecycle.perform(async () => {
       const obsolete = this.saved.forget(group)
       await this.log.append({ type: 'remove-group', group })
       await this.files.remove(obsolete)
@@ -100,51 +99,20 @@ class FileStorage implements Storage {
   }
 
   loadKeys(): Promise<CryptoKeyPair | undefined> {
-    return this.perform('cannot read', () => loadKeys(this.directory))
+    return this.lifecycle.perform(() => loadKeys(this.directory))
   }
 
   saveKeys(keys: CryptoKeyPair): Promise<void> {
-    return this.perform('cannot write to', () => saveKeys(this.directory, keys))
+    return this.lifecycle.perform(() => saveKeys(this.directory, keys))
   }
 
   close(): Promise<void> {
-    this.closing ??= this.finish()
-    return this.closing
-  }
-
-  private async finish(): Promise<void> {
-    await Promise.allSettled(this.underWay)
-    try {
-      await this.log.close()
-    } finally {
-      await this.unlock()
-    }
-  }
-
-  /** Begins the work at once, so that the order of the calls is the order of their effects. */
-  private perform<Result>(action: string, work: () => Promise<Result>): Promise<Result> {
-    if (this.failure !== undefined) return Promise.reject(this.failure)
-    if (this.closing !== undefined) return Promise.reject(new QuorateError('CLOSED', 'the storage is closed'))
-    const result = this.guard(action, work)
-    const done = () => this.underWay.delete(result)
-    this.underWay.add(result)
-    result.then(done, done)
-    return result
-  }
-
-  private async guard<Result>(action: string, work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work()
-    } catch (error) {
-      throw this.fail(action, error)
-    }
-  }
-
-  /** The first fault of the world is final (contract, clause 3). A caller's mistake or broken chunks are not ours. */
-  private fail(action: string, error: unknown): unknown {
-    if (error instanceof ChunksError) return error.cause
-    const typed = storageError(`${action} ${this.directory}`, error)
-    if (isQuorateError(typed) && typed.code !== 'COMPACTED') this.failure ??= typed
-    return typed
+    return this.lifecycle.close(async () => {
+      try {
+        await this.log.close()
+      } finally {
+        await this.unlock()
+      }
+    })
   }
 }

@@ -1,7 +1,5 @@
 import { type Random, seededRandom } from '../base/random.ts'
 import { QuorateError } from '../core/error.ts'
-import type { Snapshot } from '../core/raft/types.ts'
-import type { GroupId } from '../core/types.ts'
 
 export type DiskOperation = 'load' | 'write' | 'save-snapshot' | 'read-snapshot' | 'save-keys'
 
@@ -19,15 +17,10 @@ export interface DiskOwner {
   crashed: boolean
 }
 
-interface StoredChunk {
+/** A piece of the data of a snapshot. */
+export interface StoredChunk {
   readonly bytes: Uint8Array
   readonly crc: number
-}
-
-export interface StoredSnapshot {
-  readonly group: GroupId
-  readonly snapshot: Snapshot
-  readonly chunks: readonly StoredChunk[]
 }
 
 const sectorBytes = 512
@@ -38,7 +31,7 @@ const sectorBytes = 512
  */
 export class MemoryDisk {
   readonly delay: (operation: DiskOperation, bytes: number) => Promise<void>
-  readonly snapshots = new Map<number, StoredSnapshot>()
+  readonly snapshots = new Map<number, readonly StoredChunk[]>()
   keys: CryptoKeyPair | undefined
   owner: DiskOwner | undefined
   /** The record that is being written: durable, torn or lost when the process crashes now. */
@@ -107,7 +100,7 @@ export class MemoryDisk {
   /** Throws STORAGE_FAILED where so many more bytes cannot be written. */
   admit(bytes: number): void {
     let { used } = this
-    for (const { chunks } of this.snapshots.values()) for (const chunk of chunks) used += chunk.bytes.length
+    for (const chunks of this.snapshots.values()) for (const chunk of chunks) used += chunk.bytes.length
     const reason = this.fault ?? (used + bytes > this.capacityBytes ? 'the disk is full' : undefined)
     if (reason !== undefined) throw new QuorateError('STORAGE_FAILED', `cannot write to memory: ${reason}`)
   }

@@ -5,7 +5,8 @@ import type { GroupId } from '../core/types.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
 import { GroupCommit } from './group-commit.ts'
-import { type DiskOperation, type DiskOwner, MemoryDisk } from './memory-disk.ts'
+import { callersOwn, Lifecycle } from './lifecycle.ts'
+import { type DiskOperation, type DiskOwner, MemoryDisk, type StoredChunk } from './memory-disk.ts'
 import { readOperation, writeOperation } from './operation-codec.ts'
 import { beginRecord, finishRecord, readRecord } from './record.ts'
 import { SavedSnapshots } from './saved-snapshots.ts'
@@ -34,86 +35,93 @@ class MemoryStorage implements Storage {
   private sequence = 0
   private rewriteAt = rewriteBytesMin
   private readonly commit = new GroupCommit<Operation>(operations => this.writeRecord(operations))
-  private failure: unknown
-  private closed = false
+  private readonly lifecycle = new Lifecycle(error => error)
 
   constructor(disk: MemoryDisk) {
     this.disk = disk
     disk.owner = this.owner
   }
 
-  async load(): Promise<StoredHost> {
-    await this.wait('load', this.disk.log.length)
-    this.state = this.recover()
-    for (const [group, { snapshot }] of this.state.groups) {
-      if (snapshot !== undefined) this.saved.name(group, snapshot.snapshot, snapshot.id)
-    }
-    const named = new Set([...this.state.groups.values()].map(({ snapshot }) => snapshot?.id))
-    for (const id of this.disk.snapshots.keys()) if (!named.has(id)) this.disk.snapshots.delete(id)
-    // Read once more, so that the caller's bytes are its own.
-    return toStoredHost(this.recover()) ?? damaged('entries are missing')
+  load(): Promise<StoredHost> {
+    return this.lifecycle.perform(async () => {
+      await this.wait('load', this.disk.log.length)
+      this.state = this.recover()
+      for (const [group, { snapshot }] of this.state.groups) {
+        if (snapshot !== undefined) this.saved.name(group, snapshot.snapshot, snapshot.id)
+      }
+      const named = new Set([...this.state.groups.values()].map(({ snapshot }) => snapshot?.id))
+      this.remove([...this.disk.snapshots.keys()].filter(id => !named.has(id)))
+      // Read once more, so that the caller's bytes are its own.
+      return toStoredHost(this.recover()) ?? damaged('entries are missing')
+    })
   }
 
-  async write(batch: WriteBatch): Promise<void> {
-    this.refuse()
-    const operation = this.state.plan(batch, (group, snapshot) => this.saved.id(group, snapshot))
-    const obsolete: number[] = []
-    for (const [group, { snapshot: named }] of operation.groups) {
-      if (named !== undefined) obsolete.push(...this.saved.name(group, named.snapshot, named.id))
-    }
-    await this.append(operation)
-    for (const id of obsolete) this.disk.snapshots.delete(id)
+  write(batch: WriteBatch): Promise<void> {
+    return this.lifecycle.perform(async () => {
+      const operation = this.state.plan(batch, (group, snapshot) => this.saved.id(group, snapshot))
+      const obsolete: number[] = []
+      for (const [group, { snapshot: named }] of operation.groups) {
+        if (named !== undefined) obsolete.push(...this.saved.name(group, named.snapshot, named.id))
+      }
+      await this.append(operation)
+      this.remove(obsolete)
+    })
   }
 
-  async saveSnapshot(group: GroupId, snapshot: Snapshot, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    this.refuse()
-    const stored: { bytes: Uint8Array; crc: number }[] = []
-    let size = 0
-    for await (const chunk of chunks) {
-      stored.push({ bytes: chunk.slice(), crc: crc32c(chunk) })
-      size += chunk.length
-    }
-    await this.wait('save-snapshot', size)
-    this.refuse()
-    this.guard(() => this.disk.admit(size))
-    const id = Math.max(0, ...this.disk.snapshots.keys()) + 1
-    this.disk.snapshots.set(id, { group, snapshot, chunks: stored })
-    for (const other of this.saved.add(group, snapshot, id)) this.disk.snapshots.delete(other)
+  saveSnapshot(group: GroupId, snapshot: Snapshot, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.lifecycle.perform(async () => {
+      const stored: StoredChunk[] = []
+      let size = 0
+      for await (const chunk of callersOwn(chunks)) {
+        stored.push({ bytes: chunk.slice(), crc: crc32c(chunk) })
+        size += chunk.length
+      }
+      await this.wait('save-snapshot', size)
+      this.disk.admit(size)
+      const id = Math.max(0, ...this.disk.snapshots.keys()) + 1
+      this.disk.snapshots.set(id, stored)
+      this.remove(this.saved.add(group, snapshot, id))
+    })
   }
 
   async *readSnapshot(group: GroupId, snapshot: Snapshot): AsyncGenerator<Uint8Array> {
     const stored = this.disk.snapshots.get(this.saved.current(group, snapshot))
     if (stored === undefined) damaged('a snapshot is missing')
-    for (const { bytes, crc } of stored.chunks) {
+    for (const { bytes, crc } of stored) {
       await this.wait('read-snapshot', bytes.length)
       if (crc32c(bytes) !== crc) damaged('a chunk of a snapshot has a wrong checksum')
       yield bytes.slice()
     }
   }
 
-  async removeGroup(group: GroupId): Promise<void> {
-    this.refuse()
-    const obsolete = this.saved.forget(group)
-    await this.append({ type: 'remove-group', group })
-    for (const id of obsolete) this.disk.snapshots.delete(id)
+  removeGroup(group: GroupId): Promise<void> {
+    return this.lifecycle.perform(async () => {
+      const obsolete = this.saved.forget(group)
+      await this.append({ type: 'remove-group', group })
+      this.remove(obsolete)
+    })
   }
 
-  async loadKeys(): Promise<CryptoKeyPair | undefined> {
-    this.refuse()
-    return this.disk.keys
+  loadKeys(): Promise<CryptoKeyPair | undefined> {
+    return this.lifecycle.perform(async () => this.disk.keys)
   }
 
-  async saveKeys(keys: CryptoKeyPair): Promise<void> {
-    this.refuse()
-    await this.wait('save-keys', 0)
-    this.guard(() => this.disk.admit(0))
-    this.disk.keys = keys
+  saveKeys(keys: CryptoKeyPair): Promise<void> {
+    return this.lifecycle.perform(async () => {
+      await this.wait('save-keys', 0)
+      this.disk.admit(0)
+      this.disk.keys = keys
+    })
   }
 
-  async close(): Promise<void> {
-    this.closed = true
-    await this.commit.idle()
-    if (this.disk.owner === this.owner) this.disk.owner = undefined
+  close(): Promise<void> {
+    return this.lifecycle.close(async () => {
+      if (this.disk.owner === this.owner) this.disk.owner = undefined
+    })
+  }
+
+  private remove(ids: readonly number[]): void {
+    for (const id of ids) this.disk.snapshots.delete(id)
   }
 
   private append(operation: Operation): Promise<void> {
@@ -123,10 +131,10 @@ class MemoryStorage implements Storage {
 
   private async writeRecord(operations: readonly Operation[]): Promise<void> {
     const record = this.record(operations, this.disk.log.length)
-    this.guard(() => this.disk.admit(record.length))
+    this.disk.admit(record.length)
     this.disk.inFlight = record
     await this.wait('write', record.length)
-    this.guard(() => this.disk.admit(record.length))
+    this.disk.admit(record.length)
     this.disk.inFlight = undefined
     this.disk.append(record)
     this.sequence += 1
@@ -175,20 +183,6 @@ class MemoryStorage implements Storage {
   private async wait(operation: DiskOperation, bytes: number): Promise<void> {
     await this.disk.delay(operation, bytes)
     if (this.owner.crashed) await new Promise(() => undefined)
-  }
-
-  private guard(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      this.failure = error
-      throw error
-    }
-  }
-
-  private refuse(): void {
-    if (this.failure !== undefined) throw this.failure
-    if (this.closed) throw new QuorateError('CLOSED', 'the storage is closed')
   }
 }
 

@@ -88,7 +88,7 @@ function readGroup(reader: ByteReader): LoggedWrite {
   }
 }
 
-function writeOutline(writer: ByteWriter, outline: GroupOutline): void {
+export function writeOutline(writer: ByteWriter, outline: GroupOutline): void {
   writeHardState(writer, outline.hardState)
   writeOptionalBytes(writer, outline.bootstrap)
   writer.byte(outline.snapshot === undefined ? 0 : 1)
@@ -97,7 +97,7 @@ function writeOutline(writer: ByteWriter, outline: GroupOutline): void {
   writer.number(outline.count)
 }
 
-function readOutline(reader: ByteReader): GroupOutline {
+export function readOutline(reader: ByteReader): GroupOutline {
   return {
     hardState: readHardState(reader),
     bootstrap: readOptionalBytes(reader),

@@ -109,12 +109,15 @@ export class StoredState<Item extends { readonly term: Term }> {
     }
   }
 
-  checkpoint(): Operation & { readonly type: 'checkpoint' } {
+  checkpoint(): Operation {
     const groups = new Map<GroupId, GroupOutline>()
-    for (const [group, { hardState, bootstrap, snapshot, first, items }] of this.groups) {
-      groups.set(group, { hardState, bootstrap, snapshot, first, count: items.length })
-    }
+    for (const [group, state] of this.groups) groups.set(group, outlineOf(state))
     return { type: 'checkpoint', groups, values: this.values }
+  }
+
+  outline(group: GroupId): GroupOutline | undefined {
+    const state = this.groups.get(group)
+    return state && outlineOf(state)
   }
 
   private group(group: GroupId): GroupState<Item> {
@@ -184,6 +187,10 @@ export function toStoredHost(state: StoredState<Entry>): StoredHost | undefined 
     groups.set(group, { hardState, bootstrap, snapshot: snapshot?.snapshot, entries })
   }
   return { groups, values: new Map(state.values) }
+}
+
+function outlineOf({ items, ...state }: GroupState<unknown>): GroupOutline {
+  return { ...state, count: items.length }
 }
 
 /** Cuts the log at an offset into its items, which is where `index` lies; outside of them, the log starts anew there. */

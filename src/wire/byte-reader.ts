@@ -6,7 +6,8 @@ export class ByteReader {
   private position = 0
 
   constructor(source: Uint8Array) {
-    this.source = source
+    // A plain view: of a Buffer, `slice` would be no copy.
+    this.source = new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
   }
 
   get left(): number {
