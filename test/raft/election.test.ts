@@ -251,3 +251,25 @@ test('terms and indexes above 2^31 and up to 2^53 are ordinary numbers', () => {
     }
   }
 })
+
+test('a message of the leader that has to be rejected still shows that it lives', () => {
+  const cluster = new Cluster(3)
+  const { node } = cluster.replica(1)
+  node.step({ ...blankMessage, type: 'MsgHeartbeat', from: 2, to: 1, term: 2 })
+  node.setElectionTimeout(10)
+  for (let i = 0; i < 30; i++) {
+    node.tick()
+    if (i % 5 === 0)
+      node.step({ ...blankMessage, type: 'MsgApp', from: 2, to: 1, term: 2, index: 9, logTerm: 2 })
+  }
+  assert.equal(node.status().role, 'follower')
+})
+
+test('a replica that knows the leader of a term votes for nobody else in it', () => {
+  const cluster = new Cluster(3)
+  const voter = cluster.replica(1)
+  voter.node.step({ ...blankMessage, type: 'MsgHeartbeat', from: 2, to: 1, term: 2 })
+  voter.node.step({ ...blankMessage, type: 'MsgVote', from: 3, to: 1, term: 2, index: 9, logTerm: 2 })
+  cluster.finish(voter)
+  assert.equal(cluster.mail.at(-1)?.reject, true)
+})

@@ -327,3 +327,71 @@ test('an unreachable follower is probed, and pipelined again when it answers', (
   cluster.tick(1)
   assert.equal(state(), 'replicate')
 })
+
+test('a write that was acknowledged under an older term makes nothing durable, even of an equal entry', () => {
+  // Entry 2 of term 2 is handed out, overwritten in term 3, and put back in term 4: a crash between the second and the
+  // third write would leave the entry of term 3.
+  const cluster = new Cluster(3)
+  const follower = cluster.replica(1)
+  for (const [term, entryTerm] of [
+    [2, 2],
+    [3, 3],
+    [4, 2],
+  ] as const) {
+    follower.node.step(
+      append({ term, index: 1, logTerm: 1, entries: entriesOf([entryTerm], 2), commit: term === 4 ? 2 : 1 }),
+    )
+    cluster.perform(follower)
+  }
+  for (const applied of [0, 0, 1]) {
+    cluster.send(follower.store())
+    cluster.perform(follower)
+    assert.equal(follower.applyWork.length, applied)
+  }
+})
+
+test('a vote that is written together with an older entry does not make the newer one durable', () => {
+  const cluster = new Cluster(3)
+  const follower = cluster.replica(1)
+  follower.node.step(append({ term: 2, index: 1, logTerm: 1, entries: entriesOf([2], 2) }))
+  cluster.perform(follower)
+  follower.node.step(append({ type: 'MsgVote', from: 3, term: 3, index: 9, logTerm: 2 }))
+  cluster.perform(follower)
+  follower.node.step(
+    append({ from: 3, term: 3, index: 1, logTerm: 1, entries: entriesOf([3], 2), commit: 2 }),
+  )
+  cluster.perform(follower)
+  for (const applied of [0, 0, 1]) {
+    cluster.send(follower.store())
+    cluster.perform(follower)
+    assert.equal(follower.applyWork.length, applied)
+  }
+})
+
+test('a rejection that was overtaken by an acknowledgement is stale', () => {
+  const cluster = new Cluster(2)
+  const leader = cluster.elect(1)
+  cluster.propose(1, 'a', 'b')
+  cluster.settle()
+  leader.node.step({
+    ...blankMessage,
+    type: 'MsgAppResp',
+    from: 2,
+    to: 1,
+    term: 2,
+    index: 3,
+    reject: true,
+    rejectHint: 1,
+  })
+  const progress = leader.status.progress.find(each => each.id === 2)
+  assert.deepEqual([progress?.state, progress?.next], ['replicate', 5])
+})
+
+test('a state machine that is ahead of the stored commit index raises it', () => {
+  // A commit index need not be written for its own sake, and a snapshot may be newer than the last one that was.
+  const cluster = new Cluster(1, {}, { entries: () => entriesOf([1, 1, 1], 2) })
+  const replica = cluster.replica(1)
+  replica.log.setSnapshot({ index: 3, term: 1, conf: replica.status.conf })
+  replica.crash()
+  assert.deepEqual([replica.status.commit, replica.status.applied], [3, 3])
+})

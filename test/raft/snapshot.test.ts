@@ -160,3 +160,12 @@ test('a memory log overwrites from the first new entry on', () => {
   log.append(entriesOf([2], 2))
   assert.deepEqual([log.lastIndex(), log.term(1), log.term(2)], [2, 1, 2])
 })
+
+test('a delayed snapshot from before the compacted part of the log changes nothing', () => {
+  const cluster = new Cluster(3, {}, { index: 9, term: 5 })
+  const follower = cluster.replica(1)
+  follower.node.step(install({ index: 4, term: 3 }))
+  cluster.finish(follower)
+  assert.deepEqual([follower.status.commit, follower.log.lastIndex()], [9, 9])
+  assert.equal(cluster.mail[0]?.index, 9)
+})
