@@ -73,9 +73,10 @@ export class Host {
     this.options = options
     this.stored = stored
     const failed = (error: unknown) => this.fail(error)
-    this.outbox = new Outbox(parts.transport, () => this.loop.deployment)
+    const { transport, clock } = parts
+    this.outbox = new Outbox({ transport, clock, deployment: () => this.loop.deployment })
     this.writer = new Writer(parts.storage, failed)
-    this.requests = new Requests(this.outbox, parts.clock)
+    this.requests = new Requests(this.outbox, clock)
     const { outbox, writer, requests } = this
     this.snapshots = new Snapshots({
       parts,
@@ -83,7 +84,7 @@ export class Host {
       trailingEntries: options.trailingEntries,
       failed,
     })
-    this.membership = new Membership({ requests, clock: parts.clock, hostId: parts.id })
+    this.membership = new Membership({ requests, clock, hostId: parts.id })
     this.gateway = new Gateway({
       outbox,
       requests,

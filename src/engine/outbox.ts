@@ -1,3 +1,4 @@
+import type { Clock } from '../clock/clock.ts'
 import { appendBytesMax } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
@@ -8,6 +9,22 @@ import { encodeRaftBody } from '../wire/message-codec.ts'
 
 /** Raft messages of one turn that go the same way. */
 type Bundle = Map<GroupId, Message[]>
+
+/** A MsgApp without entries: that more is committed, or a probe. */
+interface News {
+  readonly to: HostId
+  readonly group: GroupId
+  readonly message: Message
+}
+
+/**
+ * How long news waits for entries to travel with. Under load they come at once, and half of all frames, with the turns
+ * and answers they cause, are spared; when it is quiet, followers hear of a commit this much later.
+ */
+const newsMs = 1
+
+/** Payload after which a frame is full. One message always passes. */
+const framePayloadBytes = 1024 * 1024
 
 /**
  * What leaves the host. Raft messages are gathered over one turn, so that all groups of a pair of hosts share a frame;
@@ -20,10 +37,17 @@ export class Outbox {
     control: new Map(),
     log: new Map(),
   }
+  private readonly clock: Clock
+  private readonly news = new Map<string, News>()
 
-  constructor(transport: Transport, deployment: () => DeploymentId | undefined) {
-    this.transport = transport
-    this.deployment = deployment
+  constructor(parts: {
+    readonly transport: Transport
+    readonly clock: Clock
+    readonly deployment: () => DeploymentId | undefined
+  }) {
+    this.transport = parts.transport
+    this.clock = parts.clock
+    this.deployment = parts.deployment
   }
 
   /** Sends any body but Raft messages, now. False when it was dropped at once. */
@@ -38,18 +62,17 @@ export class Outbox {
     return isSent
   }
 
-  /** Queues a Raft message until the end of the turn. */
+  /** Queues a Raft message until the end of the turn; news of a commit a little longer. */
   raft(to: HostId, group: GroupId, message: Message): void {
-    // All appends of a peer share the log lane, with or without entries: one that overtakes another is refused there.
-    const bundles = this.bundles[message.type === 'MsgApp' ? 'log' : 'control']
-    let bundle = bundles.get(to)
-    if (bundle === undefined) {
-      bundle = new Map()
-      bundles.set(to, bundle)
+    if (message.type !== 'MsgApp') return queue(this.bundles.control, to, group, message)
+    const key = `${group} ${to}`
+    if (message.entries.length > 0) {
+      // It says all that the news said, and it comes after it.
+      this.news.delete(key)
+      return queue(this.bundles.log, to, group, message)
     }
-    const messages = bundle.get(group)
-    if (messages === undefined) bundle.set(group, [message])
-    else messages.push(message)
+    if (this.news.size === 0) this.clock.after(newsMs, () => this.releaseNews())
+    this.news.set(key, { to, group, message })
   }
 
   /** Ends the turn. Heartbeats and votes first. */
@@ -63,7 +86,13 @@ export class Outbox {
   }
 
   private flushBundle(to: HostId, lane: Lane, bundle: Bundle): void {
-    this.sendBody(to, lane, 'raft', encodeRaftBody(bundle))
+    for (const part of frames(bundle)) this.sendBody(to, lane, 'raft', encodeRaftBody(part))
+  }
+
+  private releaseNews(): void {
+    for (const { to, group, message } of this.news.values()) queue(this.bundles.log, to, group, message)
+    this.news.clear()
+    this.flush()
   }
 
   /** Before the cluster is known there is nothing to say, and nobody to say it to. */
@@ -71,6 +100,39 @@ export class Outbox {
     const deployment = this.deployment()
     return deployment !== undefined && this.transport.send(to, lane, encodeFrame(deployment, kind, body))
   }
+}
+
+// All appends of a peer share the log lane, with or without entries: one that overtakes another would be refused.
+function queue(bundles: Map<HostId, Bundle>, to: HostId, group: GroupId, message: Message): void {
+  let bundle = bundles.get(to)
+  if (bundle === undefined) {
+    bundle = new Map()
+    bundles.set(to, bundle)
+  }
+  const messages = bundle.get(group)
+  if (messages === undefined) bundle.set(group, [message])
+  else messages.push(message)
+}
+
+/** The bundle in pieces that fit into frames, in order. */
+function* frames(bundle: Bundle): Generator<Bundle> {
+  let part: Bundle = new Map()
+  let bytes = 0
+  for (const [group, messages] of bundle) {
+    for (const message of messages) {
+      const payload = message.entries.reduce((sum, entry) => sum + entry.data.length, 0)
+      if (bytes > 0 && bytes + payload > framePayloadBytes) {
+        yield part
+        part = new Map()
+        bytes = 0
+      }
+      bytes += payload
+      const sameGroup = part.get(group)
+      if (sameGroup === undefined) part.set(group, [message])
+      else sameGroup.push(message)
+    }
+  }
+  if (part.size > 0) yield part
 }
 
 /** Pieces of about `appendBytesMax`, at least one proposal each: a frame has a bound. */
