@@ -24,10 +24,11 @@ export interface ConnectionHooks {
   count(reason: string): void
   /** A further judge of hosts that proved who they are and that they know the secret. */
   verify(hostId: HostId, publicKey: Uint8Array): Promise<boolean>
-  /** The host is in: from now on it is present. Gives the hosts that are present already. */
-  admitted(connection: SignalingConnection): readonly HostId[]
-  message(connection: SignalingConnection, message: Exclude<HostMessage, Authentication>): void
-  relay(connection: SignalingConnection, bytes: Uint8Array): void
+  /** The host is in: from now on it is present. Gives all hosts that are. */
+  admitted(connection: SignalingConnection, hostId: HostId): readonly HostId[]
+  message(connection: SignalingConnection, from: HostId, message: Exclude<HostMessage, Authentication>): void
+  /** The bytes may be written to. */
+  relayed(from: HostId, bytes: Uint8Array): void
   closed(connection: SignalingConnection): void
 }
 
@@ -124,12 +125,12 @@ export class SignalingConnection {
     }
     this.timer.refresh()
     if (isRelayed(bytes)) {
-      this.hooks.relay(this, bytes)
+      this.hooks.relayed(this.hostId, bytes)
       return
     }
     const message = decodeHostMessage(bytes)
     if (message.type === 'authenticate') throw new MalformedError('not the time for this')
-    this.hooks.message(this, message)
+    this.hooks.message(this, this.hostId, message)
   }
 
   private async authenticate(message: Authentication): Promise<void> {
@@ -161,7 +162,7 @@ export class SignalingConnection {
     this.hostId = message.hostId
     clearTimeout(this.timer)
     this.timer = setTimeout(() => this.drop('silent'), this.hooks.limits.silenceMs)
-    this.send({ type: 'welcome', proof, present: this.hooks.admitted(this) })
+    this.send({ type: 'welcome', proof, present: this.hooks.admitted(this, message.hostId) })
   }
 
   private async judge(message: Authentication): Promise<RefusalCode | undefined> {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { HostId } from '../core/types.ts'
+import type { DeploymentId, HostId } from '../core/types.ts'
 import { Counters } from '../transport/counters.ts'
-import { deriveClusterKeys } from '../transport/secret.ts'
+import { type ClusterKeys, deriveClusterKeys } from '../transport/secret.ts'
 import {
   type Authentication,
   addressOfRelayed,
@@ -31,138 +31,164 @@ export interface SignalingOptions {
   readonly onError?: (error: unknown) => void
 }
 
-/** The rendezvous of one cluster: who is here, envelopes and sealed bytes between hosts, and the founding. */
-export interface SignalingServer {
-  /** Serves `/v1/signal` of an HTTP server; other upgrades are left alone. */
-  attach(server: Server): void
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
-  hosts(): readonly HostId[]
-  counters(): TransportCounters
-  /** Ends every connection. The HTTP server is its owner's. */
-  close(): Promise<void>
+/** Makes the rendezvous of one cluster. */
+export async function createSignaling(options: SignalingOptions): Promise<SignalingServer> {
+  return new SignalingServer(options, await deriveClusterKeys(options.cluster, options.secret))
 }
 
-export async function createSignaling(options: SignalingOptions): Promise<SignalingServer> {
-  const keys = await deriveClusterKeys(options.cluster, options.secret)
-  const limits = { ...defaultSignalingLimits, ...options.limits }
-  const founding = new Founding(options.founding)
-  const counters = new Counters()
-  const all = new Set<SignalingConnection>()
-  const perAddress = new Map<string, number>()
-  const admitted = new Map<HostId, SignalingConnection>()
-  const sockets = new WebSocketServer({
+/** The rendezvous of one cluster: who is here, envelopes and sealed bytes between hosts, and the founding. */
+export class SignalingServer {
+  private readonly options: SignalingOptions
+  private readonly limits: SignalingLimits
+  private readonly founding: Founding
+  private readonly counts = new Counters()
+  private readonly hooks: ConnectionHooks
+  private readonly sockets = new WebSocketServer({
     noServer: true,
     maxPayload: socketMessageBytesMax,
     clientTracking: false,
   })
-  let isClosed = false
+  private readonly connections = new Set<SignalingConnection>()
+  private readonly connectionsOfAddress = new Map<string, number>()
+  /** Hosts that proved their name; one connection each. */
+  private readonly admitted = new Map<HostId, SignalingConnection>()
+  private isClosed = false
 
-  const announce = (type: 'joined' | 'left', hostId: HostId) => {
-    for (const [other, connection] of [...admitted]) if (other !== hostId) connection.send({ type, hostId })
-    options.onPresence?.([...admitted.keys()])
+  constructor(options: SignalingOptions, keys: ClusterKeys) {
+    this.options = options
+    this.limits = { ...defaultSignalingLimits, ...options.limits }
+    this.founding = new Founding(options.founding)
+    this.hooks = {
+      keys,
+      limits: this.limits,
+      count: reason => this.counts.add(reason),
+      verify: async (hostId, publicKey) => (await options.verify?.(hostId, publicKey)) ?? true,
+      admitted: (connection, hostId) => this.admit(connection, hostId),
+      message: (connection, from, message) => this.handle(connection, from, message),
+      relayed: (from, bytes) => this.relay(from, bytes),
+      closed: connection => this.forget(connection),
+    }
   }
 
-  const found = async (
+  /** Serves `/v1/signal` of an HTTP server; other upgrades are left to others, if there are any. */
+  attach(server: Server): void {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (pathOf(request) === signalingPath) this.handleUpgrade(request, socket, head)
+      else if (server.listenerCount('upgrade') === 1) reject(socket, 404)
+    })
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { connectionsMax, connectionsPerAddressMax } = this.limits
+    const address = request.socket.remoteAddress ?? ''
+    const fromAddress = this.connectionsOfAddress.get(address) ?? 0
+    if (this.isClosed) {
+      reject(socket, 503)
+    } else if (!(this.options.allowOrigin?.(request.headers.origin, request) ?? true)) {
+      this.counts.add('origin-refused')
+      reject(socket, 403)
+    } else if (this.connections.size >= connectionsMax || fromAddress >= connectionsPerAddressMax) {
+      this.counts.add('connections-refused')
+      reject(socket, 503)
+    } else {
+      this.countAddress(address, 1)
+      socket.once('close', () => this.countAddress(address, -1))
+      this.sockets.handleUpgrade(request, socket, head, opened => {
+        this.connections.add(new SignalingConnection(opened, this.hooks))
+      })
+    }
+  }
+
+  /** The hosts that are present. */
+  hosts(): readonly HostId[] {
+    return [...this.admitted.keys()]
+  }
+
+  counters(): TransportCounters {
+    return this.counts.snapshot()
+  }
+
+  /** Ends every connection. The HTTP server is its owner's. */
+  async close(): Promise<void> {
+    this.isClosed = true
+    for (const connection of [...this.connections]) connection.close()
+    this.sockets.close()
+  }
+
+  private admit(connection: SignalingConnection, hostId: HostId): readonly HostId[] {
+    // The newer one has proved the name: the older one is a tab that was reloaded or a line that went dead.
+    const former = this.admitted.get(hostId)
+    this.admitted.set(hostId, connection)
+    former?.drop('replaced')
+    this.announce('joined', hostId)
+    return this.hosts()
+  }
+
+  private handle(
+    connection: SignalingConnection,
+    from: HostId,
+    message: Exclude<HostMessage, Authentication>,
+  ): void {
+    switch (message.type) {
+      case 'ping':
+        connection.send({ type: 'pong' })
+        break
+      case 'envelope': {
+        const receiver = this.admitted.get(message.to)
+        if (receiver === undefined) this.counts.add('absent')
+        else receiver.send({ type: 'envelope', from, body: message.body })
+        break
+      }
+      case 'found':
+        void this.found(connection, from, message)
+        break
+    }
+  }
+
+  private async found(
     connection: SignalingConnection,
     founder: HostId,
-    request: number,
-    deployment: string,
-  ) => {
+    { request, proposed }: { readonly request: number; readonly proposed: DeploymentId },
+  ): Promise<void> {
     try {
-      connection.send({ type: 'granted', request, ...(await founding.ask({ founder, deployment })) })
+      const grant = await this.founding.ask({ founder, deployment: proposed })
+      connection.send({ type: 'granted', request, ...grant })
     } catch (error) {
-      options.onError?.(error)
+      this.options.onError?.(error)
       connection.refuse('SYSTEM_BUSY', 'The founding could not be recorded.')
     }
   }
 
-  const hooks: ConnectionHooks = {
-    keys,
-    limits,
-    count: reason => counters.add(reason),
-    verify: async (hostId, publicKey) => (await options.verify?.(hostId, publicKey)) ?? true,
-    admitted(connection) {
-      const { hostId } = connection
-      if (hostId === undefined) return []
-      // The newer one has proved the name: the older one is a tab that was reloaded or a line that went dead.
-      const former = admitted.get(hostId)
-      admitted.set(hostId, connection)
-      former?.drop('replaced')
-      announce('joined', hostId)
-      return [...admitted.keys()]
-    },
-    message(connection, message: Exclude<HostMessage, Authentication>) {
-      const { hostId } = connection
-      if (hostId === undefined) return
-      switch (message.type) {
-        case 'ping':
-          connection.send({ type: 'pong' })
-          break
-        case 'envelope': {
-          const receiver = admitted.get(message.to)
-          if (receiver === undefined) counters.add('absent')
-          else receiver.send({ type: 'envelope', from: hostId, body: message.body })
-          break
-        }
-        case 'found':
-          void found(connection, hostId, message.request, message.proposed)
-          break
-      }
-    },
-    relay(connection, bytes) {
-      const receiver = admitted.get(addressOfRelayed(bytes))
-      if (receiver === undefined || connection.hostId === undefined) {
-        counters.add('absent')
-        return
-      }
-      addressRelayed(bytes, connection.hostId)
-      receiver.sendBytes(bytes)
-    },
-    closed(connection) {
-      all.delete(connection)
-      const { hostId } = connection
-      if (hostId === undefined || admitted.get(hostId) !== connection) return
-      admitted.delete(hostId)
-      announce('left', hostId)
-    },
+  private relay(from: HostId, bytes: Uint8Array): void {
+    const receiver = this.admitted.get(addressOfRelayed(bytes))
+    if (receiver === undefined) {
+      this.counts.add('absent')
+      return
+    }
+    addressRelayed(bytes, from)
+    receiver.sendBytes(bytes)
   }
 
-  const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const address = request.socket.remoteAddress ?? ''
-    const fromAddress = perAddress.get(address) ?? 0
-    if (isClosed) return reject(socket, 503)
-    if (!(options.allowOrigin?.(request.headers.origin, request) ?? true)) {
-      counters.add('origin-refused')
-      return reject(socket, 403)
-    }
-    if (all.size >= limits.connectionsMax || fromAddress >= limits.connectionsPerAddressMax) {
-      counters.add('connections-refused')
-      return reject(socket, 503)
-    }
-    perAddress.set(address, fromAddress + 1)
-    socket.once('close', () => {
-      const left = (perAddress.get(address) ?? 1) - 1
-      if (left > 0) perAddress.set(address, left)
-      else perAddress.delete(address)
-    })
-    sockets.handleUpgrade(request, socket, head, opened => all.add(new SignalingConnection(opened, hooks)))
+  private forget(connection: SignalingConnection): void {
+    this.connections.delete(connection)
+    const { hostId } = connection
+    if (hostId === undefined || this.admitted.get(hostId) !== connection) return
+    this.admitted.delete(hostId)
+    this.announce('left', hostId)
   }
 
-  return {
-    attach(server) {
-      server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        if (pathOf(request) === signalingPath) handleUpgrade(request, socket, head)
-        else if (server.listenerCount('upgrade') === 1) reject(socket, 404)
-      })
-    },
-    handleUpgrade,
-    hosts: () => [...admitted.keys()],
-    counters: () => counters.snapshot(),
-    async close() {
-      isClosed = true
-      for (const connection of [...all]) connection.close()
-      sockets.close()
-    },
+  private announce(type: 'joined' | 'left', hostId: HostId): void {
+    // A copy: to send can end a connection that is too slow, which ends in here again.
+    for (const [other, connection] of [...this.admitted]) {
+      if (other !== hostId) connection.send({ type, hostId })
+    }
+    this.options.onPresence?.(this.hosts())
+  }
+
+  private countAddress(address: string, by: number): void {
+    const count = (this.connectionsOfAddress.get(address) ?? 0) + by
+    if (count > 0) this.connectionsOfAddress.set(address, count)
+    else this.connectionsOfAddress.delete(address)
   }
 }
 

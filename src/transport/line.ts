@@ -144,9 +144,9 @@ export class Line implements ChunkSink {
     })
   }
 
-  /** Says goodbye, but waits for nothing. */
+  /** Says goodbye, unless it was said before, and waits for nothing. */
   part(): void {
-    if (this.isOpen) this.sayGoodbye()
+    if (this.isOpen && this.whenEnded === undefined) this.sayGoodbye()
     this.close()
   }
 

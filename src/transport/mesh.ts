@@ -34,6 +34,7 @@ export class Mesh implements Transport {
   private readonly options: MeshOptions
   private readonly peerMap = new Map<HostId, Peer>()
   private readonly refused = new Map<HostId, number>()
+  private readonly leaving = new Set<Peer>()
   private wanted: ReadonlySet<HostId> = new Set()
   private handlers: TransportHandlers | undefined
   private isClosing = false
@@ -247,8 +248,15 @@ export class Mesh implements Transport {
   }
 
   private async letGo(peer: Peer): Promise<void> {
-    await peer.leave()
+    if (this.leaving.has(peer)) return
+    this.leaving.add(peer)
+    await Promise.race([peer.leave(), this.pause(drainMs)])
+    this.leaving.delete(peer)
     if (this.isUnwanted(peer)) peer.drop('not wanted')
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise(resolve => this.options.timers.after(ms, resolve))
   }
 
   private refuse(peer: Peer): void {

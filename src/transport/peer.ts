@@ -45,6 +45,8 @@ export interface PeerHandlers {
 /** Time for the envelopes of a handshake. Two of them may be lost with a seed that just came back. */
 const handshakeMs = 3_000
 
+const ticksOfSuccess = 5
+
 /** Once a relay works, the next attempt at a direct link has time. */
 const upgradeMs = { first: 5_000, max: 60_000 }
 
@@ -70,6 +72,7 @@ export class Peer {
   private signalsReceived = -1
   private badFrames = 0
   private isShakingHands = false
+  private ticksOnPath = 0
   private cancelDeadline: (() => void) | undefined
   private cancelPause: (() => void) | undefined
   private readonly urgent: Backoff
@@ -156,6 +159,11 @@ export class Peer {
   /** One ping interval passed. */
   tick(): void {
     this.active?.tick()
+    this.ticksOnPath += 1
+    // Only a path that lasted shows that it was right to make it: a link that breaks at once is no success.
+    if (this.ticksOnPath !== ticksOfSuccess || this.path === 'none') return
+    this.urgent.reset()
+    if (this.path === 'direct') this.upgrade.reset()
   }
 
   /** A seed says that the host came or went: it may know before we do. */
@@ -295,16 +303,19 @@ export class Peer {
     // What is left of an earlier session is dead at one end at least, or there would be no new one.
     for (const other of this.lines) if (other.session !== line.session) this.forget(other)
     const isBest = line.path === 'direct' || !this.shared.direct
-    this.urgent.reset()
-    if (line.path === 'direct') this.upgrade.reset()
     this.choose('')
     if (isBest) this.endAttempt()
   }
 
   private sessionEnded(session: Session): void {
-    for (const line of this.lines) if (line.session === session) this.forget(line)
+    for (const line of this.lines) {
+      if (line.session !== session) continue
+      line.part()
+      this.lines.delete(line)
+    }
     if (this.session === session) this.session = undefined
     this.choose('closed by the peer')
+    if (!this.isDialing) this.pauseDialing()
   }
 
   private lineClosed(line: Line, reason: string): void {
@@ -313,7 +324,7 @@ export class Peer {
     if (wasOpen) {
       this.options.counters.add(`closed: ${line.path}`)
       this.choose(reason)
-      this.options.handlers.attemptEnded(this)
+      if (!this.isDialing) this.pauseDialing()
     } else if (line.path === 'direct' && this.isDialing) this.fail('dial-failed')
     else if (this.lines.size === 0 && this.isDialing) this.fail('dial-failed')
   }
@@ -329,6 +340,7 @@ export class Peer {
     const best = open.find(line => line.path === 'direct') ?? open[0]
     if (best === this.active) return
     this.active = best
+    this.ticksOnPath = 0
     if (reason !== '') this.lastReason = reason
     best?.resume()
     if (best === undefined) {

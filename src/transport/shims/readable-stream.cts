@@ -1,12 +1,17 @@
 // Stands in for readable-stream when simple-peer is bundled for browsers (see build.mjs): 60 KB of streams of which
-// simple-peer uses an event emitter and the two methods below. What is left out is what this library never calls:
-// pipes, back-pressure of `write`, paused reading. Data is handed over at once, so listeners must be attached in the
+// simple-peer uses an event emitter and the methods below. What is left out is what this library never calls: pipes,
+// what `write` returns, paused reading. Data is handed over at once, so listeners must be attached in the
 // tick that makes the peer; what arrives without one is lost, not kept.
 
 type Listener = (...values: unknown[]) => void
+type Written = (error?: Error | null) => void
 
 class Duplex {
   readonly #listeners = new Map<string, Listener[]>()
+  /** Messages that were not taken yet, the first one being with simple-peer. */
+  readonly #unwritten: { readonly message: unknown; readonly written: Written }[] = []
+  /** simple-peer's own: takes one message, and calls back when its channel has room for the next. */
+  declare _write: (message: unknown, encoding: string, written: Written) => void
   readonly _readableState = { ended: false }
   readonly _writableState = { finished: false }
   readable = true
@@ -60,13 +65,32 @@ class Duplex {
     return true
   }
 
-  /** The writable side: messages go by simple-peer's `send`, so there is nothing left to flush. */
+  /** The writable side, one message after the other. Calls back when this one was taken; never within this call. */
+  write(message: unknown, written: Written = () => {}): boolean {
+    this.#unwritten.push({ message, written })
+    if (this.#unwritten.length === 1) this.#writeFirst()
+    return true
+  }
+
+  /** simple-peer needs to hear that nothing more comes. */
   end(): this {
     if (!this._writableState.finished) {
       this._writableState.finished = true
       this.emit('finish')
     }
     return this
+  }
+
+  #writeFirst(): void {
+    const [first] = this.#unwritten
+    if (first === undefined) return
+    this._write(first.message, '', error => {
+      queueMicrotask(() => {
+        this.#unwritten.shift()
+        first.written(error)
+        this.#writeFirst()
+      })
+    })
   }
 }
 
