@@ -121,3 +121,6 @@ export const logFileBytes = 16 * 1024 * 1024
 
 /** Zeros ahead of the end of the log: a write into them changes no file size, which saves the disk a journal commit. */
 export const logPaddingBytes = 64 * 1024
+
+/** Reads that wait on a leader for its heartbeats. A replica asks once a turn, so this is many turns of many replicas. */
+export const leaderReadsMax = 16_384

@@ -191,8 +191,9 @@ test('a removed leader answers no read alone, though a single voter is left', ()
 })
 
 test('reads by lease are answered at once, but not any more when a transfer voided the lease', () => {
-  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' })
+  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
   const leader = cluster.elect(1)
+  cluster.tick(1)
   cluster.partition([1], [2], [3])
   leader.node.readIndex(1)
   cluster.settle()
@@ -204,8 +205,63 @@ test('reads by lease are answered at once, but not any more when a transfer void
 })
 
 test('with reads by lease a leader cannot be forgotten', () => {
-  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' })
+  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
   cluster.elect(1)
   cluster.replica(2).node.forgetLeader()
   assert.equal(cluster.replica(2).status.leader, 1)
+})
+
+test('a lease ends before the followers may elect another leader, counted from when the heartbeat left', () => {
+  const cluster = new Cluster(
+    3,
+    { checkQuorum: true, readOnly: 'lease', electionTicks: 12 },
+    { currentTerm: 0 },
+  )
+  const leader = cluster.elect(1)
+  cluster.tick(1)
+  cluster.partition([1], [2, 3])
+  for (let tick = 1; tick < 12; tick++) {
+    cluster.tick(1)
+    const { length } = leader.reads
+    leader.node.readIndex(tick)
+    cluster.settle()
+    assert.equal(leader.reads.length > length, tick < 9, `${tick} ticks after the last answered heartbeat`)
+    assert.equal(cluster.replica(2).isLeader || cluster.replica(3).isLeader, false)
+  }
+})
+
+test('a lease that was given by the voters before a change ends with it', () => {
+  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
+  const leader = cluster.elect(1)
+  leader.node.proposeConfChange({
+    transition: 'auto',
+    steps: [{ type: 'add-learner', replica: 3 }],
+    context: new Uint8Array(0),
+  })
+  cluster.settle()
+  cluster.partition([1], [2], [3])
+  leader.node.readIndex(1)
+  cluster.settle()
+  assert.deepEqual(leader.reads, [])
+})
+
+test('with reads by lease a replica neither votes nor campaigns right after its restart, or after hearing a leader', () => {
+  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease', electionTicks: 10 })
+  cluster.tick(40)
+  const follower = cluster.replicas.find(replica => !replica.isLeader)
+  assert.ok(follower !== undefined)
+  assert.equal(follower.node.campaign(), false)
+  follower.crash()
+  assert.equal(follower.node.campaign(), false)
+  const { term } = follower.status
+  const request = {
+    ...blankMessage,
+    type: 'MsgVote' as const,
+    from: 1,
+    to: follower.id,
+    term: term + 1,
+    index: 99,
+  }
+  follower.node.step({ ...request, logTerm: term })
+  assert.equal(follower.status.term, term)
 })

@@ -41,6 +41,7 @@ export function applyConfChange(raft: Raft, change: ConfChange): ConfState {
 /** Acts by another configuration from here on; a leader sends what it makes possible. */
 export function switchConfiguration(raft: Raft, change: MembershipChange): void {
   raft.setConfiguration(change)
+  raft.reads.voidLease()
   if (raft.role !== 'leader') return
 
   const own = raft.progressOf(raft.id)

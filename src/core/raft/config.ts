@@ -4,8 +4,9 @@ import type { Index, ReplicaId } from '../types.ts'
 import type { LogStorage } from './log-storage.ts'
 
 /**
- * How a leader answers reads. 'safe': after a round of heartbeats. 'lease': at once, while a quorum answered within
- * an election timeout; right only where every replica's clock runs at nearly the same rate (Raft thesis §6.4.1).
+ * How a leader answers reads. 'safe': after a round of heartbeats. 'lease': at once, while a quorum has answered a
+ * heartbeat that left less than three quarters of an election timeout ago; right only where no replica's clock runs a
+ * third faster than the leader's, and none stands still (Raft thesis §6.4.1). Without a lease it is as 'safe'.
  */
 export type ReadOnlyMode = 'safe' | 'lease'
 

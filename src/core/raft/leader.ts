@@ -45,6 +45,7 @@ export function transferLeadership(raft: Raft, to: ReplicaId): void {
 }
 
 export function tickLeader(raft: Raft): void {
+  raft.leaderTicks++
   raft.heartbeatElapsed++
   raft.electionElapsed++
   if (raft.electionElapsed >= raft.config.electionTicks) {

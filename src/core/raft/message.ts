@@ -44,8 +44,8 @@ export interface Message {
   /** In a rejected MsgAppResp: the highest index at which the follower's log may match the leader's. */
   readonly rejectHint: Index
   /**
-   * In a read: the number that the asking replica gave it. In a heartbeat: how far the leader's queue of reads
-   * reached when it was sent. 0: none.
+   * In a read and its answer: the number that the asking replica gave it. In a heartbeat and its answer: the number of
+   * the leader's round of heartbeats, by which reads are confirmed. 0: none.
    */
   readonly context: number
   /** In a vote request: the leader itself asked for this election, so its lease is no reason to refuse. */

@@ -81,6 +81,8 @@ export class RaftNode {
 
   /** Campaigns at once. False when it must not: it leads already, or is no voter, or has changes to apply first. */
   campaign(): boolean {
+    // A leader that reads by lease counts on this replica, which would vote for anybody once it campaigns itself.
+    if (this.raft.config.readOnly === 'lease' && this.raft.isInLease()) return false
     return startElection(this.raft, this.raft.config.preVote ? 'pre-election' : 'election')
   }
 

@@ -51,7 +51,7 @@ export class Raft {
    * may still be on its way after the transfer was given up.
    */
   isLeaseVoid = false
-  reads = new ReadQueue()
+  reads: ReadQueue
   /** Reads that came before this leader committed an entry of its own term (Raft thesis §6.4, step 1). */
   earlyReads: Message[] = []
   readStates: ReadState[] = []
@@ -59,6 +59,13 @@ export class Raft {
   outbox: Message[] = []
   /** Promises: they may leave only when everything this replica holds now is durable. */
   outboxAfterAppend: Message[] = []
+  /** Ticks since this replica became leader. */
+  leaderTicks = 0
+  /**
+   * Before its restart this replica may have answered a leader that counts on its lease, so until an election timeout
+   * has passed it votes as if it had just heard one.
+   */
+  mayOweLease = false
   /** Ticks since the last sign of a leader; on a leader, since the last check of the quorum. */
   electionElapsed = 0
   heartbeatElapsed = 0
@@ -72,6 +79,7 @@ export class Raft {
     this.config = config
     this.id = config.id
     this.window = { messagesMax: config.inflightMessagesMax, bytesMax: config.inflightBytesMax }
+    this.reads = new ReadQueue(config.id)
     this.log = new RaftLog(config.log, config.committedBytesMax)
     const { hardState, conf } = config.log.initialState()
     this.term = hardState.term
@@ -79,6 +87,7 @@ export class Raft {
     // What was applied was committed, even when the stored commit index, which may lag behind, does not say so.
     this.log.commitTo(Math.max(hardState.commit, config.applied))
     if (config.applied > this.log.applied) this.log.appliedTo(config.applied, 0)
+    this.mayOweLease = config.readOnly === 'lease' && hardState.term > 0
     this.conf = conf
     this.setConfiguration({ conf, renewed: [] })
     this.becomeFollower(this.term, 0)
@@ -97,6 +106,12 @@ export class Raft {
   /** Reads how far a voter's log is known to match; handed to the quorum. */
   get matches(): (id: ReplicaId) => Index {
     return this.matchOf
+  }
+
+  /** Heard a leader less than an election timeout ago, and does not help to depose it (Raft thesis §4.2.3). */
+  isInLease(): boolean {
+    const { checkQuorum, electionTicks } = this.config
+    return checkQuorum && (this.leader !== 0 || this.mayOweLease) && this.electionElapsed < electionTicks
   }
 
   /** Before that, a leader may not know of everything that was committed in earlier terms. */
@@ -144,7 +159,8 @@ export class Raft {
     this.pendingConfIndex = 0
     this.uncommittedBytes = 0
     this.isLeaseVoid = false
-    this.reads = new ReadQueue()
+    this.reads = new ReadQueue(this.id)
+    this.leaderTicks = 0
     this.earlyReads = []
   }
 

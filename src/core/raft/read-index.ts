@@ -1,3 +1,4 @@
+import { leaderReadsMax } from '../limits.ts'
 import { isOnlyVoter } from '../quorum.ts'
 import type { Index, ReplicaId } from '../types.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
@@ -10,6 +11,8 @@ import type { Raft } from './raft.ts'
 export function handleReadIndex(raft: Raft, request: Message): void {
   // Until the term's first commit the leader may not know the newest commit of earlier terms: an index given now could
   // miss a write that was acknowledged. That holds for a single voter too, whose stored commit index may lag behind.
+  // Whoever asked too much asks again.
+  if (raft.earlyReads.length + raft.reads.length >= leaderReadsMax) return
   if (raft.hasCommittedInTerm()) serve(raft, request)
   else raft.earlyReads.push(request)
 }
@@ -22,23 +25,31 @@ export function releaseEarlyReads(raft: Raft): void {
   for (const request of requests) serve(raft, request)
 }
 
-/** A replica answered a heartbeat that was sent when `position` reads had joined the queue. */
-export function confirmReads(raft: Raft, from: ReplicaId, position: number): void {
-  if (position === 0) return
-  raft.reads.ack(from, position)
+/** A replica answered a heartbeat of the round. */
+export function confirmReads(raft: Raft, from: ReplicaId, round: number): void {
+  raft.reads.ack(from, round)
   for (const { request, index } of raft.reads.take(raft.conf)) answer(raft, request, index)
 }
 
 function serve(raft: Raft, request: Message): void {
   // One voter is not enough: a leader that was removed may have left the group to a single other one.
-  const mayAnswer = isOnlyVoter(raft.conf, raft.id) || (raft.config.readOnly === 'lease' && !raft.isLeaseVoid)
-  if (mayAnswer) {
+  if (isOnlyVoter(raft.conf, raft.id) || hasLease(raft)) {
     answer(raft, request, raft.log.committed)
     return
   }
   raft.reads.add(request, raft.log.committed)
-  raft.reads.ack(raft.id, raft.reads.position)
   broadcastHeartbeat(raft)
+}
+
+/**
+ * Followers that answered a heartbeat elect nobody else for an election timeout after it came, so the leader is safe for
+ * less than that after it left. The last quarter is left to clocks that differ, and to ticks that do not coincide.
+ */
+function hasLease(raft: Raft): boolean {
+  const { readOnly, electionTicks } = raft.config
+  return (
+    readOnly === 'lease' && !raft.isLeaseVoid && raft.reads.hasLease(raft.leaderTicks, electionTicks * 0.75)
+  )
 }
 
 function answer(raft: Raft, request: Message, index: Index): void {

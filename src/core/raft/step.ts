@@ -18,6 +18,7 @@ export function tick(raft: Raft): void {
 
 function tickElection(raft: Raft): void {
   raft.electionElapsed++
+  if (raft.electionElapsed >= raft.config.electionTicks) raft.mayOweLease = false
   if (raft.electionElapsed < raft.electionTimeout || !raft.isPromotable()) return
   raft.electionElapsed = 0
   startElection(raft, raft.config.preVote ? 'pre-election' : 'election')
@@ -81,9 +82,8 @@ function enterTerm(raft: Raft, message: Message): boolean {
   switch (message.type) {
     case 'MsgVote':
     case 'MsgPreVote':
-      // A replica that hears a leader does not help to depose it (Raft thesis §4.2.3): the asker may only be cut off,
-      // or removed. Not even an answer is given, which the asker could take for a lost election.
-      if (!message.force && isInLease(raft)) return false
+      // The asker may only be cut off, or removed, and the leader be well. Not even an answer is given, which the asker could take for a lost election.
+      if (!message.force && raft.isInLease()) return false
       // A pre-vote changes nobody's term, neither by its question nor, below, by its consent.
       if (message.type === 'MsgVote') raft.becomeFollower(message.term, 0)
       return true
@@ -99,10 +99,6 @@ function enterTerm(raft: Raft, message: Message): boolean {
       raft.becomeFollower(message.term, 0)
       return true
   }
-}
-
-function isInLease(raft: Raft): boolean {
-  return raft.config.checkQuorum && raft.leader !== 0 && raft.electionElapsed < raft.config.electionTicks
 }
 
 function answerStale(raft: Raft, message: Message): void {
