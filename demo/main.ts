@@ -77,6 +77,7 @@ function showPanels(host: Host, store: Store): void {
     cluster.render()
     showHealth(host, store)
   })
+  for (const part of document.querySelectorAll('main > [inert]')) part.removeAttribute('inert')
   startClaimPanel(session)
   startPulse(session)
   for (const event of ['leader', 'members', 'applied'] as const) store.on(event, renderState)

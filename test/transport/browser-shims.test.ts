@@ -55,6 +55,15 @@ test('two peers of the browser bundle connect, exchange bytes as they were, and 
   const [message] = (await received) as [unknown]
   assert.ok(message instanceof Uint8Array && !Buffer.isBuffer(message))
   assert.deepEqual([...message], [1, 2, 255])
+  const written: string[] = []
+  const last = new Promise(resolve =>
+    right.on('data', (bytes: Uint8Array) => bytes[0] === 4 && resolve(bytes)),
+  )
+  left.write(Uint8Array.of(3), () => written.push('first'))
+  left.write(Uint8Array.of(4), () => written.push('second'))
+  assert.deepEqual(written, [])
+  await last
+  assert.deepEqual(written, ['first', 'second'])
   left.destroy()
   await closed
 })
