@@ -1,11 +1,12 @@
 import type { Index, ReplicaId } from './types.ts'
 
 /**
- * The voters whose agreement decides. While a membership change is under way there are two sets, and a decision needs
- * a majority of each, never of their union (Raft thesis §4.3). A ConfState is a quorum by itself.
+ * The voters whose agreement decides. While a membership change is under way there are two sets, and a
+ * decision needs a majority of each, never of their union (Raft thesis §4.3). A ConfState is a quorum by
+ * itself.
  *
- * Votes, commits, the confirmation of reads and CheckQuorum all decide here and nowhere else. Both functions count
- * voters one by one, so weights would enter as the amount by which a voter is counted.
+ * Votes, commits, the confirmation of reads and CheckQuorum all decide here and nowhere else. Both functions
+ * count voters one by one, so weights would enter as the amount by which a voter is counted.
  */
 export interface Quorum {
   readonly voters: readonly ReplicaId[]
@@ -15,7 +16,9 @@ export interface Quorum {
 
 export type VoteResult = 'pending' | 'won' | 'lost'
 
-/** The highest index that a quorum has acknowledged. Without any voter there is nothing to wait for: infinity. */
+/**
+ * The highest index that a quorum has acknowledged. Without any voter there is nothing to wait for: infinity.
+ */
 export function committedIndex(quorum: Quorum, acked: (voter: ReplicaId) => Index): Index {
   return Math.min(majorityIndex(quorum.voters, acked), majorityIndex(quorum.votersOutgoing, acked))
 }
@@ -42,7 +45,8 @@ export function isVoter(quorum: Quorum, replica: ReplicaId): boolean {
   return quorum.voters.includes(replica) || quorum.votersOutgoing.includes(replica)
 }
 
-// Compares every pair instead of sorting: voters are few, and the hot path of a commit allocates nothing this way.
+// Compares every pair instead of sorting: voters are few, and the hot path of a commit allocates nothing this
+// way.
 function majorityIndex(voters: readonly ReplicaId[], acked: (voter: ReplicaId) => Index): Index {
   if (voters.length === 0) return Number.POSITIVE_INFINITY
   const needed = majority(voters.length)

@@ -1,8 +1,9 @@
 import { seededRandom } from '../../src/base/random.ts'
 import { type ConfState, MemoryLog, type Message, RaftNode } from '../../src/core/raft/index.ts'
 
-// How many entries three replicas in one thread commit and apply, with storage and network that cost nothing: the
-// bound that the core itself sets. Every entry is proposed by itself, replicated, acknowledged and applied on all three.
+// How many entries three replicas in one thread commit and apply, with storage and network that cost nothing:
+// the bound that the core itself sets. Every entry is proposed by itself, replicated, acknowledged and
+// applied on all three.
 
 const inFlight = 256
 const measureMs = 2000

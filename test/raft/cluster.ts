@@ -31,7 +31,10 @@ const defaults: Omit<RaftConfig, 'id' | 'log' | 'applied' | 'random'> = {
   stepDownOnRemoval: false,
 }
 
-/** A replica with durable storage and a state machine that lists what it applied. Storage works only when told. */
+/**
+ * A replica with durable storage and a state machine that lists what it applied. Storage works only when
+ * told.
+ */
 export class TestReplica {
   readonly id: number
   readonly log: MemoryLog

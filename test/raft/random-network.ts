@@ -16,9 +16,9 @@ interface Faults {
 }
 
 /**
- * Replicas in an adversary's hands: messages are lost, doubled and reordered, storage is slow, replicas crash and come
- * back, members change. After every step the properties of the Raft paper (figure 3) are checked. The seed decides
- * everything.
+ * Replicas in an adversary's hands: messages are lost, doubled and reordered, storage is slow, replicas crash
+ * and come back, members change. After every step the properties of the Raft paper (figure 3) are checked.
+ * The seed decides everything.
  */
 export class RandomNetwork {
   readonly cluster: Cluster

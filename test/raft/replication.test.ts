@@ -139,7 +139,8 @@ test('the entries of a leader leave in parallel with its own write (thesis §10.
 })
 
 test('an acknowledged write of an overwritten entry makes nothing durable', () => {
-  // Entry 2 is handed to storage under term 2, then again under term 3, and then the first write is acknowledged.
+  // Entry 2 is handed to storage under term 2, then again under term 3, and then the first write is
+  // acknowledged.
   const cluster = new Cluster(3)
   const follower = cluster.replica(1)
   follower.node.step(append({ term: 2, index: 1, logTerm: 1, entries: entriesOf([2], 2) }))
@@ -329,8 +330,8 @@ test('an unreachable follower is probed, and pipelined again when it answers', (
 })
 
 test('a write that was acknowledged under an older term makes nothing durable, even of an equal entry', () => {
-  // Entry 2 of term 2 is handed out, overwritten in term 3, and put back in term 4: a crash between the second and the
-  // third write would leave the entry of term 3.
+  // Entry 2 of term 2 is handed out, overwritten in term 3, and put back in term 4: a crash between the
+  // second and the third write would leave the entry of term 3.
   const cluster = new Cluster(3)
   const follower = cluster.replica(1)
   for (const [term, entryTerm] of [
@@ -388,7 +389,8 @@ test('a rejection that was overtaken by an acknowledgement is stale', () => {
 })
 
 test('a state machine that is ahead of the stored commit index raises it', () => {
-  // A commit index need not be written for its own sake, and a snapshot may be newer than the last one that was.
+  // A commit index need not be written for its own sake, and a snapshot may be newer than the last one that
+  // was.
   const cluster = new Cluster(1, {}, { entries: () => entriesOf([1, 1, 1], 2) })
   const replica = cluster.replica(1)
   replica.log.setSnapshot({ index: 3, term: 1, conf: replica.status.conf })

@@ -105,7 +105,8 @@ test('a replica that installs a snapshot does not campaign before it is stored',
 })
 
 test('entries that were handed out before the snapshot do not undo its configuration', () => {
-  // The change that made 4 a voter is being applied when a snapshot arrives in which 4 has been removed again.
+  // The change that made 4 a voter is being applied when a snapshot arrives in which 4 has been removed
+  // again.
   const cluster = new Cluster(3)
   const follower = cluster.replica(1)
   const change = {

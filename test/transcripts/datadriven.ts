@@ -18,8 +18,9 @@ export interface Argument {
 const separator = '----'
 
 /**
- * Parses a transcript: a command line, optional lines of input, `----`, and the expected output up to a blank line.
- * Output that holds blank lines stands between two doubled separators. Lines that start with # are comments.
+ * Parses a transcript: a command line, optional lines of input, `----`, and the expected output up to a blank
+ * line. Output that holds blank lines stands between two doubled separators. Lines that start with # are
+ * comments.
  */
 export function parseTranscript(text: string): Step[] {
   const lines = text.split('\n')

@@ -14,7 +14,9 @@ import {
   type Snapshot,
 } from '../../src/core/raft/index.ts'
 
-/** Changes that were proposed in etcd's older form; only the print of their entries tells the two forms apart. */
+/**
+ * Changes that were proposed in etcd's older form; only the print of their entries tells the two forms apart.
+ */
 export type OldForm = WeakSet<ConfChange>
 
 const roles: Record<Role, string> = {
@@ -73,7 +75,8 @@ export function describeMessage(message: Message, oldForm: OldForm, indent = '')
   if (entries.length === 1) {
     text += ` Entries:[${entries.map(entry => describeEntry(entry, oldForm)).join('')}]`
   } else if (entries.length > 1) {
-    text += ` Entries:[${entries.map(entry => `\n${indent}  ${describeEntry(entry, oldForm)}`).join('')}\n${indent}]`
+    const lines = entries.map(entry => `\n${indent}  ${describeEntry(entry, oldForm)}`)
+    text += ` Entries:[${lines.join('')}\n${indent}]`
   }
   if (snapshot !== null) text += `\n${indent}  Snapshot: ${describeSnapshot(snapshot)}`
   if (responses.length > 0) {

@@ -109,7 +109,8 @@ export class InteractionCommands {
     }
     const change: ConfChange = { transition, steps, context: new Uint8Array(0) }
     if (isOldForm) this.oldForm.add(change)
-    // As a message, not by the method, which refuses what the leader would replace by an entry without effect.
+    // As a message, not by the method, which refuses what the leader would replace by an entry without
+    // effect.
     const { raft } = this.node(step)
     const id = raft.status().id
     const entry = { term: 0, index: 0, type: 'conf-change', data: new Uint8Array(0), change } as const

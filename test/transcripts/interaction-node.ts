@@ -30,7 +30,9 @@ export const stubOptions: NodeOptions = {
   disableConfChangeValidation: false,
 }
 
-/** Hands out the most recent state of the state machine as snapshot, at whatever index the log was compacted. */
+/**
+ * Hands out the most recent state of the state machine as snapshot, at whatever index the log was compacted.
+ */
 class HistoryLog extends MemoryLog {
   private readonly history: readonly Snapshot[]
 

@@ -25,7 +25,9 @@ export interface TranscriptResult {
   readonly failure: string | undefined
 }
 
-/** The transcripts below a folder, by folder and name; with filters, those whose name contains one of them. */
+/**
+ * The transcripts below a folder, by folder and name; with filters, those whose name contains one of them.
+ */
 export function findTranscripts(folder: string, filters: readonly string[] = []): string[] {
   return Object.keys(commands)
     .flatMap(kind =>
@@ -58,7 +60,10 @@ export function runTranscript(folder: string, name: string): TranscriptResult {
   return { name, failure: undefined }
 }
 
-/** What counts: how a replica words its log is its own affair, so log lines are left out. "ok" is no output at all. */
+/**
+ * What counts: how a replica words its log is its own affair, so log lines are left out. "ok" is no output at
+ * all.
+ */
 function semanticLines(output: string): string[] {
   const lines = output
     .split('\n')

@@ -16,8 +16,8 @@ import type { ConfChange, ConfState } from './types.ts'
 export type ChangeRefusal = 'pending' | MembershipRefusal
 
 /**
- * Why a leader must not append the change now, or null. One change at a time; a new leader takes its last entry for
- * one, because a change of its predecessor may be among what it has not applied yet.
+ * Why a leader must not append the change now, or null. One change at a time; a new leader takes its last
+ * entry for one, because a change of its predecessor may be among what it has not applied yet.
  */
 export function changeRefusal(raft: Raft, change: ConfChange, pendingIndex: Index): ChangeRefusal | null {
   if (raft.config.disableConfChangeValidation) return null
@@ -27,10 +27,13 @@ export function changeRefusal(raft: Raft, change: ConfChange, pendingIndex: Inde
   return result.type === 'refused' ? result.reason : null
 }
 
-/** A committed change is applied: from here on it is in force on this replica (Raft thesis §4.1, applied late). */
+/**
+ * A committed change is applied: from here on it is in force on this replica (Raft thesis §4.1, applied
+ * late).
+ */
 export function applyConfChange(raft: Raft, change: ConfChange): ConfState {
-  // The configuration of a snapshot is in force as soon as it is accepted. What was handed out to be applied before
-  // lies below it, so its changes are contained in it already.
+  // The configuration of a snapshot is in force as soon as it is accepted. What was handed out to be applied
+  // before lies below it, so its changes are contained in it already.
   if (raft.log.unstable.snapshot !== null) return raft.conf
   const result = changeMembership(raft.conf, change)
   assert(result.type === 'changed', 'a membership change was committed that cannot be made')
@@ -46,7 +49,8 @@ export function switchConfiguration(raft: Raft, change: MembershipChange): void 
 
   const own = raft.progressOf(raft.id)
   if (own === undefined || own.isLearner) {
-    // It leads on, without counting itself, until its followers elect another one; or it stops at once if told so.
+    // It leads on, without counting itself, until its followers elect another one; or it stops at once if
+    // told so.
     if (raft.config.stepDownOnRemoval) raft.becomeFollower(raft.term, 0)
     return
   }

@@ -4,9 +4,10 @@ import type { Index, ReplicaId } from '../types.ts'
 import type { LogStorage } from './log-storage.ts'
 
 /**
- * How a leader answers reads. 'safe': after a round of heartbeats. 'lease': at once, while a quorum has answered a
- * heartbeat that left less than three quarters of an election timeout ago; right only where no replica's clock runs a
- * third faster than the leader's, and none stands still (Raft thesis §6.4.1). Without a lease it is as 'safe'.
+ * How a leader answers reads. 'safe': after a round of heartbeats. 'lease': at once, while a quorum has
+ * answered a heartbeat that left less than three quarters of an election timeout ago; right only where no
+ * replica's clock runs a third faster than the leader's, and none stands still (Raft thesis §6.4.1). Without
+ * a lease it is as 'safe'.
  */
 export type ReadOnlyMode = 'safe' | 'lease'
 
@@ -25,9 +26,15 @@ export interface RaftConfig {
   readonly random: Random
   /** Storage and state machine are told by messages and answer by messages; `advance` is not used. */
   readonly asyncStorageWrites: boolean
-  /** Asks before it campaigns whether it could win, so that a cut-off replica disturbs nobody (Raft thesis §9.6). */
+  /**
+   * Asks before it campaigns whether it could win, so that a cut-off replica disturbs nobody (Raft thesis
+   * §9.6).
+   */
   readonly preVote: boolean
-  /** A leader that hears no quorum steps down, and followers that hear a leader refuse to vote (Raft thesis §6.2). */
+  /**
+   * A leader that hears no quorum steps down, and followers that hear a leader refuse to vote (Raft thesis
+   * §6.2).
+   */
   readonly checkQuorum: boolean
   /** 'lease' needs checkQuorum. */
   readonly readOnly: ReadOnlyMode

@@ -10,15 +10,16 @@ import { broadcastAppend } from './replication.ts'
 // Leader election (Raft paper §5.2, §5.4.1), with the pre-vote of the Raft thesis, §9.6.
 
 /**
- * 'transfer': the leader asked for it, so voters do not wait for the leader's lease to run out, and there is no reason
- * to ask beforehand whether the election could be won.
+ * 'transfer': the leader asked for it, so voters do not wait for the leader's lease to run out, and there is
+ * no reason to ask beforehand whether the election could be won.
  */
 export type Campaign = 'pre-election' | 'election' | 'transfer'
 
 /** Campaigns, unless this replica leads already or must not. True when it did. */
 export function startElection(raft: Raft, campaign: Campaign): boolean {
   if (raft.role === 'leader' || !raft.isPromotable()) return false
-  // A committed change that is not yet applied would make this replica count the votes of the wrong configuration.
+  // A committed change that is not yet applied would make this replica count the votes of the wrong
+  // configuration.
   if (hasUnappliedConfChange(raft)) return false
   requestVotes(raft, campaign)
   return true

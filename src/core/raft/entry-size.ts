@@ -26,8 +26,8 @@ export function payloadsBytes(entries: readonly Entry[]): number {
 }
 
 /**
- * Copies entries[from, end) up to `bytesMax`, but at least one: an entry larger than the limit must still get through,
- * or replication would stop at it for ever.
+ * Copies entries[from, end) up to `bytesMax`, but at least one: an entry larger than the limit must still get
+ * through, or replication would stop at it for ever.
  */
 export function sliceWithin(entries: readonly Entry[], from: number, end: number, bytesMax: number): Entry[] {
   let bytes = 0

@@ -54,7 +54,8 @@ function followLeader(raft: Raft, message: Message): void {
 /** The receiver's side of AppendEntries (Raft paper, figure 2). */
 function handleAppend(raft: Raft, message: Message): void {
   const { log } = raft
-  // What is committed here matches the leader's log by Leader Completeness, so nothing before it needs a check.
+  // What is committed here matches the leader's log by Leader Completeness, so nothing before it needs a
+  // check.
   if (message.index < log.committed) {
     acknowledge(raft, message.from, log.committed)
     return

@@ -1,7 +1,10 @@
 import { blankMessage } from './message.ts'
 import type { Raft } from './raft.ts'
 
-/** Tells every other replica who leads, what is committed, and which reads wait for its answer (Raft paper §5.2). */
+/**
+ * Tells every other replica who leads, what is committed, and which reads wait for its answer (Raft paper
+ * §5.2).
+ */
 export function broadcastHeartbeat(raft: Raft): void {
   const context = raft.reads.beginRound(raft.leaderTicks)
   for (const progress of raft.progress) {

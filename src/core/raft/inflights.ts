@@ -2,8 +2,8 @@ import { assert } from '../../base/assert.ts'
 import type { Index } from '../types.ts'
 
 /**
- * The MsgApp that were sent to one follower and not yet acknowledged: a sliding window, bounded by count and bytes.
- * A ring of two parallel arrays that grows to the window's size only when it is used.
+ * The MsgApp that were sent to one follower and not yet acknowledged: a sliding window, bounded by count and
+ * bytes. A ring of two parallel arrays that grows to the window's size only when it is used.
  */
 export class Inflights {
   private readonly messagesMax: number

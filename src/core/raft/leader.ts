@@ -29,7 +29,9 @@ export function stepLeader(raft: Raft, message: Message): void {
   }
 }
 
-/** Hands leadership over (Raft thesis §3.10): brings the transferee's log up to date, then has it campaign. */
+/**
+ * Hands leadership over (Raft thesis §3.10): brings the transferee's log up to date, then has it campaign.
+ */
 export function transferLeadership(raft: Raft, to: ReplicaId): void {
   const progress = raft.progressOf(to)
   if (progress === undefined || progress.isLearner) return
@@ -61,8 +63,8 @@ export function tickLeader(raft: Raft): void {
 }
 
 /**
- * A leader that heard no quorum within an election timeout may have a successor already, and steps down, so that its
- * clients look for that one (Raft thesis §6.2).
+ * A leader that heard no quorum within an election timeout may have a successor already, and steps down, so
+ * that its clients look for that one (Raft thesis §6.2).
  */
 function checkQuorum(raft: Raft): void {
   const isActive = (id: ReplicaId) => id === raft.id || raft.progressOf(id)?.recentActive === true

@@ -2,8 +2,8 @@ import type { Index, Term } from '../types.ts'
 import type { ConfState, Entry, HardState, Snapshot } from './types.ts'
 
 /**
- * The durable part of the log as Raft reads it. It answers at once, so the engine keeps it in memory and changes it
- * only after storage has made the change durable.
+ * The durable part of the log as Raft reads it. It answers at once, so the engine keeps it in memory and
+ * changes it only after storage has made the change durable.
  */
 export interface LogStorage {
   initialState(): { readonly hardState: HardState; readonly conf: ConfState }

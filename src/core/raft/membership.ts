@@ -21,7 +21,10 @@ export interface MembershipChange {
   readonly renewed: readonly ReplicaId[]
 }
 
-/** The configuration after a change (Raft thesis §4.3). The same on every replica, so it decides by its input only. */
+/**
+ * The configuration after a change (Raft thesis §4.3). The same on every replica, so it decides by its input
+ * only.
+ */
 export function changeMembership(conf: ConfState, change: ConfChange): MembershipResult {
   if (isLeaveJoint(change)) return leaveJoint(conf)
   if (change.transition === 'auto' && change.steps.length === 1) return changeSimply(conf, change.steps)
@@ -42,7 +45,10 @@ export function replicasOf(conf: ConfState): ReplicaId[] {
   return ascending(new Set([...conf.voters, ...conf.votersOutgoing, ...conf.learners]))
 }
 
-/** Changes voters without joint consensus; safe for one voter only, because then old and new majorities overlap. */
+/**
+ * Changes voters without joint consensus; safe for one voter only, because then old and new majorities
+ * overlap.
+ */
 export function changeSimply(conf: ConfState, steps: readonly ConfChangeStep[]): MembershipResult {
   if (isJoint(conf)) return refused('in-joint')
   const draft = new Draft(conf)
@@ -52,7 +58,10 @@ export function changeSimply(conf: ConfState, steps: readonly ConfChangeStep[]):
   return changed(draft, false)
 }
 
-/** From here on decisions need a majority of the old voters and one of the new, until the configuration is left. */
+/**
+ * From here on decisions need a majority of the old voters and one of the new, until the configuration is
+ * left.
+ */
 export function enterJoint(
   conf: ConfState,
   steps: readonly ConfChangeStep[],

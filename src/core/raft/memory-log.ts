@@ -14,13 +14,16 @@ export const emptyConfState: ConfState = {
 }
 
 /**
- * The durable log, mirrored in memory. The engine repeats here what storage has made durable; nothing in here is
- * durable by itself.
+ * The durable log, mirrored in memory. The engine repeats here what storage has made durable; nothing in here
+ * is durable by itself.
  */
 export class MemoryLog implements LogStorage {
   private hardState: HardState
   private recent: Snapshot
-  /** The position that the log stands on: compacted, or (0, 0). Invariant: list[i].index === compacted + 1 + i. */
+  /**
+   * The position that the log stands on: compacted, or (0, 0). Invariant: list[i].index === compacted + 1 +
+   * i.
+   */
   private compacted: Index
   private compactedTerm: Term
   private list: Entry[] = []
@@ -35,7 +38,8 @@ export class MemoryLog implements LogStorage {
     this.hardState = initial.hardState ?? { term: 0, vote: 0, commit: 0 }
     this.recent = initial.snapshot ?? { index: 0, term: 0, conf: emptyConfState }
     const first = initial.entries?.[0]
-    // Entries from before the snapshot may have been kept for slow followers; the term in front of them was not.
+    // Entries from before the snapshot may have been kept for slow followers; the term in front of them was
+    // not.
     const overlaps = first !== undefined && first.index <= this.recent.index
     this.compacted = overlaps ? first.index : this.recent.index
     this.compactedTerm = overlaps ? first.term : this.recent.term
@@ -85,7 +89,10 @@ export class MemoryLog implements LogStorage {
     for (let i = skipped; i < entries.length; i++) this.list.push(entries[i] as Entry)
   }
 
-  /** A leader's snapshot was installed. The log is kept where it holds the snapshot's position (Raft paper §7). */
+  /**
+   * A leader's snapshot was installed. The log is kept where it holds the snapshot's position (Raft paper
+   * §7).
+   */
   applySnapshot(snapshot: Snapshot): void {
     if (snapshot.index <= this.recent.index) return
     const holds = this.term(snapshot.index) === snapshot.term

@@ -2,8 +2,8 @@ import type { Index, ReplicaId, Term } from '../types.ts'
 import type { Entry, Snapshot } from './types.ts'
 
 /**
- * The names of etcd-io/raft, so that its transcripts read alike. What a replica tells only itself (to campaign, to send
- * heartbeats, to check its quorum) is a method here, not a message: no peer can send it.
+ * The names of etcd-io/raft, so that its transcripts read alike. What a replica tells only itself (to
+ * campaign, to send heartbeats, to check its quorum) is a method here, not a message: no peer can send it.
  */
 export type MessageType =
   | 'MsgProp'
@@ -30,7 +30,10 @@ export interface Message {
   readonly type: MessageType
   readonly from: ReplicaId
   readonly to: ReplicaId
-  /** The sender's term. 0 in what has no term: requests that any leader may serve, and orders to the apply thread. */
+  /**
+   * The sender's term. 0 in what has no term: requests that any leader may serve, and orders to the apply
+   * thread.
+   */
   readonly term: Term
   /** The term of the log position `index`. */
   readonly logTerm: Term
@@ -44,8 +47,8 @@ export interface Message {
   /** In a rejected MsgAppResp: the highest index at which the follower's log may match the leader's. */
   readonly rejectHint: Index
   /**
-   * In a read and its answer: the number that the asking replica gave it. In a heartbeat and its answer: the number of
-   * the leader's round of heartbeats, by which reads are confirmed. 0: none.
+   * In a read and its answer: the number that the asking replica gave it. In a heartbeat and its answer: the
+   * number of the leader's round of heartbeats, by which reads are confirmed. 0: none.
    */
   readonly context: number
   /** In a vote request: the leader itself asked for this election, so its lease is no reason to refuse. */
@@ -64,7 +67,10 @@ export function isLocalThread(replica: ReplicaId): boolean {
   return replica === localAppendThread || replica === localApplyThread
 }
 
-/** A message that says nothing yet. Copying it gives every message one hidden class, so access stays monomorphic. */
+/**
+ * A message that says nothing yet. Copying it gives every message one hidden class, so access stays
+ * monomorphic.
+ */
 export const blankMessage: Message = {
   type: 'MsgApp',
   from: 0,
@@ -83,7 +89,9 @@ export const blankMessage: Message = {
   responses: [],
 }
 
-/** True for what passes between a replica and its own storage; such a message is never accepted from a peer. */
+/**
+ * True for what passes between a replica and its own storage; such a message is never accepted from a peer.
+ */
 export function isLocalMessage(type: MessageType): boolean {
   switch (type) {
     case 'MsgStorageAppend':

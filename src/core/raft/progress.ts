@@ -4,9 +4,9 @@ import { Inflights } from './inflights.ts'
 import { type MembershipChange, replicasOf } from './membership.ts'
 
 /**
- * How a leader sends to a follower. 'probe': where the logs match is unknown, so one message at a time. 'replicate':
- * it is known, so messages are pipelined. 'snapshot': the entries it needs are compacted, so nothing is sent until
- * the snapshot has arrived.
+ * How a leader sends to a follower. 'probe': where the logs match is unknown, so one message at a time.
+ * 'replicate': it is known, so messages are pipelined. 'snapshot': the entries it needs are compacted, so
+ * nothing is sent until the snapshot has arrived.
  */
 export type ProgressState = 'probe' | 'replicate' | 'snapshot'
 
@@ -99,7 +99,8 @@ export class Progress {
         this.next += count
         this.inflights.add(this.next - 1, bytes)
       }
-      // An empty message goes out when the window is full (a probe after lost messages); then it pauses again.
+      // An empty message goes out when the window is full (a probe after lost messages); then it pauses
+      // again.
       this.paused = this.inflights.isFull()
     } else if (count > 0) {
       this.paused = true
@@ -115,7 +116,9 @@ export class Progress {
     return commit > this.sentCommit && this.sentCommit < this.next - 1
   }
 
-  /** The follower acknowledged `index`. False when that is no news: acknowledgements may arrive in any order. */
+  /**
+   * The follower acknowledged `index`. False when that is no news: acknowledgements may arrive in any order.
+   */
   tryAdvance(index: Index): boolean {
     if (index <= this.match) return false
     this.match = index
@@ -125,8 +128,9 @@ export class Progress {
   }
 
   /**
-   * The follower rejected a MsgApp that followed `rejected`, and may match at `hint`. False when the rejection is
-   * stale: in 'replicate' what is below `match` was settled since, otherwise only the last probe counts.
+   * The follower rejected a MsgApp that followed `rejected`, and may match at `hint`. False when the
+   * rejection is stale: in 'replicate' what is below `match` was settled since, otherwise only the last probe
+   * counts.
    */
   tryRetreat(rejected: Index, hint: Index): boolean {
     if (this.state === 'replicate') {
@@ -154,8 +158,8 @@ export class Progress {
 }
 
 /**
- * The progress of every replica of a new configuration: what is known of those that stay is kept. A new one counts as
- * active, or CheckQuorum could end the leadership before it had a chance to answer.
+ * The progress of every replica of a new configuration: what is known of those that stay is kept. A new one
+ * counts as active, or CheckQuorum could end the leadership before it had a chance to answer.
  */
 export function progressAfter(
   known: readonly Progress[],

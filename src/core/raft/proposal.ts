@@ -7,7 +7,10 @@ import type { Raft } from './raft.ts'
 import { broadcastAppend } from './replication.ts'
 import type { ConfChange, Entry } from './types.ts'
 
-/** What became of a proposal. Only a committed entry is agreed on; neither 'proposed' nor 'forwarded' promises that. */
+/**
+ * What became of a proposal. Only a committed entry is agreed on; neither 'proposed' nor 'forwarded' promises
+ * that.
+ */
 export type ProposeResult =
   /** This leader appended it: the first entry is at `index`, the others follow, all of `term`. */
   | { readonly type: 'proposed'; readonly index: Index; readonly term: Term }
@@ -49,7 +52,8 @@ function proposeAsLeader(raft: Raft, drafts: readonly Entry[]): ProposeResult {
   const first = raft.log.lastIndex() + 1
   const checked = drafts.map((draft, i) => {
     if (draft.change === null) return draft
-    // The others of the same message keep their places: a change that cannot be made becomes an entry without effect.
+    // The others of the same message keep their places: a change that cannot be made becomes an entry without
+    // effect.
     if (changeRefusal(raft, draft.change, pending) !== null) return draftEntry(emptyBytes)
     pending = first + i
     return draft
@@ -61,8 +65,9 @@ function proposeAsLeader(raft: Raft, drafts: readonly Entry[]): ProposeResult {
 }
 
 /**
- * Gives drafts their places at the end of the leader's log. False when the quota of uncommitted payload is used up;
- * what has no payload (a no-op, a membership change) always fits, and so does anything when nothing waits.
+ * Gives drafts their places at the end of the leader's log. False when the quota of uncommitted payload is
+ * used up; what has no payload (a no-op, a membership change) always fits, and so does anything when nothing
+ * waits.
  */
 export function appendEntries(raft: Raft, drafts: readonly Entry[]): boolean {
   const bytes = payloadsBytes(drafts)
@@ -73,8 +78,8 @@ export function appendEntries(raft: Raft, drafts: readonly Entry[]): boolean {
   const { term } = raft
   const first = raft.log.lastIndex() + 1
   raft.log.append(drafts.map(({ type, data, change }, i) => ({ term, index: first + i, type, data, change })))
-  // The leader counts itself only when its own entries are durable (Raft thesis §10.2.1): its acknowledgement waits
-  // for the write like that of a follower.
+  // The leader counts itself only when its own entries are durable (Raft thesis §10.2.1): its acknowledgement
+  // waits for the write like that of a follower.
   raft.sendAfterAppend({
     ...blankMessage,
     type: 'MsgAppResp',
@@ -102,8 +107,8 @@ export function appliedTo(raft: Raft, index: Index, bytes: number): void {
 }
 
 /**
- * The leader proposes to leave a joint configuration that leaves by itself, as soon as that is in force. When it cannot
- * (during a transfer, say), the next tick tries again, and so does the next leader.
+ * The leader proposes to leave a joint configuration that leaves by itself, as soon as that is in force. When
+ * it cannot (during a transfer, say), the next tick tries again, and so does the next leader.
  */
 export function leaveJointWhenDue(raft: Raft): void {
   if (raft.role !== 'leader' || !raft.conf.autoLeave || raft.log.applied < raft.pendingConfIndex) return

@@ -6,8 +6,8 @@ import type { Entry, Snapshot } from './types.ts'
 import { UnstableLog } from './unstable-log.ts'
 
 /**
- * The replicated log of one replica (Raft paper §5.3): the durable part in storage, the rest in memory, and how far
- * it is committed and applied.
+ * The replicated log of one replica (Raft paper §5.3): the durable part in storage, the rest in memory, and
+ * how far it is committed and applied.
  *
  * Invariant: applied <= applying <= committed <= lastIndex().
  */
@@ -104,10 +104,10 @@ export class RaftLog {
   }
 
   /**
-   * The receiver's side of AppendEntries (Raft paper §5.3): takes the entries that follow (prevIndex, prevTerm) when
-   * the log holds that position. An entry that is there already is kept, a conflicting one is overwritten together
-   * with all that follow it; nothing else is cut, because messages may arrive out of order. Returns the last index
-   * that is now known to match the leader's log, or undefined.
+   * The receiver's side of AppendEntries (Raft paper §5.3): takes the entries that follow (prevIndex,
+   * prevTerm) when the log holds that position. An entry that is there already is kept, a conflicting one is
+   * overwritten together with all that follow it; nothing else is cut, because messages may arrive out of
+   * order. Returns the last index that is now known to match the leader's log, or undefined.
    */
   tryAppend(prevIndex: Index, prevTerm: Term, entries: readonly Entry[]): Index | undefined {
     if (!this.matchTerm(prevIndex, prevTerm)) return undefined
@@ -121,9 +121,9 @@ export class RaftLog {
   }
 
   /**
-   * The last position at or below `index` whose term is not above `term`: entries in between cannot match a log that
-   * has `term` at `index`, so a probe may skip them (the optimization sketched in the Raft paper at the end of §5.3,
-   * used here from both sides). The term is 0 where it is not known.
+   * The last position at or below `index` whose term is not above `term`: entries in between cannot match a
+   * log that has `term` at `index`, so a probe may skip them (the optimization sketched in the Raft paper at
+   * the end of §5.3, used here from both sides). The term is 0 where it is not known.
    */
   findConflictByTerm(index: Index, term: Term): { readonly index: Index; readonly term: Term } {
     for (let at = index; at > 0; at--) {

@@ -46,8 +46,8 @@ export interface RaftStatus {
 }
 
 /**
- * One replica of one group: a state machine without clock, storage or network. Inputs are the calls below; effects
- * come out of `ready`. It behaves like etcd-io/raft's RawNode, whose transcripts it passes.
+ * One replica of one group: a state machine without clock, storage or network. Inputs are the calls below;
+ * effects come out of `ready`. It behaves like etcd-io/raft's RawNode, whose transcripts it passes.
  *
  * After every input, while `hasReady()`: take `ready()` and carry it out; see `Ready` for the order.
  */
@@ -79,9 +79,13 @@ export class RaftNode {
     }
   }
 
-  /** Campaigns at once. False when it must not: it leads already, or is no voter, or has changes to apply first. */
+  /**
+   * Campaigns at once. False when it must not: it leads already, or is no voter, or has changes to apply
+   * first.
+   */
   campaign(): boolean {
-    // A leader that reads by lease counts on this replica, which would vote for anybody once it campaigns itself.
+    // A leader that reads by lease counts on this replica, which would vote for anybody once it campaigns
+    // itself.
     if (this.raft.config.readOnly === 'lease' && this.raft.isInLease()) return false
     return startElection(this.raft, this.raft.config.preVote ? 'pre-election' : 'election')
   }
@@ -92,9 +96,10 @@ export class RaftNode {
   }
 
   /**
-   * Proposes a membership change. One that the leader cannot make now is refused here, and appends nothing. That
-   * includes every change before the leader's term has its first commit (Ongaro's fix of 2015 to thesis §4.1; changes
-   * that take effect when they are applied do not need it, but then nobody has to rely on that).
+   * Proposes a membership change. One that the leader cannot make now is refused here, and appends nothing.
+   * That includes every change before the leader's term has its first commit (Ongaro's fix of 2015 to thesis
+   * §4.1; changes that take effect when they are applied do not need it, but then nobody has to rely on
+   * that).
    */
   proposeConfChange(change: ConfChange): ProposeResult {
     const { raft } = this
@@ -113,9 +118,10 @@ export class RaftNode {
   }
 
   /**
-   * Asks for an index that is not below any write acknowledged before now. It comes in `Ready.readStates` with the
-   * same context; a read is linearizable once that index is applied. The answer may be lost, so ask again after a
-   * while, with a context that was never used before, not even before a restart: a delayed answer would be believed.
+   * Asks for an index that is not below any write acknowledged before now. It comes in `Ready.readStates`
+   * with the same context; a read is linearizable once that index is applied. The answer may be lost, so ask
+   * again after a while, with a context that was never used before, not even before a restart: a delayed
+   * answer would be believed.
    */
   readIndex(context: number): 'accepted' | 'no-leader' {
     const { raft } = this
@@ -133,7 +139,10 @@ export class RaftNode {
     return 'accepted'
   }
 
-  /** Asks the leader to hand over to another voter. Given up after an election timeout; `leader` tells the outcome. */
+  /**
+   * Asks the leader to hand over to another voter. Given up after an election timeout; `leader` tells the
+   * outcome.
+   */
   transferLeadership(to: ReplicaId): void {
     const { raft } = this
     if (raft.role === 'leader') transferLeadership(raft, to)
@@ -141,8 +150,8 @@ export class RaftNode {
   }
 
   /**
-   * A follower forgets its leader, so that it grants votes at once; used when the leader is known to be gone. Nothing
-   * happens on other roles, and with lease reads, whose promise it would break.
+   * A follower forgets its leader, so that it grants votes at once; used when the leader is known to be gone.
+   * Nothing happens on other roles, and with lease reads, whose promise it would break.
    */
   forgetLeader(): void {
     if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') this.raft.leader = 0
@@ -164,7 +173,9 @@ export class RaftNode {
     return this.readyQueue.hasReady()
   }
 
-  /** Takes what is to be done. Without asynchronous storage writes `advance` must follow before the next one. */
+  /**
+   * Takes what is to be done. Without asynchronous storage writes `advance` must follow before the next one.
+   */
   ready(): Ready {
     return this.readyQueue.take()
   }

@@ -17,8 +17,9 @@ export interface ReadState {
 }
 
 /**
- * What one replica holds in memory (Raft paper, figure 2), and the transitions that every role shares. The rules by
- * which it changes are functions in the files named after them: election, replication, proposal, and so on.
+ * What one replica holds in memory (Raft paper, figure 2), and the transitions that every role shares. The
+ * rules by which it changes are functions in the files named after them: election, replication, proposal, and
+ * so on.
  */
 export class Raft {
   readonly config: RaftConfig
@@ -31,24 +32,30 @@ export class Raft {
   /** The leader of `term` as far as it is known, or 0. */
   leader: ReplicaId = 0
   conf: ConfState
-  /** One for each replica of `conf`, ascending by id; what it says of match and next counts on a leader only. */
+  /**
+   * One for each replica of `conf`, ascending by id; what it says of match and next counts on a leader only.
+   */
   progress: readonly Progress[] = []
   /** Votes that a candidate got. The first one of each voter counts. */
   readonly votes = new Map<ReplicaId, boolean>()
   /** The replica that leadership is being handed to, or 0. */
   leadTransferee: ReplicaId = 0
   /**
-   * The index of the last membership change in the log, or higher. Only one may be in the log and not yet applied:
-   * a second one could choose voters that have no majority in common with the first (Raft thesis §4.1).
+   * The index of the last membership change in the log, or higher. Only one may be in the log and not yet
+   * applied: a second one could choose voters that have no majority in common with the first (Raft thesis
+   * §4.1).
    */
   pendingConfIndex: Index = 0
-  /** On a leader: the index of its first entry. Not told by terms, which a founding snapshot may share with it. */
+  /**
+   * On a leader: the index of its first entry. Not told by terms, which a founding snapshot may share with
+   * it.
+   */
   firstIndexOfTerm: Index = 0
   /** Payload that this leader appended and that is not yet applied. */
   uncommittedBytes = 0
   /**
-   * This term's leader told another replica to campaign in spite of its lease, so reads by lease are over: the order
-   * may still be on its way after the transfer was given up.
+   * This term's leader told another replica to campaign in spite of its lease, so reads by lease are over:
+   * the order may still be on its way after the transfer was given up.
    */
   isLeaseVoid = false
   reads: ReadQueue
@@ -62,8 +69,8 @@ export class Raft {
   /** Ticks since this replica became leader. */
   leaderTicks = 0
   /**
-   * Before its restart this replica may have answered a leader that counts on its lease, so until an election timeout
-   * has passed it votes as if it had just heard one.
+   * Before its restart this replica may have answered a leader that counts on its lease, so until an election
+   * timeout has passed it votes as if it had just heard one.
    */
   mayOweLease = false
   /** Ticks since the last sign of a leader; on a leader, since the last check of the quorum. */
@@ -84,7 +91,8 @@ export class Raft {
     const { hardState, conf } = config.log.initialState()
     this.term = hardState.term
     this.vote = hardState.vote
-    // What was applied was committed, even when the stored commit index, which may lag behind, does not say so.
+    // What was applied was committed, even when the stored commit index, which may lag behind, does not say
+    // so.
     this.log.commitTo(Math.max(hardState.commit, config.applied))
     if (config.applied > this.log.applied) this.log.appliedTo(config.applied, 0)
     this.mayOweLease = config.readOnly === 'lease' && hardState.term > 0
@@ -108,7 +116,9 @@ export class Raft {
     return this.matchOf
   }
 
-  /** Heard a leader less than an election timeout ago, and does not help to depose it (Raft thesis §4.2.3). */
+  /**
+   * Heard a leader less than an election timeout ago, and does not help to depose it (Raft thesis §4.2.3).
+   */
   isInLease(): boolean {
     const { checkQuorum, electionTicks } = this.config
     return checkQuorum && (this.leader !== 0 || this.mayOweLease) && this.electionElapsed < electionTicks
@@ -130,7 +140,9 @@ export class Raft {
     this.outbox.push(message)
   }
 
-  /** Sends, even to the own replica, once what it promises is durable (Raft paper §5.1: "before responding"). */
+  /**
+   * Sends, even to the own replica, once what it promises is durable (Raft paper §5.1: "before responding").
+   */
   sendAfterAppend(message: Message): void {
     this.outboxAfterAppend.push(message)
   }
@@ -141,7 +153,9 @@ export class Raft {
     this.leader = leader
   }
 
-  /** Forgets what belonged to the role. The vote is kept within a term: clearing it would allow a second one. */
+  /**
+   * Forgets what belonged to the role. The vote is kept within a term: clearing it would allow a second one.
+   */
   reset(term: Term): void {
     if (this.term !== term) {
       this.term = term

@@ -9,9 +9,9 @@ import type { Raft } from './raft.ts'
 
 /** The leader got a read, from its own replica or from one that follows or learns. */
 export function handleReadIndex(raft: Raft, request: Message): void {
-  // Until the term's first commit the leader may not know the newest commit of earlier terms: an index given now could
-  // miss a write that was acknowledged. That holds for a single voter too, whose stored commit index may lag behind.
-  // Whoever asked too much asks again.
+  // Until the term's first commit the leader may not know the newest commit of earlier terms: an index given
+  // now could miss a write that was acknowledged. That holds for a single voter too, whose stored commit
+  // index may lag behind. Whoever asked too much asks again.
   if (raft.earlyReads.length + raft.reads.length >= leaderReadsMax) return
   if (raft.hasCommittedInTerm()) serve(raft, request)
   else raft.earlyReads.push(request)
@@ -42,8 +42,9 @@ function serve(raft: Raft, request: Message): void {
 }
 
 /**
- * Followers that answered a heartbeat elect nobody else for an election timeout after it came, so the leader is safe for
- * less than that after it left. The last quarter is left to clocks that differ, and to ticks that do not coincide.
+ * Followers that answered a heartbeat elect nobody else for an election timeout after it came, so the leader
+ * is safe for less than that after it left. The last quarter is left to clocks that differ, and to ticks that
+ * do not coincide.
  */
 function hasLease(raft: Raft): boolean {
   const { readOnly, electionTicks } = raft.config

@@ -11,10 +11,10 @@ export interface PendingRead {
 }
 
 /**
- * The reads of a leader that wait for a round of heartbeats (Raft thesis §6.4). Every heartbeat carries the number of
- * its round, and an answer confirms the reads that came before that round began. Rounds are counted, and not named
- * after the request's own context: replicas may use the same context twice, and then an answer to one read would
- * release another (etcd#20418).
+ * The reads of a leader that wait for a round of heartbeats (Raft thesis §6.4). Every heartbeat carries the
+ * number of its round, and an answer confirms the reads that came before that round began. Rounds are
+ * counted, and not named after the request's own context: replicas may use the same context twice, and then
+ * an answer to one read would release another (etcd#20418).
  */
 export class ReadQueue {
   private readonly own: ReplicaId

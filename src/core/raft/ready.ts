@@ -12,10 +12,11 @@ export interface SoftState {
 }
 
 /**
- * What the engine has to do now. Without asynchronous storage writes, in this order: store `snapshot`, `entries` and
- * `hardState` atomically (durably where `mustSync`), send `messages`, apply `snapshot` and `committedEntries`, call
- * `advance`. With them, `messages` says it all: deliver each one, MsgStorageAppend to whoever writes and
- * MsgStorageApply to whoever applies, in order, and step or send their responses when that is done.
+ * What the engine has to do now. Without asynchronous storage writes, in this order: store `snapshot`,
+ * `entries` and `hardState` atomically (durably where `mustSync`), send `messages`, apply `snapshot` and
+ * `committedEntries`, call `advance`. With them, `messages` says it all: deliver each one, MsgStorageAppend
+ * to whoever writes and MsgStorageApply to whoever applies, in order, and step or send their responses when
+ * that is done.
  */
 export interface Ready {
   /** Null when neither changed. */
@@ -165,9 +166,9 @@ export class ReadyQueue {
   }
 
   /**
-   * Names the last entry that will be durable then, whether it is in this write or in an earlier one: every later
-   * write repeats the claim under the term of its time, so that one that was made under an older term and ignored
-   * is not missed.
+   * Names the last entry that will be durable then, whether it is in this write or in an earlier one: every
+   * later write repeats the claim under the term of its time, so that one that was made under an older term
+   * and ignored is not missed.
    */
   private appendResponse(ready: Ready): Message | undefined {
     const { raft } = this

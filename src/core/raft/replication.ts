@@ -19,8 +19,8 @@ export function broadcastAppend(raft: Raft): void {
 }
 
 /**
- * Sends one MsgApp, or a snapshot where the entries are compacted. False when nothing was sent: the replica is
- * paused, or there is nothing to say and `evenEmpty` does not ask for it.
+ * Sends one MsgApp, or a snapshot where the entries are compacted. False when nothing was sent: the replica
+ * is paused, or there is nothing to say and `evenEmpty` does not ask for it.
  */
 export function sendAppend(raft: Raft, progress: Progress, evenEmpty: boolean): boolean {
   if (progress.isPaused()) return false
@@ -29,7 +29,8 @@ export function sendAppend(raft: Raft, progress: Progress, evenEmpty: boolean): 
   const prevTerm = log.term(prevIndex)
   if (typeof prevTerm !== 'number') return sendSnapshot(raft, progress)
 
-  // With a full window an empty message still goes out: its rejection is how the loss of the whole window is noticed.
+  // With a full window an empty message still goes out: its rejection is how the loss of the whole window is
+  // noticed.
   const mayCarry = progress.state !== 'replicate' || !progress.inflights.isFull()
   const entries = mayCarry ? log.entriesFrom(progress.next, raft.config.appendBytesMax) : noEntries
   if (entries === 'compacted') return sendSnapshot(raft, progress)
@@ -124,7 +125,8 @@ function settle(raft: Raft, progress: Progress, index: number): void {
 }
 
 function handleRejection(raft: Raft, progress: Progress, message: Message): void {
-  // The follower skipped back over its own terms; the leader skips back over its own, to where both could agree.
+  // The follower skipped back over its own terms; the leader skips back over its own, to where both could
+  // agree.
   const hint =
     message.logTerm > 0
       ? raft.log.findConflictByTerm(message.rejectHint, message.logTerm).index

@@ -24,15 +24,17 @@ function install(raft: Raft, snapshot: Snapshot): boolean {
   const { log } = raft
   // Older than what is committed here: a delayed message, and the state would go back.
   if (snapshot.index <= log.committed) return false
-  // The replica need not be a member of it: a newcomer may get a snapshot from before it joined, and the entry by
-  // which it joined comes behind that. (etcd refuses such a snapshot, and then needs a newer one to be made.)
-  // The log holds the position, so everything up to it is the same and committed, and what lies behind it is kept.
+  // The replica need not be a member of it: a newcomer may get a snapshot from before it joined, and the
+  // entry by which it joined comes behind that. (etcd refuses such a snapshot, and then needs a newer one to
+  // be made.) The log holds the position, so everything up to it is the same and committed, and what lies
+  // behind it is kept.
   if (log.matchTerm(snapshot.index, snapshot.term)) {
     log.commitTo(snapshot.index)
     return false
   }
   log.restore(snapshot)
-  // The configuration of the snapshot replaces the own one whole; what was known of replicas belongs to the old log.
+  // The configuration of the snapshot replaces the own one whole; what was known of replicas belongs to the
+  // old log.
   switchConfiguration(raft, { conf: snapshot.conf, renewed: replicasOf(snapshot.conf) })
   return true
 }

@@ -7,7 +7,10 @@ import { entriesApplied, propose } from './proposal.ts'
 import type { Raft } from './raft.ts'
 import { snapshotApplied } from './snapshot.ts'
 
-/** 'refused': a forwarded proposal could not be taken. 'unknown-peer': an answer from outside the configuration. */
+/**
+ * 'refused': a forwarded proposal could not be taken. 'unknown-peer': an answer from outside the
+ * configuration.
+ */
 export type StepResult = 'ok' | 'refused' | 'unknown-peer'
 
 /** One tick of the logical clock. */
@@ -28,7 +31,8 @@ function tickElection(raft: Raft): void {
 export function stepPeer(raft: Raft, message: Message): StepResult {
   if (isLocalMessage(message.type)) return 'refused'
   if (isResponseMessage(message.type) && raft.progressOf(message.from) === undefined) return 'unknown-peer'
-  // Whoever lags behind in terms must not change anything here; whoever is ahead is followed first (Raft paper §5.1).
+  // Whoever lags behind in terms must not change anything here; whoever is ahead is followed first (Raft
+  // paper §5.1).
   if (message.term !== 0 && message.term < raft.term) {
     answerStale(raft, message)
     return 'ok'
@@ -82,7 +86,8 @@ function enterTerm(raft: Raft, message: Message): boolean {
   switch (message.type) {
     case 'MsgVote':
     case 'MsgPreVote':
-      // The asker may only be cut off, or removed, and the leader be well. Not even an answer is given, which the asker could take for a lost election.
+      // The asker may only be cut off, or removed, and the leader be well. Not even an answer is given, which
+      // the asker could take for a lost election.
       if (!message.force && raft.isInLease()) return false
       // A pre-vote changes nobody's term, neither by its question nor, below, by its consent.
       if (message.type === 'MsgVote') raft.becomeFollower(message.term, 0)
@@ -106,8 +111,9 @@ function answerStale(raft: Raft, message: Message): void {
   switch (message.type) {
     case 'MsgApp':
     case 'MsgHeartbeat':
-      // A replica with a higher term that cannot win elections any more (others do not answer it) would stay apart for
-      // ever, because a live leader never learns of its term. The answer makes that leader step down once.
+      // A replica with a higher term that cannot win elections any more (others do not answer it) would stay
+      // apart for ever, because a live leader never learns of its term. The answer makes that leader step
+      // down once.
       if (!checkQuorum && !preVote) return
       raft.sendAfterAppend({
         ...blankMessage,
@@ -128,8 +134,9 @@ function answerStale(raft: Raft, message: Message): void {
 
 /** What was handed to the append thread is durable: entries up to (index, logTerm), and the snapshot. */
 export function storageAppended(raft: Raft, message: Message): void {
-  // Written in an older term, entries may have been overwritten since, even by equal (index, term) pairs of a log that
-  // was truncated and filled again. The write that belongs to what is here now is acknowledged separately.
+  // Written in an older term, entries may have been overwritten since, even by equal (index, term) pairs of a
+  // log that was truncated and filled again. The write that belongs to what is here now is acknowledged
+  // separately.
   if (message.index !== 0 && message.term === raft.term)
     raft.log.unstable.stableTo(message.index, message.logTerm)
   if (message.snapshot !== null) snapshotApplied(raft, message.snapshot)

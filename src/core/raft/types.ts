@@ -13,15 +13,19 @@ export interface Entry {
   readonly change: ConfChange | null
 }
 
-/** One step of a membership change. 'update' changes nothing in the quorum; it carries the change's context only. */
+/**
+ * One step of a membership change. 'update' changes nothing in the quorum; it carries the change's context
+ * only.
+ */
 export interface ConfChangeStep {
   readonly type: 'add-voter' | 'add-learner' | 'remove' | 'update'
   readonly replica: ReplicaId
 }
 
 /**
- * A membership change (Raft thesis §4.3). 'auto' uses joint consensus only when more than one voter changes, and
- * leaves it by itself; the two joint transitions force it. No steps at all: leave the joint configuration.
+ * A membership change (Raft thesis §4.3). 'auto' uses joint consensus only when more than one voter changes,
+ * and leaves it by itself; the two joint transitions force it. No steps at all: leave the joint
+ * configuration.
  */
 export interface ConfChange {
   readonly transition: 'auto' | 'joint-implicit' | 'joint-explicit'

@@ -4,13 +4,15 @@ import { sliceWithin } from './entry-size.ts'
 import type { Entry, Snapshot } from './types.ts'
 
 /**
- * The tail of the log that is not yet known to be durable, and a snapshot that is being installed. What was handed
- * out to be written is "in progress" and stays here until the write is acknowledged.
+ * The tail of the log that is not yet known to be durable, and a snapshot that is being installed. What was
+ * handed out to be written is "in progress" and stays here until the write is acknowledged.
  */
 export class UnstableLog {
   /** The index of the first entry here, or the one that the next entry will get. */
   offset: Index
-  /** The first index that was not yet handed out. Invariant: offset <= offsetInProgress <= offset + length. */
+  /**
+   * The first index that was not yet handed out. Invariant: offset <= offsetInProgress <= offset + length.
+   */
   offsetInProgress: Index
   snapshot: Snapshot | null = null
   private snapshotInProgress = false
@@ -56,9 +58,9 @@ export class UnstableLog {
   }
 
   /**
-   * Forgets what became durable up to (index, term). The term tells which write was acknowledged: an entry of a newer
-   * leader may have taken the index meanwhile, and that one is not durable yet (the ABA race of asynchronous writes;
-   * see the test "an acknowledged write of an overwritten entry makes nothing durable").
+   * Forgets what became durable up to (index, term). The term tells which write was acknowledged: an entry of
+   * a newer leader may have taken the index meanwhile, and that one is not durable yet (the ABA race of
+   * asynchronous writes; see the test "an acknowledged write of an overwritten entry makes nothing durable").
    */
   stableTo(index: Index, term: Term): void {
     if (index < this.offset || this.term(index) !== term) return
