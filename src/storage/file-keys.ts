@@ -5,6 +5,8 @@ import { replaceFile } from './file-system.ts'
 
 // The key pair as JSON Web Keys (RFC 7517, RFC 8037), readable by the owner of the file alone.
 
+export const keyFileName = 'keys.json'
+
 export async function loadKeys(directory: string): Promise<CryptoKeyPair | undefined> {
   const file = keyFile(directory)
   let text: string
@@ -38,5 +40,5 @@ function importKey(key: JsonWebKey): Promise<CryptoKey> {
 }
 
 function keyFile(directory: string): string {
-  return path.join(directory, 'keys.json')
+  return path.join(directory, keyFileName)
 }

@@ -55,14 +55,16 @@ export class FileLedger {
   /** The lowest segment, from `from` on, in which an entry lives; infinity if there is none. */
   lowestLiving(from: SegmentNumber): SegmentNumber {
     let lowest = Number.POSITIVE_INFINITY
-    for (const [segment] of this.living()) if (segment >= from && segment < lowest) lowest = segment
+    this.eachLiving(segment => {
+      if (segment >= from && segment < lowest) lowest = segment
+    })
     return lowest
   }
 
   /** How many segments the living entries would fill, roughly. */
   fullSegments(): number {
     const counts = new Map<SegmentNumber, number>()
-    for (const [segment] of this.living()) counts.set(segment, (counts.get(segment) ?? 0) + 1)
+    this.eachLiving(segment => counts.set(segment, (counts.get(segment) ?? 0) + 1))
     let full = 0
     for (const [segment, count] of counts) full += Math.min(1, count / (this.written.get(segment) ?? count))
     return full
@@ -70,11 +72,11 @@ export class FileLedger {
 
   livingIn(segment: SegmentNumber): LivingEntries {
     const entries = new Map<GroupId, Set<Index>>()
-    for (const [other, group, index] of this.living()) {
-      if (other !== segment) continue
+    this.eachLiving((other, group, index) => {
+      if (other !== segment) return
       const own = entries.get(group) ?? new Set()
       entries.set(group, own.add(index))
-    }
+    })
     return entries
   }
 
@@ -86,11 +88,11 @@ export class FileLedger {
     this.written.delete(from)
   }
 
-  private *living(): Iterable<readonly [SegmentNumber, GroupId, Index]> {
+  private eachLiving(callback: (segment: SegmentNumber, group: GroupId, index: Index) => void): void {
     for (const [group, { first, items }] of this.state.groups) {
       for (let i = 0; i < items.length; i++) {
         const segment = items[i]?.segment
-        if (segment !== undefined) yield [segment, group, first + i]
+        if (segment !== undefined) callback(segment, group, first + i)
       }
     }
   }

@@ -250,6 +250,8 @@ export class FileLog {
       entries.apply(operation)
       this.ledger.locate(this.ledger.apply(operation), number)
     })
+    // The first record was complete before the file had its name, and nothing else may hold its checkpoint.
+    if (end.sequence === segment.sequence) throw corrupt(file, end.offset, 'its first record is missing')
     if (end.torn && !isLast) throw corrupt(file, end.offset, 'its end is missing')
     this.segments.push(segment)
     this.sequence = end.sequence

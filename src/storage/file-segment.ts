@@ -113,10 +113,16 @@ export function segmentFile(directory: string, number: SegmentNumber): string {
 export async function listSegments(directory: string): Promise<SegmentNumber[]> {
   const files = await fs.promises.readdir(directory)
   return files
-    .flatMap(file => /^log-(\d+)\.wal$/.exec(file)?.[1] ?? [])
+    .flatMap(file => name.exec(file)?.[1] ?? [])
     .map(Number)
     .sort((left, right) => left - right)
 }
+
+export function isLogFile(file: string): boolean {
+  return name.test(file)
+}
+
+const name = /^log-(\d+)\.wal$/
 
 export function corrupt(file: string, offset: number, reason: string, cause?: unknown): QuorateError {
   return new QuorateError('STORAGE_CORRUPT', `${file} is damaged at byte ${offset}: ${reason}`, {

@@ -16,6 +16,10 @@ import { beginRecord, finishRecord, readRecord, recordHeaderBytes, recordSizeAt 
 
 const name = /^snapshot-(\d+)\.snap$/
 
+export function isSnapshotFile(file: string): boolean {
+  return name.test(file)
+}
+
 export class SnapshotFiles {
   private readonly directory: string
   private lastId = 0

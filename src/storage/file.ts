@@ -2,10 +2,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId } from '../core/types.ts'
-import { loadKeys, saveKeys } from './file-keys.ts'
+import { keyFileName, loadKeys, saveKeys } from './file-keys.ts'
 import { lockDirectory } from './file-lock.ts'
 import { FileLog } from './file-log.ts'
-import { SnapshotFiles } from './file-snapshots.ts'
+import { corrupt, isLogFile } from './file-segment.ts'
+import { isSnapshotFile, SnapshotFiles } from './file-snapshots.ts'
 import { makeDirectory, storageError, temporarySuffix } from './file-system.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { SavedSnapshots } from './saved-snapshots.ts'
@@ -50,9 +51,14 @@ class FileStorage implements Storage {
 
   load(): Promise<StoredHost> {
     return this.lifecycle.perform(async () => {
-      for (const file of await fs.promises.readdir(this.directory)) {
+      const files = await fs.promises.readdir(this.directory)
+      for (const file of files) {
         if (file.endsWith(temporarySuffix)) await fs.promises.rm(path.join(this.directory, file))
       }
+      // The log is the first thing that a new host makes. A host that lost it has lost its votes, and must not go on
+      // under its old name as if it had never voted.
+      if (!files.some(isLogFile) && files.some(file => file === keyFileName || isSnapshotFile(file)))
+        throw corrupt(this.directory, 0, 'the log is missing')
       const { host, named } = await this.log.recover()
       await this.files.recover(new Set([...named.values()].map(({ id }) => id)))
       for (const [group, { snapshot, id }] of named) this.saved.name(group, snapshot, id)

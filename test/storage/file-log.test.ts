@@ -101,6 +101,29 @@ test('a missing file of the log is STORAGE_CORRUPT', async t => {
   await use(directory, async (_, host) => assert.equal(host.groups.get('g')?.entries.length, 200))
 })
 
+test('a log that ends in the first record of its last file, or is gone, is STORAGE_CORRUPT', async t => {
+  const directory = await directoryOf(t)
+  const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+    'sign',
+    'verify',
+  ])
+  await use(directory, async storage => {
+    await storage.saveKeys(keys)
+    await writeGroup(storage, { entries: entries(1, 1, 3) })
+  })
+  const refused = async () => {
+    const storage = await openFileStorage(directory)
+    await assert.rejects(storage.load(), { code: 'STORAGE_CORRUPT' })
+    await storage.close()
+  }
+  for (const size of [50, 32, 10, 0]) {
+    fs.truncateSync(lastLogFile(directory), size)
+    await refused()
+  }
+  fs.rmSync(lastLogFile(directory))
+  await refused()
+})
+
 async function writeMany(storage: Storage): Promise<void> {
   for (let index = 1; index <= 200; index++) await writeGroup(storage, { entries: [entry(1, index, 100)] })
 }
