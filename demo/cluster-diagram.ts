@@ -3,8 +3,7 @@ import { svg } from './dom.ts'
 import { hueOf, shortName } from './host-name.ts'
 
 const width = 480
-const height = 290
-const center = { x: width / 2, y: height / 2 - 8 }
+const center = { x: width / 2, y: 0 }
 const hostsMax = 12
 
 interface Point {
@@ -23,11 +22,16 @@ export function drawCluster(hosts: readonly HostView[]): SVGSVGElement {
   const label = `${here} of ${hosts.length} hosts are here; the list below has the details`
   return svg(
     'svg',
-    { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label },
+    { viewBox: viewBoxFor(others.length), role: 'img', 'aria-label': label },
     ...others.map(host => edge(host, places.get(host) ?? center)),
     ...shown.map(host => node(host, places.get(host) ?? center)),
     ...others.map(host => edgeLabel(host, places.get(host) ?? center)),
   )
+}
+
+/** Up to two others stand beside this host; more of them need height. */
+function viewBoxFor(count: number): string {
+  return count <= 2 ? `0 -60 ${width} 120` : `0 -140 ${width} 290`
 }
 
 /** Around an ellipse, turned so that nobody stands straight above or below: there are the names. */

@@ -1,3 +1,4 @@
+import type { Member } from '../src/browser.ts'
 import { drawCluster } from './cluster-diagram.ts'
 import { describeConnection, describeQuorum, type HostView, viewCluster } from './cluster-view.ts'
 import { byId, element, keyedRows } from './dom.ts'
@@ -14,6 +15,8 @@ export class ClusterPanel {
   private readonly diagram = byId('diagram', HTMLElement)
   private readonly quorum = byId('cluster-quorum', HTMLElement)
   private readonly list: (hosts: readonly HostView[]) => void
+  /** The members as a client was told: it has no replica to look them up in. */
+  private asked: readonly Member[] = []
   private drawn = ''
 
   constructor(session: Session) {
@@ -27,15 +30,21 @@ export class ClusterPanel {
 
   render(): void {
     const { host, store } = this.session
-    const status = store.status()
-    const hosts = viewCluster(host.id, host.info(), status)
+    const { role, members, leader } = store.status()
+    const hosts = viewCluster(host.info(), role === 'client' ? this.asked : members, leader)
     this.list(hosts)
-    this.quorum.textContent = describeQuorum(status)
+    this.quorum.textContent = describeQuorum(hosts)
     // A picture that is drawn anew for nothing loses the tooltip that somebody is reading.
     const content = JSON.stringify(hosts)
     if (content === this.drawn) return
     this.drawn = content
     this.diagram.replaceChildren(drawCluster(hosts))
+  }
+
+  /** Asks who the members are, where this tab cannot know it by itself. */
+  async ask(): Promise<void> {
+    const { store } = this.session
+    if (store.status().role === 'client') this.asked = await store.members()
   }
 
   private change(change: Change, hostId: string): Promise<void> {

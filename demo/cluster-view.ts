@@ -1,4 +1,4 @@
-import type { HostInfo, StoreStatus } from '../src/browser.ts'
+import type { HostId, HostInfo, Member } from '../src/browser.ts'
 
 /** How this host reaches another one. */
 export type Connection = HostInfo['peers'][number]
@@ -17,21 +17,26 @@ export interface HostView {
 }
 
 /** Everybody who belongs to the cluster or is here now, ourselves first, then by id. */
-export function viewCluster(self: string, info: HostInfo, status: StoreStatus): readonly HostView[] {
-  const members = new Map(status.members.map(member => [member.hostId, member]))
+export function viewCluster(
+  info: HostInfo,
+  members: readonly Member[],
+  leader?: HostId,
+): readonly HostView[] {
+  const self = info.hostId
+  const memberOf = new Map(members.map(member => [member.hostId, member]))
   const connections = new Map(
     info.peers.filter(peer => peer.path !== 'none').map(peer => [peer.hostId, peer]),
   )
   const present = new Set(info.present)
-  const ids = new Set([...members.keys(), ...connections.keys(), ...present])
+  const ids = new Set([...memberOf.keys(), ...connections.keys(), ...present])
   ids.delete(self)
   return [self, ...[...ids].sort()].map(hostId => {
-    const member = members.get(hostId)
+    const member = memberOf.get(hostId)
     const connection = connections.get(hostId)
     return {
       hostId,
       isSelf: hostId === self,
-      isLeader: hostId === status.leader,
+      isLeader: hostId === leader,
       role: member?.role ?? 'guest',
       wanted: member?.wanted,
       connection,
@@ -40,13 +45,15 @@ export function viewCluster(self: string, info: HostInfo, status: StoreStatus): 
   })
 }
 
-/** A majority in words: how many voters can go away before nothing is decided any more. */
-export function describeQuorum({ members }: StoreStatus): string {
-  const voters = members.filter(({ role }) => role === 'voter').length
-  if (voters === 0) return ''
-  const spare = voters - (Math.floor(voters / 2) + 1)
+/** In words: who is missing, or how many may go before nothing is decided any more. */
+export function describeQuorum(hosts: readonly HostView[]): string {
+  const voters = hosts.filter(({ role }) => role === 'voter')
+  const here = voters.filter(({ isHere }) => isHere)
+  if (voters.length === 0) return ''
+  if (here.length < voters.length) return `${here.length} of ${voters.length} voters here`
+  const spare = Math.ceil(voters.length / 2) - 1
   const loss = spare === 0 ? 'no loss tolerated' : `${spare} may fail`
-  return `${voters} ${voters === 1 ? 'voter' : 'voters'}, ${loss}`
+  return `${voters.length} ${voters.length === 1 ? 'voter' : 'voters'}, ${loss}`
 }
 
 export function describeConnection({ connection, isSelf, isHere }: HostView): string {

@@ -4,7 +4,7 @@ import { Message } from './message.ts'
 import type { Session } from './session.ts'
 
 const key = 'counter'
-const many = 20
+const many = 10
 
 /** A counter that loses no step, whoever else counts: `compareAndSwap` in a loop. */
 export class CounterPanel {
@@ -29,7 +29,7 @@ export class CounterPanel {
       const retries = total - steps
       const swaps = steps === 1 ? 'One swap' : `${steps} swaps`
       this.message.say(
-        retries === 0 ? `${swaps}, at the first try` : `${swaps}, ${retries} tried again`,
+        retries === 0 ? `${swaps}, none lost` : `${swaps}, none lost, ${retries} tried again`,
         'good',
       )
     })

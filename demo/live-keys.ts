@@ -16,6 +16,8 @@ export class LiveKeys {
   private readonly store: Store
   private readonly changed: (change: LiveKey | undefined) => void
   private readonly known = new Map<string, LiveKey>()
+  /** Until the scan is in, deletions are remembered, so that it does not bring back what is gone. */
+  private isScanned = false
   private readonly ended = new AbortController()
 
   /** `changed` hears of every change; of undefined when much may have changed at once. */
@@ -56,6 +58,7 @@ export class LiveKeys {
   }
 
   private async followOnce(signal: AbortSignal): Promise<void> {
+    this.isScanned = false
     const events = this.store.watch({ signal })
     const scanned = this.scan()
     // Its failure is met below; it must not count as unhandled while the loop runs.
@@ -77,12 +80,15 @@ export class LiveKeys {
       if ((this.known.get(key)?.revision ?? 0) >= modRevision) continue
       this.known.set(key, { key, value, revision: modRevision, isDeleted: false })
     }
+    for (const [key, { isDeleted }] of this.known) if (isDeleted) this.known.delete(key)
+    this.isScanned = true
     this.changed(undefined)
   }
 
   private apply(change: LiveKey): void {
     if ((this.known.get(change.key)?.revision ?? 0) >= change.revision) return
-    this.known.set(change.key, change)
+    if (change.isDeleted && this.isScanned) this.known.delete(change.key)
+    else this.known.set(change.key, change)
     this.changed(change)
   }
 }

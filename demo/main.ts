@@ -21,6 +21,7 @@ declare global {
 type PageState = 'starting' | 'ready' | 'failed'
 
 const refreshMs = 1000
+const membersMs = 3000
 const pulseMs = 1000
 const insecure =
   'Browsers give cryptography and locks only to pages from https:// or localhost. Open this page by one of the two.'
@@ -37,6 +38,8 @@ async function start(): Promise<void> {
   const host = await openHost({ cluster, secret, seeds })
   // Without this the others would take a closed tab for a slow one, for seconds.
   addEventListener('pagehide', () => void host.close())
+  // A page that comes back out of the browser's cache comes back with a closed host.
+  addEventListener('pageshow', event => event.persisted && location.reload())
   const store = await openStore(host)
   document.documentElement.style.setProperty('--hue', hueOf(host.id))
   document.title = `${shortName(host.id)} · ${cluster} · Quorate`
@@ -66,7 +69,10 @@ function showPanels(host: Host, store: Store): void {
     keysPanel.render()
     counter.render()
   })
-  const keys = new LiveKeys(store, renderKeys)
+  const keys = new LiveKeys(store, change => {
+    if (change === undefined) notices.set('watch', undefined)
+    renderKeys()
+  })
   const session = { host, store, keys, latency }
   const keysPanel = new KeysPanel(session)
   const counter = new CounterPanel(session)
@@ -83,6 +89,10 @@ function showPanels(host: Host, store: Store): void {
   for (const event of ['leader', 'members', 'applied'] as const) store.on(event, renderState)
   for (const event of ['connected', 'disconnected', 'error'] as const) host.on(event, renderState)
   setInterval(renderState, refreshMs)
+  // A failure shows in the notice about the quorum, or in the next answer.
+  const ask = () => void cluster.ask().then(renderState, () => undefined)
+  setInterval(ask, membersMs)
+  ask()
   renderState()
   stats.renderLatency()
   void keys.follow(error => {
@@ -96,7 +106,7 @@ function showHealth(host: Host, store: Store): void {
   if (error !== undefined) {
     notices.set('health', { tone: 'danger', title: 'This host stopped.', text: describeError(error) })
     say('failed', 'Stopped')
-  } else if (leader === undefined) {
+  } else if (leader === undefined && role !== 'client') {
     const text =
       'Writes and current reads are refused until a majority of the voters is back. Nothing is lost.'
     notices.set('health', { tone: 'warning', title: 'No leader.', text })

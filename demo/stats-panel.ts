@@ -19,11 +19,15 @@ export class StatsPanel {
 
   render(): void {
     const { role, leader, term, commit, applied } = this.session.store.status()
+    const isClient = role === 'client'
     set('stat-role', role)
-    byId('stat-leader', HTMLElement).replaceChildren(leader === undefined ? 'none known' : hostLabel(leader))
-    set('stat-term', `term ${term}`)
-    set('stat-commit', commit.toLocaleString('en'))
-    set('stat-applied', applied === commit ? 'all applied' : `applied ${applied.toLocaleString('en')}`)
+    // A client works through whoever answers, and has neither log nor term.
+    const nobody = isClient ? 'not asked' : 'none known'
+    byId('stat-leader', HTMLElement).replaceChildren(leader === undefined ? nobody : hostLabel(leader))
+    set('stat-term', isClient ? 'known to the members' : `term ${term}`)
+    set('stat-commit', (isClient ? applied : commit).toLocaleString('en'))
+    const behind = applied === commit ? 'all applied' : `applied ${applied.toLocaleString('en')}`
+    set('stat-applied', isClient ? 'as last heard' : behind)
   }
 
   renderLatency(): void {
