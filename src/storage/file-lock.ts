@@ -4,11 +4,11 @@ import { QuorateError } from '../core/error.ts'
 
 // One process at a time, without a lock that the kernel would release for us: Node has none.
 //
-// Whoever owns the directory has written the highest numbered file `lock-N`. An owner that is alive is respected; one
-// that is gone is succeeded by creating `lock-(N+1)`, complete with its content, by link(2), which succeeds for exactly
-// one of many. A released lock is emptied, not removed, so that numbers never start again while somebody still believes
-// in an old one. Replacing or removing one well-known lock file is the obvious way, and has a window in which the
-// second of two successors removes the first one's new lock.
+// Whoever owns the directory has written the highest numbered file `lock-N`. An owner that is alive is
+// respected; one that is gone is succeeded by creating `lock-(N+1)`, complete with its content, by link(2),
+// which succeeds for exactly one of many. A released lock is emptied, not removed, so that numbers never
+// start again while somebody still believes in an old one. Replacing or removing one well-known lock file is
+// the obvious way, and has a window in which the second of two successors removes the first one's new lock.
 
 const name = /^lock-(\d+)$/
 
@@ -80,7 +80,8 @@ async function readOwner(file: string): Promise<Owner | undefined> {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
   }
-  // A lock is complete before it has its name, so this one was left by a crash of the machine: its owner is gone.
+  // A lock is complete before it has its name, so this one was left by a crash of the machine: its owner is
+  // gone.
   return undefined
 }
 
@@ -94,13 +95,15 @@ async function isAlive({ pid, started }: Owner): Promise<boolean> {
   return started === null || started === (await processStart(pid))
 }
 
-/** Names the start of a process, unique for its number: the boot of the machine and the clock tick (proc(5)). */
+/**
+ * Names the start of a process, unique for its number: the boot of the machine and the clock tick (proc(5)).
+ */
 async function processStart(pid: number): Promise<string | null> {
   try {
     const boot = await fs.promises.readFile('/proc/sys/kernel/random/boot_id', 'utf8')
     const status = await fs.promises.readFile(`/proc/${pid}/stat`, 'utf8')
-    // The second field is the program's name in parentheses, and may hold anything. The third is the state, the
-    // 22nd the start. A zombie owns nothing any more.
+    // The second field is the program's name in parentheses, and may hold anything. The third is the state,
+    // the 22nd the start. A zombie owns nothing any more.
     const fields = status.slice(status.lastIndexOf(')') + 2).split(' ')
     return fields[0] === 'Z' ? null : `${boot.trim()}/${fields[19]}`
   } catch {

@@ -50,10 +50,10 @@ interface Appended {
  * The write-ahead log: operations in files of bounded size ("segments"), each operation durable when `append`
  * resolves.
  *
- * Operations that arrive while a record is being written share the next record. A segment begins with a checkpoint of
- * everything but the entries, so an older one is needed only as long as entries live in it. Where a few entries that
- * nobody compacts hold back many segments, they are carried into the newest one; so the log is at most about twice as
- * large as what lives in it, and some segments.
+ * Operations that arrive while a record is being written share the next record. A segment begins with a
+ * checkpoint of everything but the entries, so an older one is needed only as long as entries live in it.
+ * Where a few entries that nobody compacts hold back many segments, they are carried into the newest one; so
+ * the log is at most about twice as large as what lives in it, and some segments.
  */
 export class FileLog {
   private readonly directory: string
@@ -158,7 +158,10 @@ export class FileLog {
     return segment
   }
 
-  /** The oldest segment and what lives in it, when the log is so much larger than what lives that it has to go. */
+  /**
+   * The oldest segment and what lives in it, when the log is so much larger than what lives that it has to
+   * go.
+   */
   private leaving(): Leaving | undefined {
     const [segment] = this.segments
     if (segment === undefined) return undefined
@@ -167,8 +170,8 @@ export class FileLog {
   }
 
   /**
-   * The oldest segments up to the first in which an entry lives that is not leaving, so that numbers have no gap. The
-   * last segment is needed for its checkpoint, but when the next one is about to be there.
+   * The oldest segments up to the first in which an entry lives that is not leaving, so that numbers have no
+   * gap. The last segment is needed for its checkpoint, but when the next one is about to be there.
    */
   private dead(leaving?: Segment, rotating = false): Segment[] {
     const oldest = this.segments[0]?.number ?? 0
@@ -259,7 +262,9 @@ export class FileLog {
     if (isLast) await this.reopen(file, end.torn ? undefined : bytes.length)
   }
 
-  /** Makes the last segment ready to be written to. Its size is undefined when a torn record has to be cut. */
+  /**
+   * Makes the last segment ready to be written to. Its size is undefined when a torn record has to be cut.
+   */
   private async reopen(file: string, size: number | undefined): Promise<void> {
     if (size === undefined) await fs.promises.truncate(file, this.offset)
     this.descriptor = await openDurable(file, 'write')

@@ -11,8 +11,8 @@ import { syncDirectory, temporarySuffix } from './file-system.ts'
 import { callersOwn } from './lifecycle.ts'
 import { beginRecord, finishRecord, readRecord, recordHeaderBytes, recordSizeAt } from './record.ts'
 
-// The data of snapshots, a file each: a preamble and records as in the log, of which the first says what it is a
-// snapshot of, then one per chunk, then one that is empty, so that a file whose end is missing is told.
+// The data of snapshots, a file each: a preamble and records as in the log, of which the first says what it
+// is a snapshot of, then one per chunk, then one that is empty, so that a file whose end is missing is told.
 
 const name = /^snapshot-(\d+)\.snap$/
 
@@ -40,7 +40,9 @@ export class SnapshotFiles {
     await this.remove([...ids].filter(id => !named.has(id)))
   }
 
-  /** Stores a snapshot durably under a new id. An error of `chunks` is passed on, and leaves nothing behind. */
+  /**
+   * Stores a snapshot durably under a new id. An error of `chunks` is passed on, and leaves nothing behind.
+   */
   async save(group: GroupId, snapshot: Snapshot, chunks: AsyncIterable<Uint8Array>): Promise<number> {
     this.lastId += 1
     const id = this.lastId
@@ -57,7 +59,10 @@ export class SnapshotFiles {
     }
   }
 
-  /** The chunks of a snapshot, each one verified. Throws STORAGE_CORRUPT where one is damaged or the end is missing. */
+  /**
+   * The chunks of a snapshot, each one verified. Throws STORAGE_CORRUPT where one is damaged or the end is
+   * missing.
+   */
   async *read(id: number, group: GroupId, snapshot: Snapshot): AsyncGenerator<Uint8Array> {
     const file = this.file(id)
     const handle = await fs.promises.open(file, 'r')

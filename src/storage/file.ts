@@ -18,8 +18,9 @@ export interface FileStorageOptions {
 }
 
 /**
- * Opens the storage of a host in a directory, which is created where it is missing, and owns it until `close`.
- * Rejects with STORAGE_LOCKED while a living process has it, with STORAGE_FAILED where it cannot be written to.
+ * Opens the storage of a host in a directory, which is created where it is missing, and owns it until
+ * `close`. Rejects with STORAGE_LOCKED while a living process has it, with STORAGE_FAILED where it cannot be
+ * written to.
  */
 export async function openFileStorage(directory: string, options: FileStorageOptions = {}): Promise<Storage> {
   const absolute = path.resolve(directory)
@@ -55,8 +56,8 @@ class FileStorage implements Storage {
       for (const file of files) {
         if (file.endsWith(temporarySuffix)) await fs.promises.rm(path.join(this.directory, file))
       }
-      // The log is the first thing that a new host makes. A host that lost it has lost its votes, and must not go on
-      // under its old name as if it had never voted.
+      // The log is the first thing that a new host makes. A host that lost it has lost its votes, and must
+      // not go on under its old name as if it had never voted.
       if (!files.some(isLogFile) && files.some(file => file === keyFileName || isSnapshotFile(file)))
         throw corrupt(this.directory, 0, 'the log is missing')
       const { host, named } = await this.log.recover()

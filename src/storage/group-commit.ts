@@ -1,6 +1,6 @@
 /**
- * One writer for many callers: what is added while a commit is under way goes into the next one, together, in order.
- * The first failure is final: it is what every later call rejects with.
+ * One writer for many callers: what is added while a commit is under way goes into the next one, together, in
+ * order. The first failure is final: it is what every later call rejects with.
  */
 export class GroupCommit<Item> {
   private readonly commit: (items: readonly Item[]) => Promise<void>

@@ -1,8 +1,8 @@
 import { QuorateError } from '../core/error.ts'
 
 /**
- * Takes the Web Lock of that name, which ends with the tab at the latest. Rejects with STORAGE_LOCKED while another tab
- * has it, with INSECURE_CONTEXT where there are no Web Locks. Returns the release.
+ * Takes the Web Lock of that name, which ends with the tab at the latest. Rejects with STORAGE_LOCKED while
+ * another tab has it, with INSECURE_CONTEXT where there are no Web Locks. Returns the release.
  */
 export function takeLock(locks: LockManager | undefined, name: string): Promise<() => void> {
   if (locks === undefined) {

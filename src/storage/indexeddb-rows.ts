@@ -82,7 +82,9 @@ export async function loadRows(store: IndexedDbStore): Promise<Operation[]> {
   return operations
 }
 
-/** A byte string with its checksum ahead, in an ArrayBuffer of its own: what is stored is the whole buffer. */
+/**
+ * A byte string with its checksum ahead, in an ArrayBuffer of its own: what is stored is the whole buffer.
+ */
 export function seal(write: (writer: ByteWriter) => void): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(512)
   writer.skip(4)

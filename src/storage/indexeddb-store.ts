@@ -14,8 +14,9 @@ export type RowChange =
 /**
  * The rows of one database, for one owner at a time.
  *
- * idb-keyval opens its transactions with the durability that the browser prefers, which is "relaxed" since Chrome 121:
- * done means handed to the system, and a vote could be lost. Hence an own `UseStore` that asks for "strict".
+ * idb-keyval opens its transactions with the durability that the browser prefers, which is "relaxed" since
+ * Chrome 121: done means handed to the system, and a vote could be lost. Hence an own `UseStore` that asks
+ * for "strict".
  */
 export class IndexedDbStore {
   private readonly useStore: UseStore
@@ -57,8 +58,8 @@ export class IndexedDbStore {
     let fenced = false
     try {
       await this.useStore('readwrite', store => {
-        // The tab may have been frozen since it last looked, and another one may own the storage. The check is part of
-        // the transaction: where the epoch is another one, nothing of it takes effect.
+        // The tab may have been frozen since it last looked, and another one may own the storage. The check
+        // is part of the transaction: where the epoch is another one, nothing of it takes effect.
         const epoch = store.get(epochKey)
         epoch.onsuccess = () => {
           fenced = epoch.result !== this.epoch

@@ -25,8 +25,9 @@ export interface IndexedDbStorageOptions {
 }
 
 /**
- * Opens the storage of a host in the IndexedDB database of that name, and owns it until `close` or the end of the tab.
- * Rejects with STORAGE_LOCKED while another tab has it, with INSECURE_CONTEXT where there are no Web Locks.
+ * Opens the storage of a host in the IndexedDB database of that name, and owns it until `close` or the end of
+ * the tab. Rejects with STORAGE_LOCKED while another tab has it, with INSECURE_CONTEXT where there are no Web
+ * Locks.
  */
 export async function openIndexedDbStorage(
   name: string,
@@ -41,7 +42,9 @@ export async function openIndexedDbStorage(
   }
 }
 
-/** Chunks of a snapshot go into one transaction up to so many bytes: enough to be fast, few enough to be held. */
+/**
+ * Chunks of a snapshot go into one transaction up to so many bytes: enough to be fast, few enough to be held.
+ */
 const transactionBytes = 1024 * 1024
 /** Chunks that are read at once. */
 const readChunks = 16

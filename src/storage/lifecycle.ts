@@ -5,7 +5,10 @@ class CallerError extends Error {
   override readonly name = 'CallerError'
 }
 
-/** The chunks, with what they throw marked as the caller's, so that it is not taken for a fault of the storage. */
+/**
+ * The chunks, with what they throw marked as the caller's, so that it is not taken for a fault of the
+ * storage.
+ */
 export async function* callersOwn(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* chunks
@@ -21,7 +24,10 @@ export class Lifecycle {
   private failure: QuorateError | undefined
   private closing: Promise<void> | undefined
 
-  /** `typed` makes a QuorateError of a fault of the world, and leaves other errors, which are mistakes, as they are. */
+  /**
+   * `typed` makes a QuorateError of a fault of the world, and leaves other errors, which are mistakes, as
+   * they are.
+   */
   constructor(typed: (error: unknown) => unknown) {
     this.typed = typed
   }
@@ -37,7 +43,10 @@ export class Lifecycle {
     return result
   }
 
-  /** What the caller is told of an error. A failure of the storage is remembered, and all that follows fails with it. */
+  /**
+   * What the caller is told of an error. A failure of the storage is remembered, and all that follows fails
+   * with it.
+   */
   fail(error: unknown): unknown {
     if (error instanceof CallerError) return error.cause
     const typed = this.typed(error)

@@ -26,8 +26,8 @@ export interface StoredChunk {
 const sectorBytes = 512
 
 /**
- * A disk that outlives the storage that is opened on it, and can do to it what disks do: lose, tear, flip, fail, fill
- * up. For tests and the simulator; nothing here depends on real time or real randomness.
+ * A disk that outlives the storage that is opened on it, and can do to it what disks do: lose, tear, flip,
+ * fail, fill up. For tests and the simulator; nothing here depends on real time or real randomness.
  */
 export class MemoryDisk {
   readonly delay: (operation: DiskOperation, bytes: number) => Promise<void>
@@ -69,7 +69,10 @@ export class MemoryDisk {
     this.used += bytes.length
   }
 
-  /** Ends the process that has the disk: none of its promises settles any more, and what was under way may be torn. */
+  /**
+   * Ends the process that has the disk: none of its promises settles any more, and what was under way may be
+   * torn.
+   */
   crash(): void {
     if (this.owner !== undefined) this.owner.crashed = true
     this.owner = undefined

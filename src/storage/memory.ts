@@ -15,7 +15,10 @@ import { type Operation, StoredState, toStoredHost } from './stored-state.ts'
 
 export { MemoryDisk }
 
-/** Opens the storage of a host on a disk in memory. Rejects with STORAGE_LOCKED while another one is open on it. */
+/**
+ * Opens the storage of a host on a disk in memory. Rejects with STORAGE_LOCKED while another one is open on
+ * it.
+ */
 export async function openMemoryStorage(disk = new MemoryDisk()): Promise<Storage> {
   if (disk.owner !== undefined) throw new QuorateError('STORAGE_LOCKED', 'the disk is in use')
   return new MemoryStorage(disk)

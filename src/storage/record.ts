@@ -5,19 +5,20 @@ import type { ByteWriter } from '../wire/byte-writer.ts'
 
 // How a log of records survives a crash, and how a crash is told from damage.
 //
-// A record is: header, payload, padding to a multiple of eight bytes, end mark. Records lie one behind the other in a
-// file that is filled with zeros ahead of them. One record is written at a time, and the next one only after it is
-// durable. So at a crash only the last record can be unfinished, and what a disk leaves out of a write it leaves out
-// in whole sectors, which then still hold the zeros from before; a killed process leaves out the end of the write.
-// Hence an invalid record was torn, and is cut, only if
+// A record is: header, payload, padding to a multiple of eight bytes, end mark. Records lie one behind the
+// other in a file that is filled with zeros ahead of them. One record is written at a time, and the next one
+// only after it is durable. So at a crash only the last record can be unfinished, and what a disk leaves out
+// of a write it leaves out in whole sectors, which then still hold the zeros from before; a killed process
+// leaves out the end of the write. Hence an invalid record was torn, and is cut, only if
 //   - no valid record with a later number follows it anywhere, and
-//   - the file ends inside it, or a sector of it is all zeros that was written otherwise, or its end mark is zero.
-// Every other invalid record was whole once, may have been acknowledged, and is reported as damage. That includes one
-// flipped bit in the very last record: all its sectors are there. What cannot be told apart: damage that zeroes a
-// whole sector, or cuts the file, in the last record.
+//   - the file ends inside it, or it has more sectors of nothing but zeros than it was written with, or its
+//     last byte is zero.
+// Every other invalid record was whole once, may have been acknowledged, and is reported as damage. That
+// includes one flipped bit in the very last record: all its sectors are there. What cannot be told apart:
+// damage that zeroes a whole sector, or cuts the file, in the last record.
 //
-// The checksums are seeded with a number that is drawn per file, so neither an older file's block nor a value in which
-// somebody stores a copy of a log is ever taken for a record of this file.
+// The checksums are seeded with a number that is drawn per file, so neither an older file's block nor a value
+// in which somebody stores a copy of a log is ever taken for a record of this file.
 
 /** Where a record stands, and which one it must be. */
 export interface RecordPlace {
@@ -134,7 +135,9 @@ function readHeader(file: Uint8Array, offset: number, salt: number): Header | un
   return header
 }
 
-/** The place of a later valid record is searched everywhere, since the length of the invalid one may be wrong. */
+/**
+ * The place of a later valid record is searched everywhere, since the length of the invalid one may be wrong.
+ */
 function laterRecord(file: Uint8Array, { offset, sequence, salt }: RecordPlace): boolean {
   for (let next = offset + 8; next + recordHeaderBytes <= file.length; next += 8) {
     const header = readHeader(file, next, salt)

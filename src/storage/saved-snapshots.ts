@@ -9,8 +9,9 @@ interface Saved {
 }
 
 /**
- * Which saved snapshots there are, by the numbers under which an adapter stores them: of each group at most one that a
- * write has named, and some that none has named yet. Methods that make some obsolete return the numbers of those.
+ * Which saved snapshots there are, by the numbers under which an adapter stores them: of each group at most
+ * one that a write has named, and some that none has named yet. Methods that make some obsolete return the
+ * numbers of those.
  */
 export class SavedSnapshots {
   private readonly named = new Map<GroupId, Saved>()
@@ -32,7 +33,9 @@ export class SavedSnapshots {
     return saved.id
   }
 
-  /** The group stands on this one from now on. Older ones that nobody has named will not be named any more. */
+  /**
+   * The group stands on this one from now on. Older ones that nobody has named will not be named any more.
+   */
   name(group: GroupId, snapshot: Snapshot, id: number): number[] {
     const before = this.named.get(group)
     const unnamed = this.unnamed.get(group) ?? []

@@ -3,7 +3,10 @@ import type { Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, Index, Term } from '../core/types.ts'
 import type { GroupWrite, StoredGroup, StoredHost, WriteBatch } from './storage.ts'
 
-/** A snapshot as a write names it, with what only the writer knew and a replay must not have to find out again. */
+/**
+ * A snapshot as a write names it, with what only the writer knew and a replay must not have to find out
+ * again.
+ */
 export interface NamedSnapshot {
   readonly snapshot: Snapshot
   /** Which of the saved snapshots it is: the same index and term may have been saved more than once. */
@@ -33,7 +36,10 @@ export interface GroupOutline {
 export type Operation =
   | WriteOperation
   | { readonly type: 'remove-group'; readonly group: GroupId }
-  /** Everything but the entries, as it is now: operations before this one are not needed any more, but for entries. */
+  /**
+   * Everything but the entries, as it is now: operations before this one are not needed any more, but for
+   * entries.
+   */
   | {
       readonly type: 'checkpoint'
       readonly groups: ReadonlyMap<GroupId, GroupOutline>
@@ -64,8 +70,9 @@ interface GroupState<Item> {
 const noHardState: HardState = { term: 0, vote: 0, commit: 0 }
 
 /**
- * The stored state as a function of the operations on it: the one meaning of the contract, shared by the adapters that
- * keep a log of operations. An item stands for an entry: the entry itself, or the place where it is stored.
+ * The stored state as a function of the operations on it: the one meaning of the contract, shared by the
+ * adapters that keep a log of operations. An item stands for an entry: the entry itself, or the place where
+ * it is stored.
  */
 export class StoredState<Item extends { readonly term: Term }> {
   readonly groups = new Map<GroupId, GroupState<Item>>()
@@ -175,7 +182,10 @@ export class StoredState<Item extends { readonly term: Term }> {
   }
 }
 
-/** What `Storage.load` returns. Undefined where the operations that were seen do not hold all entries of the log. */
+/**
+ * What `Storage.load` returns. Undefined where the operations that were seen do not hold all entries of the
+ * log.
+ */
 export function toStoredHost(state: StoredState<Entry>): StoredHost | undefined {
   const groups = new Map<GroupId, StoredGroup>()
   for (const [group, { hardState, bootstrap, snapshot, items }] of state.groups) {
@@ -193,10 +203,14 @@ function outlineOf({ items, ...state }: GroupState<unknown>): GroupOutline {
   return { ...state, count: items.length }
 }
 
-/** Cuts the log at an offset into its items, which is where `index` lies; outside of them, the log starts anew there. */
+/**
+ * Cuts the log at an offset into its items, which is where `index` lies; outside of them, the log starts anew
+ * there.
+ */
 function dropFrom(state: GroupState<unknown>, offset: number, index: Index): void {
   if (state.items.length > 0 && offset > 0) {
-    // A gap is possible only while operations are replayed whose predecessors are gone; `carry` or nothing fills it.
+    // A gap is possible only while operations are replayed whose predecessors are gone; `carry` or nothing
+    // fills it.
     while (state.items.length < offset) state.items.push(undefined)
     state.items.length = offset
     return

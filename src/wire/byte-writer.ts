@@ -1,6 +1,7 @@
 /**
- * A growing byte string that is written from front to back and used again and again. Integers are little-endian;
- * `number` takes as many bytes as the value needs, so it holds every safe integer and costs one byte for a small one.
+ * A growing byte string that is written from front to back and used again and again. Integers are
+ * little-endian; `number` takes as many bytes as the value needs, so it holds every safe integer and costs
+ * one byte for a small one.
  */
 export class ByteWriter {
   private buffer: Uint8Array<ArrayBuffer>

@@ -3,14 +3,14 @@ import { equalBytes } from '../base/bytes.ts'
 import { QuorateError } from '../core/error.ts'
 import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.ts'
 
-// MessagePack, cut down to what means the same everywhere: null, booleans, numbers, well-formed strings, byte strings,
-// arrays, and objects with string keys. Whatever passes `encode` comes out of `decode` equal; everything else is
-// refused on both sides: extensions, 64-bit integers (they would become BigInt or lose bits), Map, Set, Date, class
-// instances, -0, undefined, lone surrogates and the key `__proto__`.
+// MessagePack, cut down to what means the same everywhere: null, booleans, numbers, well-formed strings, byte
+// strings, arrays, and objects with string keys. Whatever passes `encode` comes out of `decode` equal;
+// everything else is refused on both sides: extensions, 64-bit integers (they would become BigInt or lose
+// bits), Map, Set, Date, class instances, -0, undefined, lone surrogates and the key `__proto__`.
 //
-// msgpackr understands more than that (records, references, typed arrays, errors, regular expressions), and it does so
-// whatever its options say. So bytes are walked once before it sees them: cheaper than to judge what it made of them,
-// and nothing hostile is ever built.
+// msgpackr understands more than that (records, references, typed arrays, errors, regular expressions), and
+// it does so whatever its options say. So bytes are walked once before it sees them: cheaper than to judge
+// what it made of them, and nothing hostile is ever built.
 
 /** Bytes that are no message: cut short, too deep, too large, or of a kind that `encode` never writes. */
 export class MalformedError extends Error {
@@ -18,8 +18,8 @@ export class MalformedError extends Error {
 }
 
 /**
- * The bytes of a value, in an ArrayBuffer of their own. Throws TypeError on a value that would not come back equal,
- * TOO_LARGE above `frameBytesMax` bytes or `messageItemsMax` items.
+ * The bytes of a value, in an ArrayBuffer of their own. Throws TypeError on a value that would not come back
+ * equal, TOO_LARGE above `frameBytesMax` bytes or `messageItemsMax` items.
  */
 export function encode(value: unknown): Uint8Array<ArrayBuffer> {
   // The packer starts at the same place of its buffer next time: this copy is all that remains.
@@ -27,9 +27,9 @@ export function encode(value: unknown): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Like `encode`, without the copy: the result is a piece of a buffer in which other results lie, too. It stays
- * unchanged, but whoever keeps it keeps the whole buffer, and it must not be transferred. For what is copied into a
- * frame at once.
+ * Like `encode`, without the copy: the result is a piece of a buffer in which other results lie, too. It
+ * stays unchanged, but whoever keeps it keeps the whole buffer, and it must not be transferred. For what is
+ * copied into a frame at once.
  */
 export function encodeShared(value: unknown): Uint8Array {
   return pack(value)
@@ -41,7 +41,8 @@ export function encodeShared(value: unknown): Uint8Array {
  */
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.length > frameBytesMax) throw new MalformedError('too long')
-  // A plain view: msgpackr hands out pieces of the class it is given (Buffer, in Node) and leaves a mark on it.
+  // A plain view: msgpackr hands out pieces of the class it is given (Buffer, in Node) and leaves a mark on
+  // it.
   const source = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const scan: Scan = { bytes: source, position: 0, items: 0 }
   scanValue(scan, messageDepthMax)
@@ -158,7 +159,10 @@ function scanValue(scan: Scan, depth: number): void {
   else scanLong(scan, token, depth)
 }
 
-/** The values whose token does not hold their length. Sizes of a length or an integer follow each other in the tokens. */
+/**
+ * The values whose token does not hold their length. Sizes of a length or an integer follow each other in the
+ * tokens.
+ */
 function scanLong(scan: Scan, token: number, depth: number): void {
   switch (token) {
     case 0xc0: // null

@@ -5,8 +5,8 @@ import { ByteWriter } from './byte-writer.ts'
 import { MalformedError } from './codec.ts'
 import { asBytes } from './guards.ts'
 
-// The stored form of Raft's persistent state. By hand rather than by MessagePack: it is written once per entry on the
-// way to an acknowledgement, and read back once per start.
+// The stored form of Raft's persistent state. By hand rather than by MessagePack: it is written once per
+// entry on the way to an acknowledgement, and read back once per start.
 
 /** The bytes of one entry, in an ArrayBuffer of their own. */
 export function encodeEntry(entry: Entry): Uint8Array<ArrayBuffer> {

@@ -41,7 +41,10 @@ interface Printed {
   readonly snapshot: number
 }
 
-/** Lets the writer run until it has printed so many lines or the time is over, kills it, and returns what it printed. */
+/**
+ * Lets the writer run until it has printed so many lines or the time is over, kills it, and returns what it
+ * printed.
+ */
 async function runAndKill(directory: string, lines: number, ms: number): Promise<Printed> {
   const child = spawn(process.execPath, [program, directory, `${segmentBytes}`], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -71,11 +74,12 @@ async function runAndKill(directory: string, lines: number, ms: number): Promise
   }
 }
 
-test(`a process that is killed ${rounds} times in the middle of its writes loses nothing it acknowledged`, async () => {
+test(`a process that is killed ${rounds} times while it writes loses nothing it acknowledged`, async () => {
   const directory = path.join(folder, 'data')
   let [written, named] = [0, 0]
   for (let round = 0; round < rounds; round++) {
-    // Some die of old age, so early that they have not even read the log. The writer checks what it finds by itself.
+    // Some die of old age, so early that they have not even read the log. The writer checks what it finds by
+    // itself.
     const ms = round % 6 === 5 ? 30 + Math.random() * 50 : 30_000
     const printed = await runAndKill(directory, 1 + Math.floor(Math.random() * 80), ms)
     const found = printed.loaded ?? written

@@ -1,5 +1,6 @@
-// A process that is killed, again and again, by file-crash.test.ts. It goes on behind what the directory holds, and
-// writes until it dies. Each line it prints is a promise: what it names, and all before, is durable.
+// A process that is killed, again and again, by file-crash.test.ts. It goes on behind what the directory
+// holds, and writes until it dies. Each line it prints is a promise: what it names, and all before, is
+// durable.
 
 import fs from 'node:fs'
 import { openFileStorage } from '../../src/storage/file.ts'

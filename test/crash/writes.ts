@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import type { Entry, Snapshot } from '../../src/core/raft/types.ts'
 import type { Storage, StoredHost, WriteBatch } from '../../src/storage/storage.ts'
 
-// What the process that is killed writes, and what must be there afterwards, both as a function of the write's number.
-// Write N appends one entry to group `a` and two to group `b`, and says N in three other places.
+// What the process that is killed writes, and what must be there afterwards, both as a function of the
+// write's number. Write N appends one entry to group `a` and two to group `b`, and says N in three other
+// places.
 
 export const snapshotEvery = 20
 const trailing = 5
@@ -19,14 +20,19 @@ export function batch(number: number): WriteBatch {
   }
 }
 
-/** Group `a` is compacted behind each snapshot, group `b` never is, so both keep the log from being deleted. */
+/**
+ * Group `a` is compacted behind each snapshot, group `b` never is, so both keep the log from being deleted.
+ */
 export async function keepSnapshot(storage: Storage, number: number): Promise<void> {
   const snapshot = snapshotOf(number)
   await storage.saveSnapshot('a', snapshot, chunksOf(number))
   await storage.write({ groups: new Map([['a', { snapshot, compactTo: number - trailing }]]) })
 }
 
-/** The number of the last write that is there. Asserts that it and all before it are there whole, and nothing else. */
+/**
+ * The number of the last write that is there. Asserts that it and all before it are there whole, and nothing
+ * else.
+ */
 export async function verify(storage: Storage, host: StoredHost): Promise<number> {
   const number = Number(new TextDecoder().decode(host.values.get('number') ?? text('0')))
   if (number === 0) {

@@ -60,7 +60,7 @@ test('a log that is cut at any byte of its last record loses that record alone, 
   }
 })
 
-test('a flipped bit is STORAGE_CORRUPT with file and offset, in the middle and in the last record', async t => {
+test('a flipped bit is STORAGE_CORRUPT with file and offset, in the last record, too', async t => {
   const directory = await directoryOf(t)
   await use(directory, storage => writeGroup(storage, { entries: entries(1, 1, 20) }))
   const file = lastLogFile(directory)

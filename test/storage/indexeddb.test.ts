@@ -57,7 +57,7 @@ test('indexeddb: an owner that was frozen while another one took over changes no
   await again.close()
 })
 
-test('indexeddb: a deleted database is a failure of the storage, and the deletion is not blocked', async () => {
+test('indexeddb: a deleted database is a failure, and its deletion is not blocked', async () => {
   const factory = new IDBFactory()
   const storage = await openIndexedDbStorage('test', { factory, locks: new FakeLocks() })
   await storage.load()

@@ -55,7 +55,7 @@ async function liveAndRestart(
   await storage.close()
 }
 
-test('memory: whatever is written and however often it restarts, it holds what the model holds', async () => {
+test('memory: whatever is written, it holds what the model holds after each restart', async () => {
   await fc.assert(
     fc.asyncProperty(lives, all => {
       const disk = new MemoryDisk()
@@ -65,7 +65,7 @@ test('memory: whatever is written and however often it restarts, it holds what t
   )
 })
 
-test('file: whatever is written and however often it restarts, it holds what the model holds', async t => {
+test('file: whatever is written, it holds what the model holds after each restart', async t => {
   const folder = await fs.promises.mkdtemp(path.join(os.tmpdir(), 'quorate-'))
   t.after(() => fs.promises.rm(folder, { recursive: true }))
   let run = 0
@@ -79,7 +79,7 @@ test('file: whatever is written and however often it restarts, it holds what the
   )
 })
 
-test('indexeddb: whatever is written and however often it restarts, it holds what the model holds', async () => {
+test('indexeddb: whatever is written, it holds what the model holds after each restart', async () => {
   await fc.assert(
     fc.asyncProperty(lives, all => {
       const options = { factory: new IDBFactory(), locks: new FakeLocks() }
@@ -89,7 +89,7 @@ test('indexeddb: whatever is written and however often it restarts, it holds wha
   )
 })
 
-test('memory: after a crash it holds all that was acknowledged, and beyond that some first steps, each one whole', async () => {
+test('memory: a crash leaves all that was acknowledged, and the step under way whole or not at all', async () => {
   const seed = fc.integer()
   await fc.assert(
     fc.asyncProperty(lives, seed, fc.nat(20), async (all, seed, survivedMax) => {

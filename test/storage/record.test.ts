@@ -6,7 +6,9 @@ import { ByteWriter } from '../../src/wire/byte-writer.ts'
 
 const salt = 12345
 
-/** A file of records with these payloads, and where each one begins. The zeros ahead of the end are `padding`. */
+/**
+ * A file of records with these payloads, and where each one begins. The zeros ahead of the end are `padding`.
+ */
 function fileOf(payloads: readonly Uint8Array[], padding: number): { file: Uint8Array; offsets: number[] } {
   const file = new ByteWriter()
   const offsets: number[] = []
@@ -67,7 +69,7 @@ test('a last record of which only a beginning was written into the zeros is torn
   }
 })
 
-test('a last record of which any sectors were not written is torn, though its payload has zeros of its own', () => {
+test('a last record of which any sectors are missing is torn, though its payload has zeros, too', () => {
   const written = fc.infiniteStream(fc.boolean())
   fc.assert(
     fc.property(payloads, padding, written, (all, zeros, kept) => {

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Entry, Snapshot } from '../../src/core/raft/types.ts'
+import { ByteReader } from '../../src/wire/byte-reader.ts'
+import { ByteWriter } from '../../src/wire/byte-writer.ts'
+import { MalformedError } from '../../src/wire/codec.ts'
+import {
+  asSnapshot,
+  decodeEntries,
+  decodeEntry,
+  decodeHardState,
+  decodeSnapshot,
+  encodeEntries,
+  encodeEntry,
+  encodeHardState,
+  encodeSnapshot,
+  snapshotFields,
+} from '../../src/wire/entry-codec.ts'
+
+const plain = { noNullPrototype: true }
+const number = fc.oneof(fc.maxSafeNat(), fc.nat(300))
+const bytes = fc.uint8Array({ maxLength: 300 })
+const replicas = fc.array(number, { maxLength: 4 })
+const change = fc.record(
+  {
+    transition: fc.constantFrom('auto' as const, 'joint-implicit' as const, 'joint-explicit' as const),
+    steps: fc.array(
+      fc.record(
+        { type: fc.constantFrom('add-voter', 'add-learner', 'remove', 'update'), replica: number },
+        plain,
+      ),
+      { maxLength: 3 },
+    ),
+    context: bytes,
+  },
+  plain,
+)
+const index = number.map(value => Math.max(1, value))
+const entry: fc.Arbitrary<Entry> = fc.oneof(
+  fc.record(
+    { term: number, index, type: fc.constant('normal'), data: bytes, change: fc.constant(null) },
+    plain,
+  ),
+  fc.record({ term: number, index, type: fc.constant('conf-change'), data: bytes, change }, plain),
+)
+const snapshot: fc.Arbitrary<Snapshot> = fc.record(
+  {
+    index: number,
+    term: number,
+    conf: fc.record(
+      {
+        voters: replicas,
+        learners: replicas,
+        votersOutgoing: replicas,
+        learnersNext: replicas,
+        autoLeave: fc.boolean(),
+      },
+      plain,
+    ),
+  },
+  plain,
+)
+
+test('entries, hard states and snapshots come back equal', () => {
+  const hardState = fc.record({ term: number, vote: number, commit: number }, plain)
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 5 }), hardState, snapshot, (entries, state, own) => {
+      for (const one of entries) assert.deepEqual(decodeEntry(encodeEntry(one)), one)
+      assert.deepEqual(decodeEntries(encodeEntries(entries)), entries)
+      assert.deepEqual(decodeHardState(encodeHardState(state)), state)
+      assert.deepEqual(decodeSnapshot(encodeSnapshot(own)), own)
+      assert.deepEqual(asSnapshot(snapshotFields(own)), own)
+    }),
+  )
+})
+
+test('bytes that are cut short, go on or were changed are malformed or something else, never a crash', () => {
+  const mutation = fc.tuple(
+    fc.array(entry, { maxLength: 3 }),
+    fc.nat(),
+    fc.integer({ min: 0, max: 255 }),
+    fc.nat(2),
+  )
+  fc.assert(
+    fc.property(mutation, ([entries, at, byte, kind]) => {
+      const whole = encodeEntries(entries)
+      const position = at % whole.length
+      if (kind === 0) return assert.throws(() => decodeEntries(whole.subarray(0, position)), MalformedError)
+      if (kind === 1) return assert.throws(() => decodeEntries(Uint8Array.of(...whole, byte)), MalformedError)
+      whole[position] = byte
+      try {
+        decodeEntries(whole)
+      } catch (error) {
+        assert.ok(error instanceof MalformedError, `${error}`)
+      }
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('what is read is a copy that is no Buffer, though the source is one', () => {
+  const source = Buffer.from(
+    encodeEntry({ term: 1, index: 1, type: 'normal', data: Uint8Array.of(7), change: null }),
+  )
+  const { data } = decodeEntry(source)
+  source.fill(0)
+  assert.deepEqual(data, Uint8Array.of(7))
+})
+
+test('a count that cannot be true claims no memory', () => {
+  const writer = new ByteWriter()
+  writer.number(Number.MAX_SAFE_INTEGER)
+  assert.throws(() => decodeEntries(writer.written()), MalformedError)
+  assert.throws(() => new ByteReader(writer.written()).bytes(), MalformedError)
+})
+
+test('a number above 2^53 is malformed', () => {
+  assert.throws(() => new ByteReader(new Uint8Array(9).fill(255)).number(), MalformedError)
+})
