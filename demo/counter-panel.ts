@@ -35,7 +35,9 @@ export class CounterPanel {
     })
   }
 
-  /** Adds one; returns how many tries it took. Whoever loses is told the present value, and tries with that. */
+  /**
+   * Adds one; returns how many tries it took. Whoever loses is told the present value, and tries with that.
+   */
   private async addOne(): Promise<number> {
     const { store, latency, keys } = this.session
     let seen = keys.get(key)?.value

@@ -26,8 +26,8 @@ export function svg<Name extends keyof SVGElementTagNameMap>(
 }
 
 /**
- * Makes the children of `parent` the rows of `items`, in order. A row lives as long as its key is among the items, so
- * that a focus, a selection or a half-typed value survives the changes around it.
+ * Makes the children of `parent` the rows of `items`, in order. A row lives as long as its key is among the
+ * items, so that a focus, a selection or a half-typed value survives the changes around it.
  */
 export function keyedRows<Item, Row extends { readonly node: Element; update(item: Item): void }>(
   parent: Element,
@@ -55,7 +55,10 @@ export function keyedRows<Item, Row extends { readonly node: Element; update(ite
   }
 }
 
-/** Calls back once in the next frame, however often it is asked to; in a hidden tab, where no frames come, soon. */
+/**
+ * Calls back once in the next frame, however often it is asked to; in a hidden tab, where no frames come,
+ * soon.
+ */
 export function coalesced(callback: () => void): () => void {
   let isDue = false
   const run = () => {

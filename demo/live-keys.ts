@@ -9,8 +9,8 @@ export interface LiveKey {
 }
 
 /**
- * All keys of a store, kept current. The watch is opened before the scan, and of both the higher revision counts: so
- * nothing is missed in between, whichever answers first.
+ * All keys of a store, kept current. The watch is opened before the scan, and of both the higher revision
+ * counts: so nothing is missed in between, whichever answers first.
  */
 export class LiveKeys {
   private readonly store: Store

@@ -49,7 +49,9 @@ async function start(): Promise<void> {
   await showStorage()
 }
 
-/** Waits as long as it takes: a cluster without a quorum, or a seed that restarts, is not the end of the page. */
+/**
+ * Waits as long as it takes: a cluster without a quorum, or a seed that restarts, is not the end of the page.
+ */
 async function openStore(host: Host): Promise<Store> {
   for (;;) {
     try {

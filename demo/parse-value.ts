@@ -1,6 +1,6 @@
 /**
- * A typed value, as the command line reads it: JSON, or a string when it is no JSON and does not look as if it was meant
- * to be. Throws TypeError where it does.
+ * A typed value, as the command line reads it: JSON, or a string when it is no JSON and does not look as if
+ * it was meant to be. Throws TypeError where it does.
  */
 export function parseValue(text: string): unknown {
   try {

@@ -1,4 +1,6 @@
-/** Draws values as a line over time, the last one marked. The scale begins at zero, so that calm looks calm. */
+/**
+ * Draws values as a line over time, the last one marked. The scale begins at zero, so that calm looks calm.
+ */
 export function drawSparkline(canvas: HTMLCanvasElement, values: readonly number[], slots: number): void {
   const { clientWidth: width, clientHeight: height } = canvas
   const context = canvas.getContext('2d')

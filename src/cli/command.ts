@@ -6,7 +6,10 @@ export interface Terminal {
   readonly home: URL
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: AsyncIterable<Uint8Array>
-  /** Writes a line to standard output; resolves when it was taken, so that a slow reader slows the command down. */
+  /**
+   * Writes a line to standard output; resolves when it was taken, so that a slow reader slows the command
+   * down.
+   */
   print(line: string): Promise<void>
   /** Writes a line to standard error. */
   warn(line: string): void
@@ -21,7 +24,10 @@ export interface Command {
   run(args: readonly string[], terminal: Terminal): Promise<number>
 }
 
-/** Exit codes: 1 is an answer one may not like (no such key, a refusal), 2 is that nothing could be asked at all. */
+/**
+ * Exit codes: 1 is an answer one may not like (no such key, a refusal), 2 is that nothing could be asked at
+ * all.
+ */
 export const exitRefused = 1
 export const exitFailed = 2
 
@@ -46,7 +52,8 @@ export function parse<T extends Options>(args: readonly string[], options: T) {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (!code?.startsWith('ERR_PARSE_ARGS_')) throw error
-    // Node explains at length how to pass a positional that begins with a dash; the first sentence says what is wrong.
+    // Node explains at length how to pass a positional that begins with a dash; the first sentence says what
+    // is wrong.
     const [first = ''] = (error as Error).message.split(/\. |\n/)
     throw new CommandFailed(first)
   }

@@ -56,7 +56,9 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join('\n
 
 \`quorate COMMAND --help\` explains a command. Exit codes: 0 done, 1 refused (no such key, say), 2 failed.`
 
-/** Runs the command that the arguments name; returns the exit code. Only mistakes of this program are thrown. */
+/**
+ * Runs the command that the arguments name; returns the exit code. Only mistakes of this program are thrown.
+ */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
     return await dispatch(args, terminal)

@@ -11,7 +11,9 @@ import {
 } from './http-request.ts'
 import type { Served, ServedSignaling, ServedStore } from './served.ts'
 
-/** `GET /healthz`: 200 while the store can be used as far as this host knows, 503 with the reason otherwise. */
+/**
+ * `GET /healthz`: 200 while the store can be used as far as this host knows, 503 with the reason otherwise.
+ */
 export function health(served: Served): Reply {
   const reason = unhealthy(served)
   return reason === undefined ? json({ status: 'ok' }) : json({ status: 'unavailable', reason }, 503)
@@ -61,7 +63,10 @@ export async function listMembers(store: ServedStore, request: ApiRequest): Prom
   return json({ members: await store.members(options.value) })
 }
 
-/** `POST /v1/members`: `{"action": "promote" | "demote" | "remove", "host": ID}`; promote takes a list of ids as well. */
+/**
+ * `POST /v1/members`: `{"action": "promote" | "demote" | "remove", "host": ID}`; promote takes a list of ids
+ * as well.
+ */
 export async function changeMembers(store: ServedStore, request: ApiRequest): Promise<Reply> {
   const options = readOptions(request)
   if (!options.ok) return options.reply

@@ -12,8 +12,8 @@ const types: Readonly<Record<string, string>> = {
 }
 
 /**
- * What the page may do: load what the seed serves, and talk to any seed. It may not be framed, so that no other page can
- * lead its buttons; the worker is the one that ticks while a tab is hidden.
+ * What the page may do: load what the seed serves, and talk to any seed. It may not be framed, so that no
+ * other page can lead its buttons; the worker is the one that ticks while a tab is hidden.
  */
 const policy = [
   "default-src 'self'",
@@ -26,7 +26,10 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** A file of the demo. Names are plain segments, so no path leads out of the folder, and no dot-file is served. */
+/**
+ * A file of the demo. Names are plain segments, so no path leads out of the folder, and no dot-file is
+ * served.
+ */
 export async function demoFile(folder: string, path: string): Promise<Reply> {
   const name = path === '/' ? '/index.html' : path
   const type = types[extname(name)]

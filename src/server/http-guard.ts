@@ -4,8 +4,8 @@ import { type Reply, refusal } from './http-reply.ts'
 
 /**
  * Who may use the API.
- * - `local`: whoever reaches the loopback address, but no web page of another origin. The page that the seed serves is
- *   told the secret.
+ * - `local`: whoever reaches the loopback address, but no web page of another origin. The page that the seed
+ *   serves is told the secret.
  * - `secret`: whoever sends `Authorization: Bearer SECRET`.
  */
 export type Access = 'local' | 'secret'
@@ -18,10 +18,12 @@ export interface Guard {
 }
 
 /**
- * Refuses what no honest client of the API sends. A page of another site can make the browser of somebody who runs a
- * seed send requests to its loopback address, so reaching that address proves nothing:
- * - a name that was rebound to 127.0.0.1 shows in `Host`, and the page would be of the same origin with the seed;
- * - a request of another origin shows in `Origin` or `Sec-Fetch-Site` (W3C Fetch Metadata), which no page can forge.
+ * Refuses what no honest client of the API sends. A page of another site can make the browser of somebody who
+ * runs a seed send requests to its loopback address, so reaching that address proves nothing:
+ * - a name that was rebound to 127.0.0.1 shows in `Host`, and the page would be of the same origin with the
+ *   seed;
+ * - a request of another origin shows in `Origin` or `Sec-Fetch-Site` (W3C Fetch Metadata), which no page can
+ *   forge.
  *
  * With a secret the first is harmless, because a browser never adds `Authorization` by itself.
  */
@@ -68,8 +70,8 @@ function isCrossOrigin(request: IncomingMessage): boolean {
   const site = request.headers['sec-fetch-site']
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true
   if (origin === undefined) return false
-  // The scheme is not compared: behind a proxy that ends TLS it differs, and another scheme of the same host and
-  // port cannot exist.
+  // The scheme is not compared: behind a proxy that ends TLS it differs, and another scheme of the same host
+  // and port cannot exist.
   return authority(origin) === undefined || authority(origin) !== authority(`http://${host ?? ''}`)
 }
 

@@ -20,9 +20,9 @@ export async function getKey(store: ServedStore, request: ApiRequest): Promise<R
 }
 
 /**
- * `PUT /v1/kv/KEY`: stores the JSON body. With `If-None-Match: *` it inserts, and one of many that race wins. `If-Match`
- * is refused: the store compares values, not revisions, and to ignore the header would overwrite what its sender
- * wanted kept.
+ * `PUT /v1/kv/KEY`: stores the JSON body. With `If-None-Match: *` it inserts, and one of many that race wins.
+ * `If-Match` is refused: the store compares values, not revisions, and to ignore the header would overwrite
+ * what its sender wanted kept.
  */
 export async function putKey(store: ServedStore, request: ApiRequest): Promise<Reply> {
   const key = readKey(request.path, keyPrefix)
@@ -58,7 +58,9 @@ export async function deleteKey(store: ServedStore, request: ApiRequest): Promis
   return json({ ok, revision })
 }
 
-/** `GET /v1/kv?prefix=&gt=&limit=`: entries in the order of the keys; `more` says that the limit cut them off. */
+/**
+ * `GET /v1/kv?prefix=&gt=&limit=`: entries in the order of the keys; `more` says that the limit cut them off.
+ */
 export async function scanKeys(store: ServedStore, request: ApiRequest): Promise<Reply> {
   const options = readOptions(request)
   if (!options.ok) return options.reply

@@ -21,7 +21,9 @@ export type HttpErrorCode =
   | 'STARTING'
   | 'UNSUPPORTED_MEDIA_TYPE'
 
-/** The status of each typed error: 4xx where the caller can do something about it, 5xx where only time can. */
+/**
+ * The status of each typed error: 4xx where the caller can do something about it, 5xx where only time can.
+ */
 const statusOf: Readonly<Record<ErrorCode, number>> = {
   NO_LEADER: 503,
   NOT_LEADER: 503,
@@ -70,8 +72,9 @@ export function refusal(
 }
 
 /**
- * The reply to what a store call threw. A TypeError speaks of an argument, and every argument came with the request.
- * `undefined` means that the error is a mistake of this project: the caller reports it and answers 500.
+ * The reply to what a store call threw. A TypeError speaks of an argument, and every argument came with the
+ * request. `undefined` means that the error is a mistake of this project: the caller reports it and answers
+ * 500.
  */
 export function errorReply(error: unknown): Reply | undefined {
   if (error instanceof TypeError) return refusal(400, 'BAD_REQUEST', error.message)

@@ -51,8 +51,8 @@ export function readNumber(
 }
 
 /**
- * The JSON body. The media type is demanded because a form or a plain text can be sent by any page of the web without
- * asking, whereas JSON makes the browser ask first, and no answer of this server allows it.
+ * The JSON body. The media type is demanded because a form or a plain text can be sent by any page of the web
+ * without asking, whereas JSON makes the browser ask first, and no answer of this server allows it.
  */
 export async function readJsonBody(message: IncomingMessage): Promise<Parsed<unknown>> {
   const [type = ''] = (message.headers['content-type'] ?? '').split(';')

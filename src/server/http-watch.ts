@@ -13,9 +13,9 @@ import { type ApiRequest, type Parsed, parsed, readNumber } from './http-request
 import { nextRevision, type ServedStore } from './served.ts'
 
 /**
- * `GET /v1/watch?prefix=&key=&from=`: changes as server-sent events (WHATWG HTML §9.2), their revision as the id, so that
- * a browser that reconnects goes on behind the last one it saw. A watch that cannot go on says so in an event named
- * `failure` and ends.
+ * `GET /v1/watch?prefix=&key=&from=`: changes as server-sent events (WHATWG HTML §9.2), their revision as the
+ * id, so that a browser that reconnects goes on behind the last one it saw. A watch that cannot go on says so
+ * in an event named `failure` and ends.
  */
 export class HttpWatches {
   private readonly streams = new Set<AbortController>()

@@ -23,9 +23,10 @@ type StoreHandler = (store: ServedStore, request: ApiRequest) => Promise<Reply> 
 type Methods = Readonly<Record<string, (request: ApiRequest) => Promise<Reply> | Reply>>
 
 /**
- * The HTTP API of a seed, as a handler for a `node:http` server. Paths: `/healthz`, `/config.json`, `/v1/status`, `/v1/kv`,
- * `/v1/kv/KEY`, `/v1/watch`, `/v1/members`, and the demo. Bodies are JSON; every refusal is
- * `{"error": {"code", "message", "retryable", "outcome"}}`, with the codes of `QuorateError` where the store refused.
+ * The HTTP API of a seed, as a handler for a `node:http` server. Paths: `/healthz`, `/config.json`,
+ * `/v1/status`, `/v1/kv`, `/v1/kv/KEY`, `/v1/watch`, `/v1/members`, and the demo. Bodies are JSON; every
+ * refusal is `{"error": {"code", "message", "retryable", "outcome"}}`, with the codes of `QuorateError` where
+ * the store refused.
  */
 export class HttpApi {
   private readonly options: HttpApiOptions
@@ -147,6 +148,7 @@ async function send(message: IncomingMessage, response: ServerResponse, reply: R
   response.writeHead(reply.status, { ...alwaysHeaders, ...length, ...reply.headers })
   if (reply.stream !== undefined) return reply.stream(response)
   response.end(message.method === 'HEAD' ? undefined : reply.body)
-  // What is left of a body that nobody wanted would otherwise stand before the next request on this connection.
+  // What is left of a body that nobody wanted would otherwise stand before the next request on this
+  // connection.
   if (!message.complete) message.resume()
 }

@@ -31,8 +31,8 @@ const requestMs = 30_000
 const lastRequestsMs = 2_000
 
 /**
- * The one way into a seed: an HTTP server with the API on it, and the signaling as soon as others may come. Until then,
- * and until there is a store to serve, whoever comes is asked to come again.
+ * The one way into a seed: an HTTP server with the API on it, and the signaling as soon as others may come.
+ * Until then, and until there is a store to serve, whoever comes is asked to come again.
  */
 export class SeedDoor {
   /** Without a slash at the end. */

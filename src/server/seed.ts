@@ -21,13 +21,18 @@ export interface SeedOptions {
   readonly data?: string
   /** Default `demo`. */
   readonly cluster?: string
-  /** The secret of the cluster. Without it one is made, kept in `data`, and told to the page that the seed serves. */
+  /**
+   * The secret of the cluster. Without it one is made, kept in `data`, and told to the page that the seed
+   * serves.
+   */
   readonly secret?: string
   /** No host and no store of its own: it introduces the others to each other, and grants the founding. */
   readonly signalOnly?: boolean
   /** Folder of the built demo, served at `/`. */
   readonly demo?: string
-  /** A listening HTTP server to be mounted on, in place of `host` and `port`. It is not closed with the seed. */
+  /**
+   * A listening HTTP server to be mounted on, in place of `host` and `port`. It is not closed with the seed.
+   */
   readonly server?: Server
   /** Names besides the loopback ones by which a seed without a `secret` may be called. */
   readonly hostNames?: readonly string[]
@@ -46,17 +51,22 @@ export interface Seed {
   readonly host: Host | undefined
   /** False when no leader was known in time: the seed serves, and the others have yet to come. */
   readonly hasLeader: boolean
-  /** Ends the watches, hands leadership over, closes the host, then the signaling and the server. Idempotent. */
+  /**
+   * Ends the watches, hands leadership over, closes the host, then the signaling and the server. Idempotent.
+   */
   close(): Promise<void>
 }
 
-/** A start does not wait longer for a leader: a seed whose voters are not here yet must be reachable for them. */
+/**
+ * A start does not wait longer for a leader: a seed whose voters are not here yet must be reachable for them.
+ */
 const leaderWaitMs = 5_000
 const retryMs = 500
 
 /**
- * Starts a seed: signaling, a host with its replica on disk, the HTTP API and the demo. Rejects with the error of the
- * system (EADDRINUSE, say) where the port cannot be had, with a QuorateError where the data folder cannot be used.
+ * Starts a seed: signaling, a host with its replica on disk, the HTTP API and the demo. Rejects with the
+ * error of the system (EADDRINUSE, say) where the port cannot be had, with a QuorateError where the data
+ * folder cannot be used.
  *
  * Where the cluster is yet to be founded, the seed's own host is the founder: nobody is let in before it is.
  */
