@@ -1,5 +1,4 @@
 import { assert } from '../base/assert.ts'
-import { emptyBytes } from '../base/bytes.ts'
 import { QuorateError } from '../core/error.ts'
 import { appendBytesMax, inflightBytesMax, inflightMessagesMax, uncommittedBytesMax } from '../core/limits.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
@@ -112,6 +111,8 @@ export class Replica {
       heartbeatTicks: options.heartbeatTicks,
       random: parts.random,
       asyncStorageWrites: true,
+      // One slow disk of three, the leader's own included, then delays no answer.
+      applyUnstable: true,
       preVote: true,
       checkQuorum: true,
       readOnly: 'safe',
@@ -379,7 +380,8 @@ export class Replica {
     const isDue =
       this.machine.appliedIndex - this.snapshotIndex >= snapshotEntriesEvery ||
       this.applier.bytesApplied >= snapshotBytesEvery
-    if (isDue) this.host.events.snapshotDue(this)
+    // A snapshot stands on the log: it waits until this host's own disk has what a quorum has.
+    if (isDue && this.machine.appliedIndex <= this.log.lastIndex()) this.host.events.snapshotDue(this)
   }
 
   private apply(machine: Machine, entry: Entry): void {
@@ -403,8 +405,8 @@ export class Replica {
     if (delta === undefined) machine.applyNoop(entry.index)
     // Steps that the member table refuses must not reach the quorum either. No steps at all: a joint change is left.
     const isRefused = change.steps.length > 0 && applied?.type !== 'changed'
-    const steps = isRefused ? [{ type: 'update', replica: this.id } as const] : change.steps
-    this.conf = this.node.applyConfChange({ ...change, steps, context: emptyBytes })
+    const harmless = { ...change, transition: 'auto', steps: [{ type: 'update', replica: this.id }] } as const
+    this.conf = this.node.applyConfChange(isRefused ? harmless : change)
     if (applied?.type !== 'changed') return
     this.memberTableChanged()
     // Not merely absent: a new learner applies the time before its own joining, too.

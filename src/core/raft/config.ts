@@ -27,6 +27,12 @@ export interface RaftConfig {
   /** Storage and state machine are told by messages and answer by messages; `advance` is not used. */
   readonly asyncStorageWrites: boolean
   /**
+   * With asynchronous storage writes: hands out entries to apply as soon as they are committed, also while the local
+   * disk is still writing them. Safe, because a quorum has them; right where the state machine lives in memory and
+   * starts from a snapshot, wrong where it keeps an applied index of its own that could get ahead of the log.
+   */
+  readonly applyUnstable?: boolean
+  /**
    * Asks before it campaigns whether it could win, so that a cut-off replica disturbs nobody (Raft thesis
    * §9.6).
    */

@@ -190,7 +190,7 @@ export class RaftLog {
     this.applyingPaused = this.applyingBytes >= this.applyingBytesMax
   }
 
-  // Entries that are not durable yet may be applied only where the caller writes before it applies.
+  // Entries that are not durable here may be applied where the caller writes before it applies, or says that it may.
   private appliableIndex(allowUnstable: boolean): Index {
     return allowUnstable ? this.committed : Math.min(this.committed, this.unstable.offset - 1)
   }

@@ -36,6 +36,7 @@ export interface Ready {
 export class ReadyQueue {
   private readonly raft: Raft
   private readonly isAsync: boolean
+  private readonly appliesUnstable: boolean
   private softState: SoftState
   private hardState: HardState
   /** What Ready's completion means for the replica itself; delivered by `advance`. */
@@ -44,6 +45,7 @@ export class ReadyQueue {
   constructor(raft: Raft) {
     this.raft = raft
     this.isAsync = raft.config.asyncStorageWrites
+    this.appliesUnstable = !this.isAsync || raft.config.applyUnstable === true
     this.softState = { leader: raft.leader, role: raft.role }
     this.hardState = raft.hardState()
   }
@@ -54,7 +56,7 @@ export class ReadyQueue {
       raft.outbox.length > 0 ||
       raft.outboxAfterAppend.length > 0 ||
       raft.log.unstable.hasNext() ||
-      raft.log.hasNextCommitted(!this.isAsync) ||
+      raft.log.hasNextCommitted(this.appliesUnstable) ||
       raft.readStates.length > 0 ||
       raft.log.unstable.nextSnapshot() !== null ||
       this.hasNewSoftState() ||
@@ -74,7 +76,7 @@ export class ReadyQueue {
       readStates: raft.readStates,
       entries,
       snapshot: raft.log.unstable.nextSnapshot(),
-      committedEntries: raft.log.nextCommitted(!isAsync),
+      committedEntries: raft.log.nextCommitted(this.appliesUnstable),
       messages: raft.outbox,
       mustSync,
     }
@@ -84,7 +86,7 @@ export class ReadyQueue {
     raft.outboxAfterAppend = []
     raft.readStates = []
     raft.log.unstable.acceptInProgress()
-    raft.log.acceptApplying(ready.committedEntries, !isAsync)
+    raft.log.acceptApplying(ready.committedEntries, this.appliesUnstable)
     return ready
   }
 
