@@ -1,4 +1,4 @@
-/** A rate with bursts: `perSecond` tokens flow in, up to `burst` are kept. It may be overdrawn; the debt is waited off. */
+/** A rate with bursts: `perSecond` tokens flow in, up to `burst` are kept. A debt is allowed, and waited off. */
 export class TokenBucket {
   private readonly perSecond: number
   private readonly burst: number

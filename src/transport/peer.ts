@@ -302,9 +302,10 @@ export class Peer {
   private lineOpened(line: Line): void {
     // What is left of an earlier session is dead at one end at least, or there would be no new one.
     for (const other of this.lines) if (other.session !== line.session) this.forget(other)
-    const isBest = line.path === 'direct' || !this.shared.direct
     this.choose('')
-    if (isBest) this.endAttempt()
+    if (line.path === 'relay' && this.hasDirectLine()) return
+    if (line.path === 'relay' && this.shared.direct) this.pauseDialing()
+    this.endAttempt()
   }
 
   private sessionEnded(session: Session): void {
@@ -325,8 +326,15 @@ export class Peer {
       this.options.counters.add(`closed: ${line.path}`)
       this.choose(reason)
       if (!this.isDialing) this.pauseDialing()
-    } else if (line.path === 'direct' && this.isDialing) this.fail('dial-failed')
-    else if (this.lines.size === 0 && this.isDialing) this.fail('dial-failed')
+      return
+    }
+    // While the relay is still opening, the attempt may yet come to something.
+    const isOpening = [...this.lines].some(other => !other.isOpen)
+    if (this.isDialing && !this.isShakingHands && !isOpening) this.fail('dial-failed')
+  }
+
+  private hasDirectLine(): boolean {
+    return [...this.lines].some(line => line.path === 'direct')
   }
 
   private forget(line: Line): void {

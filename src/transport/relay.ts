@@ -1,4 +1,6 @@
 import { toHex } from '../base/bytes.ts'
+import { Queue } from '../base/queue.ts'
+import { channelBufferedBytesMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { MalformedError } from '../wire/codec.ts'
 import type { Counters } from './counters.ts'
@@ -11,16 +13,19 @@ import type { Timers } from './timers.ts'
 export interface Carrier {
   /** False when the host cannot be reached this way right now. */
   sendRelayed(to: HostId, payload: Uint8Array): boolean
-  bufferedBytes(to: HostId): number
 }
 
-// Sealed chunk: the first 8 bytes of the session's name, 6 bytes of counter, then what AES-GCM makes of the channel's
-// number and the chunk.
+// Sealed chunk: the first 8 bytes of the session's name, 6 bytes of counter, then what AES-GCM makes of one byte of kind
+// (the number of a channel, or an acknowledgement) and the chunk.
 const tagBytes = 8
-const headerBytes = tagBytes + 6
+const counterBytes = 6
+const headerBytes = tagBytes + counterBytes
 
-/** A WebSocket does not tell when it drained, so it is asked. */
-const pollMs = 10
+/** An acknowledgement: everything up to the counter that follows has arrived. */
+const acknowledgementKind = channels.length
+
+/** Bytes after which the receiver acknowledges: a fraction of what the sender lets be under way. */
+const acknowledgeEveryBytes = channelBufferedBytesMax / 8
 
 /** Chunks that arrive faster than they can be opened are dropped: only a hostile seed is that fast. */
 const openingMax = 4096
@@ -74,12 +79,15 @@ class RelayLink implements Link {
   private isClosed = false
   private sendCounter = 0
   private receiveCounter = -1
-  private sealingBytes = 0
+  // Sockets and seeds buffer megabytes, out of our sight. What the peer has not acknowledged is in one of them, and a
+  // heartbeat would have to wait behind all of it.
+  private readonly underWay = new Queue<{ readonly counter: number; readonly bytes: number }>()
+  private underWayBytes = 0
+  private unacknowledgedBytes = 0
   private opening = 0
   // Chains, because WebCrypto answers in any order and chunks must keep theirs.
   private sealed: Promise<void> = Promise.resolve()
   private opened: Promise<void> = Promise.resolve()
-  private cancelPoll: (() => void) | undefined
 
   constructor(options: RelayOptions, session: Session, handlers: LinkHandlers, forget: () => void) {
     this.options = options
@@ -94,26 +102,14 @@ class RelayLink implements Link {
   }
 
   send(channel: Channel, chunk: Uint8Array): void {
-    const plain = new Uint8Array(1 + chunk.length)
-    plain[0] = channels.indexOf(channel)
-    plain.set(chunk, 1)
-    const counter = this.sendCounter++
-    this.sealingBytes += chunk.length
-    const sealing = this.session.seal.seal(counter, plain)
-    this.sealed = this.sealed.then(async () => {
-      const sealedChunk = await sealing
-      this.sealingBytes -= chunk.length
-      // What was handed over before the link was closed still goes, a goodbye above all.
-      if (!this.options.carrier.sendRelayed(this.peer, this.pack(counter, sealedChunk)))
-        this.fail('left the seed')
-      this.poll()
-    })
+    this.underWay.push({ counter: this.sendCounter, bytes: chunk.length })
+    this.underWayBytes += chunk.length
+    this.sendSealed(channels.indexOf(channel), chunk)
   }
 
-  // Both channels share one socket, so both are as full as it is.
+  // Both channels share one way, so both are as full as it is.
   bufferedBytes(): number {
-    this.poll()
-    return this.sealingBytes + this.options.carrier.bufferedBytes(this.peer)
+    return this.underWayBytes
   }
 
   signal(): void {
@@ -122,7 +118,6 @@ class RelayLink implements Link {
 
   close(): void {
     this.isClosed = true
-    this.cancelPoll?.()
     this.forget()
   }
 
@@ -138,7 +133,7 @@ class RelayLink implements Link {
       return
     }
     this.opening += 1
-    const counter = readCounter(payload)
+    const counter = readCounter(payload, tagBytes)
     const opening = openChunk(this.session.open, counter, payload.subarray(headerBytes))
     this.opened = this.opened.then(async () => {
       const plain = await opening
@@ -159,28 +154,61 @@ class RelayLink implements Link {
         return
       }
       this.receiveCounter = counter
-      const channel = channels[plain[0] ?? -1]
-      if (channel !== undefined) this.handlers.chunk(channel, plain.subarray(1))
+      this.handle(plain[0] ?? -1, plain.subarray(1))
+    })
+  }
+
+  private handle(kind: number, chunk: Uint8Array): void {
+    if (kind === acknowledgementKind) {
+      this.acknowledged(chunk)
+      return
+    }
+    const channel = channels[kind]
+    if (channel === undefined) return
+    this.unacknowledgedBytes += chunk.length
+    if (this.unacknowledgedBytes >= acknowledgeEveryBytes) {
+      this.unacknowledgedBytes = 0
+      const counter = new Uint8Array(counterBytes)
+      writeCounter(counter, 0, this.receiveCounter)
+      this.sendSealed(acknowledgementKind, counter)
+    }
+    this.handlers.chunk(channel, chunk)
+  }
+
+  private acknowledged(bytes: Uint8Array): void {
+    if (bytes.length !== counterBytes) return
+    const counter = readCounter(bytes, 0)
+    for (
+      let next = this.underWay.peek();
+      next !== undefined && next.counter <= counter;
+      next = this.underWay.peek()
+    ) {
+      this.underWay.shift()
+      this.underWayBytes -= next.bytes
+    }
+    this.handlers.drained()
+  }
+
+  private sendSealed(kind: number, chunk: Uint8Array): void {
+    const plain = new Uint8Array(1 + chunk.length)
+    plain[0] = kind
+    plain.set(chunk, 1)
+    const counter = this.sendCounter++
+    const sealing = this.session.seal.seal(counter, plain)
+    this.sealed = this.sealed.then(async () => {
+      const sealedChunk = await sealing
+      // What was handed over before the link was closed still goes, a goodbye above all.
+      if (!this.options.carrier.sendRelayed(this.peer, this.pack(counter, sealedChunk)))
+        this.fail('left the seed')
     })
   }
 
   private pack(counter: number, sealedChunk: Uint8Array): Uint8Array {
     const payload = new Uint8Array(headerBytes + sealedChunk.length)
     payload.set(this.tag)
-    const view = new DataView(payload.buffer)
-    view.setUint16(tagBytes, Math.floor(counter / 2 ** 32))
-    view.setUint32(tagBytes + 2, counter >>> 0)
+    writeCounter(payload, tagBytes, counter)
     payload.set(sealedChunk, headerBytes)
     return payload
-  }
-
-  private poll(): void {
-    if (this.isClosed || this.cancelPoll !== undefined) return
-    this.cancelPoll = this.options.timers.after(pollMs, () => {
-      this.cancelPoll = undefined
-      this.handlers.drained()
-      if (this.sealingBytes + this.options.carrier.bufferedBytes(this.peer) > 0) this.poll()
-    })
   }
 }
 
@@ -193,9 +221,15 @@ async function openChunk(key: SealKey, counter: number, sealed: Uint8Array): Pro
   }
 }
 
-function readCounter(payload: Uint8Array): number {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
-  return view.getUint16(tagBytes) * 2 ** 32 + view.getUint32(tagBytes + 2)
+function readCounter(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2)
+}
+
+function writeCounter(bytes: Uint8Array, at: number, counter: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  view.setUint16(at, Math.floor(counter / 2 ** 32))
+  view.setUint32(at + 2, counter >>> 0)
 }
 
 function linkKey(peer: HostId, tag: string): string {

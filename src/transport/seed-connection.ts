@@ -68,14 +68,6 @@ export class SeedConnection {
     this.backoff = new Backoff(options.random)
   }
 
-  get isOpen(): boolean {
-    return this.isAdmitted
-  }
-
-  get bufferedBytes(): number {
-    return this.socket?.bufferedBytes ?? 0
-  }
-
   connect(): void {
     if (this.isOver || this.socket !== undefined) return
     const own = this.options.openSocket(this.options.url, {

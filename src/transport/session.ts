@@ -42,7 +42,7 @@ export async function makeOffering(): Promise<OwnOffering> {
   return { nonce: randomBytes(nonceBytes), publicKey, privateKey: keys.privateKey }
 }
 
-/** Both hosts come to the same session. The offerings must have come in signed envelopes: that authenticates the keys. */
+/** Both hosts come to the same session. The offerings came in signed envelopes, which proves whose they are. */
 export async function agree(options: {
   readonly self: HostId
   readonly peer: HostId

@@ -70,7 +70,7 @@ const seedTypes = [
 ] as const
 const refusalCodes: readonly RefusalCode[] = ['UNAUTHORIZED', 'WRONG_CLUSTER', 'SYSTEM_BUSY']
 
-/** What is proved when a host is admitted: bound to both challenges, the name and the side, so it cannot be replayed. */
+/** What is proved when a host is admitted: bound to both challenges, the name and the side, so that no replay helps. */
 export function admissionText(
   side: 'host' | 'seed',
   of: {

@@ -75,11 +75,6 @@ export class Signaling implements Rendezvous {
     return this.route(to)?.sendBytes(encodeRelayed(to, payload)) ?? false
   }
 
-  /** Bytes that wait in the socket through which the host is reached. */
-  bufferedBytes(to: HostId): number {
-    return this.route(to)?.bufferedBytes ?? 0
-  }
-
   /** Only the first seed is asked: two seeds that do not know of each other would grant two foundings. */
   found(proposed: DeploymentId, signal: AbortSignal): Promise<Grant> {
     return new Promise((resolve, reject) => {

@@ -1,7 +1,6 @@
 /** A message connection to a seed: a WebSocket, whichever environment it comes from. */
 export interface Socket {
-  /** Bytes that were sent and have not left this process yet. */
-  readonly bufferedBytes: number
+  /** Does nothing where the connection is not open, or not any more. */
   send(bytes: Uint8Array): void
   /** `handlers.closed` follows, unless it was called before. */
   close(): void

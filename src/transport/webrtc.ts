@@ -25,7 +25,11 @@ export class WebRtc {
   }
 
   makeLink(session: Session, handlers: LinkHandlers): Link {
-    this.loading ??= this.load()
+    this.loading ??= this.load().catch(error => {
+      // A page may have been offline when it asked for the chunk: the next link asks again.
+      this.loading = undefined
+      throw error
+    })
     return new WebRtcLink(this.options, session, handlers, this.loading)
   }
 

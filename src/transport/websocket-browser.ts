@@ -12,9 +12,6 @@ export const openBrowserSocket: OpenSocket = (url, handlers) => {
   // An error event says nothing that the close event, which always follows, does not say.
   socket.onclose = ({ code, reason }) => handlers.closed(`${code} ${reason}`.trim())
   return {
-    get bufferedBytes() {
-      return socket.bufferedAmount
-    },
     send: bytes => {
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes as Uint8Array<ArrayBuffer>)
     },

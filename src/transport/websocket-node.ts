@@ -17,9 +17,6 @@ export const openNodeSocket: OpenSocket = (url, handlers) => {
   })
   socket.on('close', (code, reason) => handlers.closed(`${code} ${reason.toString() || failure}`.trim()))
   return {
-    get bufferedBytes() {
-      return socket.bufferedAmount
-    },
     send: bytes => {
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes)
     },

@@ -48,7 +48,7 @@ export interface TestHost extends CreatedMesh {
 }
 
 export async function openTestHost(
-  seed: TestSeed,
+  seed: Pick<TestSeed, 'url'>,
   options: Partial<CreateMeshOptions> = {},
 ): Promise<TestHost> {
   const identity = options.identity ?? (await createIdentity(true))
