@@ -18,6 +18,7 @@ export {
   type ScanRange,
   type StoreEntry,
   type StoreEvents,
+  type StoreHost,
   type StoreStatus,
   type WatchEvent,
   type WatchRange,

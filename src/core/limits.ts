@@ -15,7 +15,7 @@ export const chunkBytesMax = 16 * 1024
 /** One whole frame between hosts, after its chunks are put together: a proposal and its envelope. */
 export const frameBytesMax = proposalBytesMax + 64 * 1024
 
-/** Items (members of arrays and objects, keys) of one encoded message: what a value of `valueBytesMax` can hold at most. */
+/** Items (members of arrays and objects, keys) of one encoded message: what a value of `valueBytesMax` can hold. */
 export const messageItemsMax = 1024 * 1024 + 1024
 
 /** Arrays and objects inside each other in one encoded message: people stop far below, a stack stops above. */
@@ -116,11 +116,11 @@ export const httpHeartbeatMs = 15_000
 export const httpScanEntriesMax = 10_000
 export const httpScanBytesMax = 16 * 1024 * 1024
 
-/** A file of the write-ahead log. What is dead in it can be deleted only as a whole; each one costs a few milliseconds. */
+/** A file of the write-ahead log. It is deleted only as a whole; each one costs a few milliseconds. */
 export const logFileBytes = 16 * 1024 * 1024
 
 /** Zeros ahead of the end of the log: a write into them changes no file size, which saves the disk a journal commit. */
 export const logPaddingBytes = 64 * 1024
 
-/** Reads that wait on a leader for its heartbeats. A replica asks once a turn, so this is many turns of many replicas. */
+/** Reads that wait on a leader for its heartbeats. A replica asks once a turn: many turns of many replicas. */
 export const leaderReadsMax = 16_384

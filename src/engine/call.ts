@@ -18,7 +18,7 @@ export function startCall(clock: Clock, options: CallOptions, deadlineMsDefault:
 
 /**
  * A promise with its two ends, a deadline and an abort signal. It settles exactly once, whoever comes first; the
- * deadline is checked by the owner's `expire`, once a tick, because a timer for every call would cost more than the call.
+ * deadline is checked by the owner's `expire`, once a tick: a timer for each call would cost more than the call.
  */
 export class Pending<Value> {
   readonly promise: Promise<Value>

@@ -22,7 +22,7 @@ import { closed, ReplicaBackend } from './replica-backend.ts'
 import { Requests } from './requests.ts'
 import { Snapshots } from './snapshots.ts'
 import { Store } from './store.ts'
-import type { CallOptions, HostEvents, HostInfo } from './types.ts'
+import type { CallOptions, HostEvents, HostInfo, StoreHost } from './types.ts'
 import { Writer } from './writer.ts'
 
 export interface StoreOptions extends CallOptions {
@@ -37,7 +37,7 @@ const dialEveryTicks = 10
  * One process or tab of a cluster: an identity, a storage, a transport, and a replica of every store it opens.
  * Made by `openHost`.
  */
-export class Host {
+export class Host implements StoreHost {
   readonly id: HostId
   readonly cluster: string
   private readonly parts: HostParts

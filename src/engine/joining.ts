@@ -60,7 +60,7 @@ export class Joining {
     return this.removedFrom.has(group)
   }
 
-  /** Resolves when the deployment is known and stored: from an earlier life, or from the seed that grants the founding. */
+  /** Resolves when the deployment is stored: from an earlier life, or from the seed that grants the founding. */
   enterCluster(stored: StoredHost, call: Call): Promise<void> {
     this.entering ??= this.enter(stored, call).catch(error => {
       this.entering = undefined

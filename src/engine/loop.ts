@@ -198,7 +198,7 @@ export class Loop {
     })
   }
 
-  /** Another host's proposals, for this one as the leader. Looked at before they are logged, and refused with an answer. */
+  /** Another host's proposals, for this one as the leader: looked at before they are logged, or refused. */
   private receiveProposals(from: HostId, body: unknown): void {
     const [groupField, list] = asArray(body, 2)
     const group = asText(groupField)

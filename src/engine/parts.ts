@@ -25,7 +25,7 @@ export interface EngineOptions {
   readonly deadlineMs: number
   readonly tickMs: number
   readonly heartbeatTicks: number
-  /** The election timeout is drawn between this many ticks and twice as many, anew for each attempt (Raft paper §5.2). */
+  /** The election timeout is drawn between this many ticks and twice as many, anew each time (Raft paper §5.2). */
   readonly electionTicks: number
   /** Longest stretch of applying without a pause: a page must stay responsive. */
   readonly applySliceMs: number

@@ -15,7 +15,7 @@ interface Asked {
 
 /**
  * Questions and answers between hosts, over unreliable frames: an answer that does not come is an error at the asker's
- * deadline or when the peer is lost. A request may have been served even so: what must not happen twice needs a session.
+ * deadline or when the peer is lost. It may have been served even so: what must not happen twice needs a session.
  */
 export class Requests {
   private readonly outbox: Outbox

@@ -129,7 +129,7 @@ class OpenSession {
     this.id = id
   }
 
-  /** Numbers from the first that is not settled to the last that was given: what the replicas remember is a span, too. */
+  /** Numbers from the first that is not settled to the last that was given: replicas remember a span, too. */
   get span(): number {
     return this.last - this.acked
   }

@@ -6,7 +6,6 @@ import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import type { Backend, Freshness } from './backend.ts'
 import { type Call, startCall } from './call.ts'
-import type { Host } from './host.ts'
 import { checkBounds, checkKey } from './key-filter.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
@@ -22,6 +21,7 @@ import {
   type ScanRange,
   type StoreEntry,
   type StoreEvents,
+  type StoreHost,
   type StoreStatus,
   type WatchEvent,
   type WatchRange,
@@ -41,7 +41,7 @@ import { Watch } from './watch.ts'
  */
 export class Store {
   readonly name: GroupId
-  readonly host: Host
+  readonly host: StoreHost
   /** @internal The host was opened for this store alone. */
   closesHost = false
   private readonly backend: Backend
@@ -58,7 +58,7 @@ export class Store {
   /** @internal */
   constructor(options: {
     readonly name: GroupId
-    readonly host: Host
+    readonly host: StoreHost
     readonly backend: Backend
     readonly parts: HostParts
     readonly deadlineMs: number
@@ -199,8 +199,9 @@ export class Store {
 
   /**
    * Makes members voters, in one change. While one more voter would make their number even, a promoted member stands
-   * by as a learner (`wanted: 'voter'`) and votes together with the next one. Rejects with NOT_MEMBER, MEMBERSHIP_REFUSED,
-   * or MEMBERSHIP_PENDING where a learner has not caught up before the deadline. Doing it twice is harmless.
+   * by as a learner (`wanted: 'voter'`) and votes together with the next one. Rejects with NOT_MEMBER,
+   * MEMBERSHIP_REFUSED, or MEMBERSHIP_PENDING where a learner has not caught up before the deadline. Doing it twice is
+   * harmless.
    */
   promote(hosts: HostId | readonly HostId[], options: CallOptions = {}): Promise<readonly Member[]> {
     const list = typeof hosts === 'string' ? [hosts] : [...hosts]
@@ -226,7 +227,7 @@ export class Store {
     return this.emitter.on(name, listener)
   }
 
-  /** Ends this store's watches and calls. The host and its replica live on, unless the store came from `open`. Idempotent. */
+  /** Ends this store's watches and calls. Its host and replica live on, unless it came from `open`. Idempotent. */
   async close(): Promise<void> {
     this.stopped(new QuorateError('CLOSED', 'the store was closed'))
     if (this.closesHost) await this.host.close()

@@ -1,3 +1,5 @@
+import type { Unsubscribe } from '../base/emitter.ts'
+import type { QuorateError } from '../core/error.ts'
 import type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from '../core/types.ts'
 import type { PeerStatus, TransportCounters } from '../transport/transport.ts'
 
@@ -139,4 +141,20 @@ export interface HostInfo {
   readonly stores: readonly StoreStatus[]
   /** Frames that were refused or dropped, by reason. */
   readonly counters: TransportCounters
+}
+
+/**
+ * The host of a store, as the store shows it: all of `Host` but the opening of further stores, for which one keeps the
+ * host itself.
+ */
+export interface StoreHost {
+  readonly id: HostId
+  readonly cluster: string
+  readonly deployment: DeploymentId | undefined
+  readonly error: QuorateError | undefined
+  info(): HostInfo
+  on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe
+  reconnect(): void
+  handOver(): Promise<void>
+  close(): Promise<void>
 }
