@@ -1,0 +1,112 @@
+import { toHex } from './base/bytes.ts'
+import { browserClock } from './clock/browser.ts'
+import { isQuorateError, QuorateError } from './core/error.ts'
+import type { Host, StoreOptions } from './engine/host.ts'
+import { checkHostOptions, type HostOptions, startHost } from './engine/open-host.ts'
+import type { Store } from './engine/store.ts'
+import { openIndexedDbStorage } from './storage/indexeddb.ts'
+import { openMemoryStorage } from './storage/memory.ts'
+import type { Storage } from './storage/storage.ts'
+import { createMesh } from './transport/create-mesh.ts'
+import { hostIdentity } from './transport/host-identity.ts'
+import { signalUrls } from './transport/signal-url.ts'
+import { loadBrowserRtc } from './transport/webrtc-browser.ts'
+import { openBrowserSocket } from './transport/websocket-browser.ts'
+
+export * from './index.ts'
+
+export interface BrowserHostOptions extends HostOptions {
+  /** Addresses of seeds: `http://host:port`, `ws://…` or their encrypted forms. Default: where the page came from. */
+  readonly seeds?: readonly string[]
+  /** Name of the IndexedDB database. Default: one for each cluster. */
+  readonly database?: string
+  /** A storage of one's own in place of IndexedDB; the host closes it. */
+  readonly storage?: Storage
+}
+
+/**
+ * Starts a host in this page. A profile has one host for each database, because it has one disk: a further tab becomes
+ * a client of its own, and works through the members. Rejects with INSECURE_CONTEXT where the page is neither https
+ * nor localhost, STORAGE_FAILED or STORAGE_CORRUPT where IndexedDB cannot be used, TypeError where an option is wrong.
+ */
+export async function openHost(options: BrowserHostOptions): Promise<Host> {
+  checkHostOptions(options)
+  if (!isSecureContext) {
+    throw new QuorateError(
+      'INSECURE_CONTEXT',
+      'keys and locks need a secure context: serve the page over https, or from localhost',
+    )
+  }
+  const { cluster, secret, deadlineMs, tickMs, webrtc = 'auto', iceServers = [] } = options
+  const urls = signalUrls(options.seeds ?? [location.origin])
+  const { storage, role } = await openStorage(options)
+  try {
+    const stored = await storage.load()
+    const identity = await hostIdentity(storage, stored)
+    const clock = browserClock()
+    const { transport, rendezvous } = await createMesh({
+      identity,
+      cluster,
+      secret,
+      urls,
+      webrtc,
+      iceServers,
+      environment: {
+        openSocket: openBrowserSocket,
+        loadRtc: loadBrowserRtc,
+        timers: clock,
+        random: Math.random,
+        onLeave: callback => addEventListener('pagehide', callback),
+      },
+    })
+    const parts = {
+      id: identity.hostId,
+      storage,
+      transport,
+      rendezvous,
+      clock,
+      random: Math.random,
+      newDeployment,
+    }
+    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs })
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+/** `openHost`, then its store; closing the store closes the host. */
+export async function open(
+  options: BrowserHostOptions & StoreOptions & { readonly name?: string },
+): Promise<Store> {
+  const host = await openHost(options)
+  try {
+    return await host.soleStore(options.name, options)
+  } catch (error) {
+    await host.close()
+    throw error
+  }
+}
+
+type Role = NonNullable<HostOptions['role']>
+
+async function openStorage(options: BrowserHostOptions): Promise<{ storage: Storage; role: Role }> {
+  const { cluster, role = 'member', database = `quorate-${cluster}` } = options
+  if (options.storage !== undefined) return { storage: options.storage, role }
+  // A client keeps nothing: it is another host each time.
+  if (role === 'client') return { storage: await openMemoryStorage(), role }
+  try {
+    const storage = await openIndexedDbStorage(database)
+    // Without this the browser may clear the storage when the disk fills up. Refusal is no error, just less safe.
+    void navigator.storage?.persist?.().catch(() => false)
+    return { storage, role }
+  } catch (error) {
+    if (!isQuorateError(error, 'STORAGE_LOCKED')) throw error
+    return { storage: await openMemoryStorage(), role: 'client' }
+  }
+}
+
+function newDeployment(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return toHex(bytes)
+}
