@@ -117,6 +117,7 @@ export class Host implements StoreHost {
       peerBook: this.peerBook,
       replicaHost: { parts, options, outbox, writer, snapshots: this.snapshots },
       changed: replica => this.replicaChanged(replica),
+      applied: replica => this.opened.get(replica.group)?.applied(replica.machine.appliedIndex),
       started: () => this.greetAll(),
       dial: () => this.dial(),
     })

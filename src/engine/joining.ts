@@ -33,8 +33,9 @@ export interface JoiningParts {
   readonly replicaHost: Pick<ReplicaHost, 'parts' | 'options' | 'outbox' | 'writer'> & {
     readonly snapshots: Snapshots
   }
-  /** Leader, members or state of a replica changed. */
+  /** Leader, part or members of a replica changed. */
   readonly changed: (replica: Replica) => void
+  readonly applied: (replica: Replica) => void
   /** The cluster is known now, or a replica started: peers shall hear of it. */
   readonly started: () => void
   readonly dial: () => void
@@ -209,7 +210,7 @@ export class Joining {
   }
 
   private start(stored: StoredReplica): Replica {
-    const { loop, replicaHost, changed, started } = this.joining
+    const { loop, replicaHost, changed, applied, started } = this.joining
     const { snapshots, ...host } = replicaHost
     const replica: Replica = new Replica(
       {
@@ -218,7 +219,7 @@ export class Joining {
         events: {
           leaderChanged: changed,
           membersChanged: changed,
-          applied: changed,
+          applied,
           // Not now: the replica is in the middle of applying.
           removed: one => host.parts.clock.soon(() => this.removed(one)),
           snapshotWanted: (one, to, message) => snapshots.send(one, to, message),

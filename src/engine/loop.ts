@@ -202,14 +202,16 @@ export class Loop {
   private receiveProposals(from: HostId, body: unknown): void {
     const [groupField, list] = asArray(body, 2)
     const group = asText(groupField)
-    const proposals = asArray(list).map(asBytes)
-    const commands = proposals.map(decodeProposal)
+    const drafts = asArray(list).map(value => {
+      const bytes = asBytes(value)
+      return { bytes, proposal: decodeProposal(bytes) }
+    })
     const replica = this.replicas.get(group)
-    if (replica?.lead(proposals)) {
+    if (replica?.lead(drafts)) {
       this.touched.add(replica)
       return
     }
-    const refused = commands.map(({ session, seq }) => [session, seq])
+    const refused = drafts.map(({ proposal }) => [proposal.session, proposal.seq])
     this.loop.outbox.send(from, 'control', 'refuse', [group, refused])
   }
 

@@ -71,7 +71,8 @@ export class Outbox {
       this.news.delete(key)
       return queue(this.bundles.log, to, group, message)
     }
-    if (this.news.size === 0) this.clock.after(newsMs, () => this.releaseNews())
+    // Behind the turn that is due when the time is over: it may hold the entries that were waited for.
+    if (this.news.size === 0) this.clock.after(newsMs, () => this.clock.soon(() => this.releaseNews()))
     this.news.set(key, { to, group, message })
   }
 

@@ -5,9 +5,13 @@ import type { Term } from '../core/types.ts'
 import { encodeProposal } from '../wire/proposal-codec.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
 
-interface Waiter {
+/** A proposal on its way into the log. */
+export interface Draft {
   readonly proposal: Proposal
   readonly bytes: Uint8Array
+}
+
+interface Waiter extends Draft {
   readonly pending: Pending<Answer>
   /** How often it was handed to a leader. More than once: an earlier attempt may have been applied. */
   attempts: number
@@ -26,8 +30,8 @@ export interface Answer {
 export interface ProposalRoute {
   /** The term in which a leader is known, 0 when none is. */
   leaderTerm(): Term
-  /** Hands proposals to the leader, in order; false when that cannot be done now. */
-  hand(batch: readonly Uint8Array[]): 'handed' | 'busy' | 'not-now'
+  /** Hands proposals to the leader, in order. */
+  hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now'
 }
 
 /**
@@ -84,7 +88,7 @@ export class Proposals {
       this.unsent = []
       return
     }
-    const handed = this.route.hand(batch.map(waiter => waiter.bytes))
+    const handed = this.route.hand(batch)
     if (handed === 'not-now') return
     this.unsent = []
     for (const waiter of batch) {

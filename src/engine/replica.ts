@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { QuorateError } from '../core/error.ts'
 import { appendBytesMax, inflightBytesMax, inflightMessagesMax, uncommittedBytesMax } from '../core/limits.ts'
+import type { Proposal } from '../core/machine/command.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
@@ -14,7 +15,7 @@ import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { Applier } from './applier.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
-import { Proposals } from './proposals.ts'
+import { type Draft, Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import type { Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
@@ -69,6 +70,10 @@ export class Replica {
   /** The configuration at `machine.appliedIndex`. */
   conf: ConfState
   private readonly host: ReplicaHost
+  /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
+  members: readonly Member[] = []
+  /** What this leader put into the log and has not applied: read already, so it need not be read again. */
+  private readonly logged = new Map<Uint8Array, Proposal>()
   private hosts = new Map<ReplicaId, HostId>()
   private hardState: HardState
   /** The last hard state handed to storage, and a later one that differs in its commit index only. */
@@ -163,10 +168,6 @@ export class Replica {
     return this.hardState.term
   }
 
-  get members(): readonly Member[] {
-    return this.machine.members.list.map(({ host, ...member }) => ({ hostId: host, ...member }))
-  }
-
   /** A message of a peer replica, already checked for its form. */
   step(from: HostId, message: Message): void {
     if (message.to !== this.id || this.isRemoved) return
@@ -217,8 +218,8 @@ export class Replica {
   }
 
   /** Takes another host's proposals into the log. False: this replica cannot, and the asker shall hear so. */
-  lead(proposals: readonly Uint8Array[]): boolean {
-    return this.leads && this.node.propose(proposals).type === 'proposed'
+  lead(drafts: readonly Draft[]): boolean {
+    return this.leads && this.append(drafts) === 'handed'
   }
 
   /** The term of an entry that is applied and not compacted. */
@@ -289,6 +290,7 @@ export class Replica {
   }
 
   private changeLeader(soft: Ready['softState']): void {
+    this.logged.clear()
     if (soft !== null) {
       this.leaderReplica = soft.leader
       this.raftRole = soft.role === 'pre-candidate' ? 'candidate' : soft.role
@@ -387,8 +389,10 @@ export class Replica {
   private apply(machine: Machine, entry: Entry): void {
     if (entry.type === 'conf-change') return this.applyChange(machine, entry)
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
+    const known = this.logged.get(entry.data)
+    if (known !== undefined) this.logged.delete(entry.data)
     // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-    const proposal = decodeOrNothing(() => decodeProposal(entry.data))
+    const proposal = known ?? decodeOrNothing(() => decodeProposal(entry.data))
     if (proposal === undefined)
       throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
     const { result, changes } = machine.apply(entry.index, proposal)
@@ -413,15 +417,21 @@ export class Replica {
     if (wasRemoved(machine.members, this.id)) this.host.events.removed(this)
   }
 
-  private hand(batch: readonly Uint8Array[]): 'handed' | 'busy' | 'not-now' {
-    if (this.leads) {
-      const answer = this.node.propose(batch)
-      if (answer.type === 'proposed') return 'handed'
-      return answer.type === 'refused' && answer.reason === 'busy' ? 'busy' : 'not-now'
-    }
+  private hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {
+    if (this.leads) return this.append(batch)
     const { leader } = this
     if (leader === undefined || leader === this.host.parts.id) return 'not-now'
-    return this.host.outbox.propose(leader, this.group, batch) ? 'handed' : 'not-now'
+    const proposals = batch.map(draft => draft.bytes)
+    return this.host.outbox.propose(leader, this.group, proposals) ? 'handed' : 'not-now'
+  }
+
+  private append(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {
+    const answer = this.node.propose(batch.map(draft => draft.bytes))
+    if (answer.type === 'proposed') {
+      for (const { bytes, proposal } of batch) this.logged.set(bytes, proposal)
+      return 'handed'
+    }
+    return answer.type === 'refused' && answer.reason === 'busy' ? 'busy' : 'not-now'
   }
 
   private memberTableChanged(): void {
@@ -432,6 +442,7 @@ export class Replica {
 
   private learnHosts(): void {
     const { list } = this.machine.members
+    this.members = list.map(({ host, ...member }) => ({ hostId: host, ...member }))
     if (list.length === 0) return
     this.hosts = new Map(list.map(member => [member.replica, member.host]))
   }

@@ -52,7 +52,7 @@ export class Store {
   private readonly watches = new Set<Watch<WatchEvent>>()
   /** The latest revision that this store wrote or read: what 'session' reads must not go back behind. */
   private seen: Revision = 0
-  private lastStatus = { leader: '', role: '', members: '', applied: 0 }
+  private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
   private ending: QuorateError | undefined
 
   /** @internal */
@@ -242,18 +242,19 @@ export class Store {
     this.session.tick(now)
   }
 
-  /** @internal Leader, members or state of the replica changed. */
+  /** @internal Leader, part or members of the replica may have changed. */
   changed(replica: Replica): void {
     const { leader, members } = replica
     const role = replica.role()
-    const applied = replica.machine.appliedIndex
-    const last = this.lastStatus
-    const table = JSON.stringify(members)
-    this.lastStatus = { leader: leader ?? '', role, members: table, applied }
-    if (last.leader !== this.lastStatus.leader || last.role !== role)
-      this.emitter.emit('leader', { leader, role })
-    if (last.members !== table) this.emitter.emit('members', members)
-    if (last.applied !== applied) this.emitter.emit('applied', applied)
+    const { known } = this
+    this.known = { leader, members, role }
+    if (known?.leader !== leader || known?.role !== role) this.emitter.emit('leader', { leader, role })
+    if (known?.members !== members) this.emitter.emit('members', members)
+  }
+
+  /** @internal The replica's state is a later one. */
+  applied(revision: Revision): void {
+    this.emitter.emit('applied', revision)
   }
 
   /** @internal Nothing works any more. */
