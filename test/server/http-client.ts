@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { HttpApi, type HttpApiOptions } from '../../src/server/http.ts'
 import type { Served } from '../../src/server/served.ts'
 import { HostDouble, StoreDouble } from './store-double.ts'
@@ -73,6 +73,16 @@ export class ApiFixture {
       text,
       body: isJson ? JSON.parse(text) : {},
     }
+  }
+
+  /** What comes back for these characters, head and body, until the other side ends the connection. */
+  async askRaw(text: string): Promise<string> {
+    const socket = connect(this.port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.end(text)
+    let answer = ''
+    for await (const chunk of socket.setEncoding('latin1')) answer += chunk
+    return answer
   }
 
   put(key: string, value: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
