@@ -1,10 +1,10 @@
 // The contract of storage, held by a real IndexedDB on a real disk: the published suite, run inside a page.
 
-import { expect, test } from '@playwright/test'
+import type { BrowserContext } from '@playwright/test'
 import type { StorageSupport } from '../src/storage/storage.ts'
 import { storageConformance } from '../src/testing/storage-conformance.ts'
+import { expect, test } from './helpers/fixtures.ts'
 import { type PageServer, servePage } from './helpers/page-server.ts'
-import { openProfile, type Profile } from './helpers/profile.ts'
 
 /** What the page offers to these tests. */
 interface StoragePage {
@@ -63,19 +63,14 @@ const pageSource = `
 `
 
 let server: PageServer
-let profile: Profile
 
 test.beforeAll(async () => {
   server = await servePage(pageSource)
-  profile = await openProfile([server.origin])
 })
-test.afterAll(async () => {
-  await profile?.close()
-  await server?.close()
-})
+test.afterAll(() => server?.close())
 
-test('says of itself what this suite takes for granted', async () => {
-  const page = await openPage()
+test('says of itself what this suite takes for granted', async ({ adaProfile }) => {
+  const page = await openPage(adaProfile.context)
   expect(await page.evaluate(() => storagePage.supports())).toEqual(supports)
 })
 
@@ -84,22 +79,25 @@ storageConformance({
   supports,
   place: () => Promise.reject(new Error('places are made in the page')),
   test: name =>
-    test(name, async () => {
-      const page = await openPage()
+    test(name, async ({ adaProfile }) => {
+      const page = await openPage(adaProfile.context)
       expect(await page.evaluate(wanted => storagePage.run(wanted), name)).toBe('')
     }),
 })
 
-test('what was written is there after the browser was closed and opened again', async () => {
-  await (await openPage()).evaluate(() => storagePage.write(42))
-  await profile.restart()
-  expect(await (await openPage()).evaluate(() => storagePage.read())).toBe(42)
+test('what was written is there after the browser was closed and opened again', async ({ adaProfile }) => {
+  await (await openPage(adaProfile.context)).evaluate(() => storagePage.write(42))
+  await adaProfile.restart()
+  const page = await openPage(adaProfile.context)
+  expect(await page.evaluate(() => storagePage.read())).toBe(42)
+  await page.close()
 })
 
-/** The one page of the profile, loaded once for each browser. */
-async function openPage() {
-  const page = profile.context.pages()[0] ?? (await profile.context.newPage())
-  if (!page.url().startsWith(server.origin)) await page.goto(server.origin)
+/** The one page of the suite, loaded once for each browser. */
+async function openPage(context: BrowserContext) {
+  const known = context.pages().find(page => page.url().startsWith(server.origin))
+  const page = known ?? (await context.newPage())
+  if (known === undefined) await page.goto(server.origin)
   await page.waitForFunction(() => globalThis.storagePage !== undefined)
   return page
 }

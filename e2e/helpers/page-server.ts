@@ -1,8 +1,7 @@
 import type { Server } from 'node:http'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import type { Plugin } from 'esbuild'
-import { build } from 'esbuild'
+import type { BuildOptions, BuildResult, Plugin } from 'esbuild'
 
 /** Serves one page on loopback, which runs a script made of our own sources. */
 export interface PageServer {
@@ -10,16 +9,22 @@ export interface PageServer {
   close(): Promise<void>
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+interface BuildModule {
+  buildBrowser(outdir: string, options: BuildOptions): Promise<BuildResult<{ write: false }>>
+}
+
+const root = new URL('../../', import.meta.url)
 
 /** Bundles TypeScript source (its imports are relative to the root of the repository) and serves it at `/`. */
 export async function servePage(source: string): Promise<PageServer> {
-  const { outputFiles } = await build({
-    stdin: { contents: source, resolveDir: root, loader: 'ts' },
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    conditions: ['browser'],
+  // As the package is built: what runs in the page is what users get.
+  const { buildBrowser } = (await import(new URL('build.mjs', root).href)) as BuildModule
+  const { outputFiles } = await buildBrowser('page', {
+    entryPoints: [],
+    stdin: { contents: source, resolveDir: fileURLToPath(root), loader: 'ts' },
+    splitting: false,
+    sourcemap: false,
+    legalComments: 'none',
     write: false,
     plugins: [refuseNode],
     logLevel: 'silent',

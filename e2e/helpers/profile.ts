@@ -9,27 +9,31 @@ import { chromiumFlags, findChromium } from '../chromium.ts'
 export interface Profile {
   /** The running browser. Another one after `restart`. */
   readonly context: BrowserContext
+  /** Lets pages of that origin see the machine's own addresses, now and after a restart. */
+  allow(origin: string): Promise<void>
   /** Ends the browser properly and starts it anew over the same profile. */
   restart(): Promise<void>
   /** Ends the browser and forgets the profile. Idempotent. */
   close(): Promise<void>
 }
 
-/**
- * Opens a new profile for pages of the given origins. Camera and microphone are granted because a page that has them
- * may see the machine's own addresses, without which it has no candidate to offer on loopback.
- */
-export async function openProfile(origins: readonly string[]): Promise<Profile> {
+/** Opens a new profile, for pages of the given origins to begin with. */
+export async function openProfile(origins: readonly string[] = []): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), 'quorate-profile-'))
-  let context = await launch(folder, origins)
+  const allowed = new Set(origins)
+  let context = await launch(folder, allowed)
   let closed = false
   return {
     get context() {
       return context
     },
+    async allow(origin) {
+      allowed.add(origin)
+      await allow(context, origin)
+    },
     async restart() {
       await context.close()
-      context = await launch(folder, origins)
+      context = await launch(folder, allowed)
     },
     async close() {
       if (closed) return
@@ -41,12 +45,17 @@ export async function openProfile(origins: readonly string[]): Promise<Profile> 
   }
 }
 
-async function launch(folder: string, origins: readonly string[]): Promise<BrowserContext> {
+async function launch(folder: string, origins: Iterable<string>): Promise<BrowserContext> {
   const context = await chromium.launchPersistentContext(folder, {
     executablePath: findChromium(),
     headless: true,
     args: [...chromiumFlags],
   })
-  for (const origin of origins) await context.grantPermissions(['camera', 'microphone'], { origin })
+  for (const origin of origins) await allow(context, origin)
   return context
+}
+
+/** A page that has camera and microphone may offer its own addresses; without any it has no candidate on loopback. */
+async function allow(context: BrowserContext, origin: string): Promise<void> {
+  await context.grantPermissions(['camera', 'microphone'], { origin })
 }

@@ -1,0 +1,48 @@
+// The page that people see.
+
+import { expect, test } from './helpers/fixtures.ts'
+
+test('a key that is written, edited and deleted in one tab shows in the other, and nothing complains', async ({
+  ada,
+  bob,
+}, testInfo) => {
+  const there = bob.page.getByRole('row').filter({ hasText: 'colour' })
+  await ada.page.getByLabel('Key', { exact: true }).fill('colour')
+  await ada.page.getByLabel('Value', { exact: true }).fill('"green"')
+  await ada.page.getByRole('button', { name: 'Put' }).click()
+  await expect(ada.page.locator('#keys-message')).toContainText('colour was written')
+  await expect(there).toContainText('"green"')
+
+  await bob.page.getByRole('button', { name: 'Edit colour' }).click()
+  await bob.page.getByLabel('Value of colour').fill('{"red":255}')
+  await bob.page.getByLabel('Value of colour').press('Enter')
+  await expect(ada.page.getByRole('button', { name: 'Edit colour' })).toHaveText('{"red":255}')
+
+  for (const { page } of [ada, bob]) await page.getByRole('button', { name: 'Add 1', exact: true }).click()
+  for (const { page } of [ada, bob]) await expect(page.locator('#counter-value')).toHaveText('2')
+
+  for (const [name, { page }] of Object.entries({ ada, bob })) {
+    await page.screenshot({ path: testInfo.outputPath(`${name}.png`), fullPage: true })
+  }
+  await ada.page.getByRole('button', { name: 'Delete colour' }).click()
+  await expect(there).toHaveCount(0)
+  expect([...ada.complaints, ...bob.complaints]).toEqual([])
+})
+
+test('the page shows who is in the cluster, how they are connected, and who leads', async ({
+  api,
+  ada,
+  bob,
+}) => {
+  const { host } = await api.status()
+  const members = ada.page.getByRole('list', { name: 'Members' })
+  await expect(members.getByRole('listitem')).toHaveCount(3)
+  const seed = members.getByRole('listitem').filter({ hasText: 'leader' })
+  await expect(seed).toContainText('voter')
+  await expect(seed).toContainText('direct')
+  await expect(members.getByRole('listitem').filter({ hasText: 'you' })).toContainText('learner')
+  await expect(ada.page.locator('#cluster-quorum')).toHaveText('1 voter, no loss tolerated')
+  await ada.store.promote([ada.hostId, bob.hostId])
+  await expect(ada.page.locator('#cluster-quorum')).toHaveText('3 voters, 1 may fail')
+  expect((await ada.status()).leader).toBe(host)
+})
