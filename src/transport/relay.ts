@@ -15,7 +15,7 @@ export interface Carrier {
   sendRelayed(to: HostId, payload: Uint8Array): boolean
 }
 
-// Sealed chunk: the first 8 bytes of the session's name, 6 bytes of counter, then what AES-GCM makes of one byte of kind
+// Sealed chunk: the first 8 bytes of the session's name, 6 bytes of counter, then what AES-GCM makes of a byte of kind
 // (the number of a channel, or an acknowledgement) and the chunk.
 const tagBytes = 8
 const counterBytes = 6

@@ -84,8 +84,9 @@ function controlChannel(channel: DataChannel, handlers: Parameters<Rtc['openCont
     detach() {
       if (isDetached) return
       isDetached = true
-      // A channel that never opened would keep the process alive, even after its connection was closed.
-      channel.close()
+      // A channel that never opened would keep the process alive, even after its connection was closed. Not at once:
+      // this may be running inside one of the channel's own callbacks.
+      setImmediate(() => channel.close())
     },
   }
 }
