@@ -89,6 +89,7 @@ export class Replica {
   private readonly memberWaiters = new Set<() => void>()
   private readonly leaderWaiters = new Set<() => void>()
   private isRemoved = false
+  private isStarting = true
 
   constructor(host: ReplicaHost, start: StoredReplica) {
     const { parts, options } = host
@@ -130,8 +131,7 @@ export class Replica {
       disableProposalForwarding: true,
       stepDownOnRemoval: true,
     })
-    // The only voter of a group need not wait for an election timeout to learn that nobody else leads.
-    if (this.conf.voters.length === 1 && this.conf.voters[0] === this.id) this.node.campaign()
+    this.campaignAlone()
     const retryMs = options.electionTicks * options.tickMs
     this.reads = new Reads(
       {
@@ -375,7 +375,18 @@ export class Replica {
     return outcome.responses.length > 0
   }
 
+  /**
+   * The only voter of a group need not wait for an election timeout to learn that nobody else leads. What it committed
+   * before it was restarted may hold a change of members: until that is applied it must not campaign, and tries again.
+   */
+  private campaignAlone(): void {
+    if (!this.isStarting) return
+    const isAlone = this.conf.voters.length === 1 && this.conf.voters[0] === this.id
+    this.isStarting = isAlone && this.leaderReplica === 0 && !this.node.campaign()
+  }
+
   private advanced(): void {
+    this.campaignAlone()
     this.reads.advanced()
     this.host.events.applied(this)
     const { snapshotEntriesEvery, snapshotBytesEvery } = this.host.options

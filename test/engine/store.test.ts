@@ -198,6 +198,19 @@ describe('membership', () => {
     await assert.rejects(cluster.settle(again.store()), error => isQuorateError(error, 'REMOVED'))
   })
 
+  test('the only voter leads again at once after a crash, though others had joined it', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    await cluster.open('b')
+    await cluster.settle(a.store.put('key', 1))
+    cluster.crash('a')
+    const restartedAt = cluster.timers.now()
+    const { store } = await cluster.open('a')
+    assert.equal(store.status().role, 'leader')
+    const electionMs = 2000
+    assert.ok(cluster.timers.now() - restartedAt < electionMs, 'it waited for an election timeout')
+  })
+
   test('the last voter cannot be removed, nor a stranger promoted', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
