@@ -66,6 +66,7 @@ export const watchersMax = 10_000
 export const snapshotEntriesEvery = 50_000
 export const snapshotBytesEvery = 64 * 1024 * 1024
 export const trailingEntries = 5_000
+export const trailingBytesMax = 16 * 1024 * 1024
 
 /** One piece of a snapshot, in storage and on the bulk lane. */
 export const snapshotChunkBytes = 64 * 1024

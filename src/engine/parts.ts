@@ -45,7 +45,7 @@ export const engineDefaults: Omit<EngineOptions, 'cluster'> = {
   tickMs: 100,
   heartbeatTicks: 3,
   electionTicks: 20,
-  applySliceMs: 8,
+  applySliceMs: 1,
   snapshotEntriesEvery,
   snapshotBytesEvery,
   trailingEntries,

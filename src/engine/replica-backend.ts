@@ -25,11 +25,15 @@ export class ReplicaBackend implements Backend {
     this.check = parts.check
   }
 
-  async submit(proposal: Proposal, call: Call): Promise<Answer> {
-    this.check()
-    const answer = this.replica.proposals.submit(proposal, call)
-    this.wake()
-    return answer
+  submit(proposal: Proposal, call: Call): Promise<Answer> {
+    try {
+      this.check()
+      return this.replica.proposals.submit(proposal, call)
+    } catch (error) {
+      return Promise.reject(error)
+    } finally {
+      this.wake()
+    }
   }
 
   async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {

@@ -1,6 +1,12 @@
 import { assert } from '../base/assert.ts'
 import { QuorateError } from '../core/error.ts'
-import { appendBytesMax, inflightBytesMax, inflightMessagesMax, uncommittedBytesMax } from '../core/limits.ts'
+import {
+  appendBytesMax,
+  inflightBytesMax,
+  inflightMessagesMax,
+  trailingBytesMax,
+  uncommittedBytesMax,
+} from '../core/limits.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
@@ -230,10 +236,11 @@ export class Replica {
   }
 
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
-  adoptSnapshot(snapshot: Snapshot, compactTo: Index): void {
+  adoptSnapshot(snapshot: Snapshot, trailingEntries: number): void {
     // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
     if (this.isRemoved || snapshot.index <= this.snapshotIndex) return
     this.snapshotIndex = snapshot.index
+    const compactTo = this.compactionIndex(snapshot.index, trailingEntries)
     const write = compactTo >= this.log.firstIndex() ? { snapshot, compactTo } : { snapshot }
     this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)
@@ -317,6 +324,19 @@ export class Replica {
     const { snapshot } = message
     if (snapshot !== null) this.snapshotIndex = snapshot.index
     this.host.writer.add(this.group, this.writeOf(message), () => this.persisted(message))
+  }
+
+  /** What lies behind a snapshot stays for slow followers, within a number of entries and of bytes. */
+  private compactionIndex(snapshotIndex: Index, trailingEntries: number): Index {
+    const first = Math.max(this.log.firstIndex(), snapshotIndex - trailingEntries + 1)
+    const trailing = this.log.entries(first, snapshotIndex + 1, Number.POSITIVE_INFINITY)
+    if (typeof trailing === 'string') return first - 1
+    let bytes = 0
+    for (let i = trailing.length - 1; i >= 0; i--) {
+      bytes += trailing[i]?.data.length ?? 0
+      if (bytes > trailingBytesMax) return first + i
+    }
+    return first - 1
   }
 
   /**

@@ -68,7 +68,7 @@ export class Snapshots {
     replica.applier.bytesApplied = 0
     this.parts.storage
       .saveSnapshot(replica.group, snapshot, this.unhurried(encodeSnapshot(state)))
-      .then(() => replica.adoptSnapshot(snapshot, Math.max(0, snapshot.index - this.trailingEntries)))
+      .then(() => replica.adoptSnapshot(snapshot, this.trailingEntries))
       .catch(this.failed)
       .finally(() => this.taking.delete(replica.group))
   }

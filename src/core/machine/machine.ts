@@ -62,7 +62,9 @@ export class Machine {
     this.sessions = new Sessions(machineLimits, snapshot.sessions.values())
     this.table = snapshot.members
     this.applied = snapshot.index
-    this.history = new History(machineLimits, snapshot.index)
+    // A state that nobody has written to yet hides no change: its history begins before the first.
+    const isUntouched = snapshot.items.size === 0 && snapshot.index <= foundingIndex
+    this.history = new History(machineLimits, isUntouched ? 0 : snapshot.index)
   }
 
   static restore(snapshot: MachineSnapshot, machineLimits: MachineLimits = limits): Machine {
@@ -210,6 +212,9 @@ export class Machine {
     return change
   }
 }
+
+/** The entry that makes the first member of a group, before any client's. */
+const foundingIndex = 1
 
 const noChanges: readonly Change[] = []
 

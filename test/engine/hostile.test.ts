@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { seededRandom } from '../../src/base/random.ts'
+import { blankMessage } from '../../src/core/raft/message.ts'
+import type { HostId } from '../../src/core/types.ts'
+import { startHost } from '../../src/engine/open-host.ts'
+import { openMemoryStorage } from '../../src/storage/memory.ts'
+import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
+import { encode } from '../../src/wire/codec.ts'
+import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
+import { encodeRaftBody } from '../../src/wire/message-codec.ts'
+import { encodeProposal } from '../../src/wire/proposal-codec.ts'
+import { TestCluster } from './cluster.ts'
+
+const deployment = 'a'.repeat(32)
+const other = 'b'.repeat(32)
+
+/** A transport with nobody at its other end: frames come from the test, and what is wrong with them is counted. */
+class Wiretap implements Transport {
+  handlers: TransportHandlers | undefined
+  readonly faults = new Map<string, number>()
+  start(handlers: TransportHandlers): void {
+    this.handlers = handlers
+  }
+  misbehaved(_peer: HostId, reason: string): void {
+    this.faults.set(reason, (this.faults.get(reason) ?? 0) + 1)
+  }
+  send = () => true
+  want = () => {}
+  present = () => new Set<HostId>()
+  peers = () => []
+  counters = () => Object.fromEntries(this.faults)
+  reconnect = () => {}
+  close = async () => {}
+}
+
+async function tapped() {
+  const cluster = new TestCluster()
+  const transport = new Wiretap()
+  const storage = await openMemoryStorage()
+  const { timers } = cluster
+  const host = startHost(
+    {
+      id: 'a',
+      storage,
+      transport,
+      rendezvous: { found: async () => ({ founder: 'a', deployment }) },
+      clock: {
+        now: () => timers.now(),
+        after: (ms, call) => timers.after(ms, call),
+        soon: call => void timers.after(0, call),
+      },
+      random: seededRandom(1),
+      newDeployment: () => deployment,
+    },
+    await storage.load(),
+    { cluster: 'test' },
+  )
+  const store = await cluster.settle(host.store())
+  return { cluster, transport, host, store }
+}
+
+const put = encodeProposal({
+  session: 0,
+  seq: 1,
+  acked: 0,
+  command: { type: 'put', key: 'hostile', value: encode(1) },
+})
+
+/** A body of each kind as a member would send it. */
+const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
+  ['hello', encode([['main']])],
+  ['propose', encode(['main', [put]])],
+  ['refuse', encode(['main', [[1, 2]]])],
+  ['request', encode([1, 'get', 1000, ['main', 'key', 0, 0]])],
+  ['request', encode([2, 'scan', 1000, ['main', { prefix: 'k' }, 10, false, 0, 0]])],
+  ['request', encode([3, 'watch', 1000, ['main', 1, {}, 2]])],
+  ['request', encode([4, 'change', 1000, ['main', 0, ['x']]])],
+  ['request', encode([5, 'join', 1000, ['main']])],
+  ['response', encode([1, true, null])],
+  ['event', encode([1, 1, 5, [], null])],
+  ['snapshot', encode(['main', 1, 0, null, null])],
+  ['snapshot-ack', encode(['main', 1, 1])],
+  ['removed', encode(['main', 1])],
+]
+
+function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
+  const copy = bytes.slice(0, random() < 0.2 ? Math.floor(random() * bytes.length) : bytes.length)
+  for (let flips = 1 + Math.floor(random() * 4); flips > 0 && copy.length > 0; flips--) {
+    copy[Math.floor(random() * copy.length)] = Math.floor(random() * 256)
+  }
+  return copy
+}
+
+describe('a hostile peer', () => {
+  test('sends 10 000 broken frames: each is refused or harmless, and the host goes on', async () => {
+    const { cluster, transport, host, store } = await tapped()
+    await cluster.settle(store.put('mine', 1))
+    const random = seededRandom(42)
+    const append = { ...blankMessage, type: 'MsgApp', from: 2, to: 1, term: 9, index: 9 } as const
+    const raft = encodeFrame(deployment, 'raft', encodeRaftBody(new Map([['main', [append]]])))
+    const heapBefore = process.memoryUsage().heapUsed
+    for (let i = 0; i < 10_000; i++) {
+      const [kind, body] = bodies[i % bodies.length] as (typeof bodies)[number]
+      // With a checksum that is right, so that what lies behind it is tried, too.
+      const sound = encodeFrame(deployment, kind, mutate(body, random))
+      const torn = mutate(i % 2 === 0 ? raft : encodeFrame(deployment, kind, body), random)
+      const noise = Uint8Array.from({ length: Math.floor(random() * 100) }, () => Math.floor(random() * 256))
+      transport.handlers?.frame('x', 'log', [sound, torn, noise][i % 3] as Uint8Array)
+      if (i % 100 === 0) await cluster.run(10)
+    }
+    await cluster.run(5000)
+    assert.equal(host.error, undefined)
+    assert.equal(await cluster.settle(store.get('mine')), 1)
+    await cluster.settle(store.put('mine', 2))
+    assert.equal(store.status().role, 'leader')
+    const grown = process.memoryUsage().heapUsed - heapBefore
+    assert(grown < 64 * 1024 * 1024, `the heap grew by ${grown} bytes`)
+    const faults = [...transport.faults.values()].reduce((sum, count) => sum + count, 0)
+    assert(faults > 6000, `only ${faults} frames were counted as broken`)
+  })
+
+  test('of another deployment or another version is counted, and changes nothing', async () => {
+    const { cluster, transport, host, store } = await tapped()
+    const before = (await cluster.settle(store.barrier())).revision
+    for (const [kind, body] of bodies) transport.handlers?.frame('x', 'log', encodeFrame(other, kind, body))
+    const future = encodeFrame(deployment, 'hello', encode([[]]))
+    future[0] = 99
+    transport.handlers?.frame('x', 'log', future)
+    transport.handlers?.frame('x', 'log', new Uint8Array(frameHeaderBytes - 1))
+    await cluster.run(1000)
+    assert.equal(transport.faults.get('deployment'), bodies.length)
+    assert.equal(transport.faults.get('malformed'), 1)
+    assert.equal(host.error, undefined)
+    assert.equal((await cluster.settle(store.barrier())).revision, before + 1)
+  })
+
+  test('cannot remove a replica, or admit another host, without being a member', async () => {
+    const { cluster, transport, store } = await tapped()
+    const send = (kind: FrameKind, body: unknown) =>
+      transport.handlers?.frame('x', 'log', encodeFrame(deployment, kind, encode(body)))
+    send('removed', ['main', 1])
+    send('request', [1, 'admit', 1000, ['main', 'y']])
+    await cluster.run(2000)
+    assert.deepEqual(
+      (await cluster.settle(store.members())).map(member => member.hostId),
+      ['a'],
+    )
+    assert.equal(store.status().role, 'leader')
+  })
+})
