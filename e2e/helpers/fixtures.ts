@@ -4,7 +4,7 @@ import { type Seed, startSeed } from './seed.ts'
 import { type SeedApi, seedApi } from './seed-api.ts'
 import { Tab } from './tab.ts'
 
-/** Two people's browsers, started once for all tests: every seed has a port, so every test has an origin, of its own. */
+/** Two people's browsers, started once for all tests: every seed has a port, so every test an origin, of its own. */
 interface Profiles {
   readonly adaProfile: Profile
   readonly bobProfile: Profile
