@@ -262,8 +262,18 @@ describe('watches', () => {
       ['put', 'k', 1],
       ['put', 'k', 2],
     ])
+    assert.deepEqual(await take(cluster, store.watch({ from: 1 }), 1), [['put', 'k', 1]])
+  })
+
+  test('say that the past is gone where a snapshot took its place', async () => {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 5, trailingEntries: 1 })
+    const { store } = await cluster.open('a')
+    for (let i = 0; i < 20; i++) await cluster.settle(store.put('k', i))
+    await cluster.run(100)
+    cluster.crash('a')
+    const again = await cluster.open('a')
     assert.throws(
-      () => store.watch({ from: 1 }),
+      () => again.store.watch({ from: 1 }),
       error => isQuorateError(error, 'COMPACTED'),
     )
   })
