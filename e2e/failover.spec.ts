@@ -32,7 +32,7 @@ test('two tabs go on without the seed, over their own connection; one alone refu
   )
   // Whether or not it led: by now it knows that nobody follows.
   await eventually(async () => (await ada.status()).leader).toBeUndefined()
-  expect(await refusal(ada.store.put('alone', true, { deadlineMs: 500 }))).toBe('NO_LEADER')
+  expect(await refusal(ada.store.put('refused', true, { deadlineMs: 500 }))).toBe('NO_LEADER')
   expect(await refusal(ada.store.get('written', { deadlineMs: 500 }))).toBe('NO_LEADER')
   expect(await ada.store.get('written', { consistency: 'stale' })).toBe('without the seed')
 
@@ -41,6 +41,7 @@ test('two tabs go on without the seed, over their own connection; one alone refu
   const again = await Tab.open(bobProfile, seed.url)
   expect(again.hostId).toBe(bob.hostId)
   expect(await again.store.get('written')).toBe('with the seed')
+  expect(await again.store.get('refused'), 'refused means not written').toBeUndefined()
   await again.close()
 })
 
