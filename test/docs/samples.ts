@@ -77,8 +77,9 @@ export class SampleFolder {
   }
 
   /**
-   * Runs a sample until its last statement is done; it need not close what it opened. Where it names the seed at
-   * `localhost:8080`, one is started, with the sample's cluster and secret. Returns why it failed; empty when fine.
+   * Runs a sample until its last statement is done; it need not close what it opened, nor remove what it stored. Where
+   * it names the seed at `localhost:8080`, one is started, with the sample's cluster and secret. Returns why it failed;
+   * empty when fine.
    */
   async run(sample: Sample): Promise<string> {
     const seed = sample.code.includes('localhost:8080') ? await startSeed(seedOptionsOf(sample)) : undefined
@@ -88,8 +89,8 @@ export class SampleFolder {
       await writeFile(file, moduleOf(sample.code.replaceAll('localhost:8080', host)))
       const result = await runProcess({
         command: process.execPath,
-        arguments: ['--import', 'tsx', '--input-type=module', '--eval', runner(file)],
-        cwd: root,
+        arguments: ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', runner(file)],
+        cwd: this.path,
         env: { TSX_TSCONFIG_PATH: join(this.path, 'tsconfig.json') },
         timeoutMs: 30_000,
       })
