@@ -2,6 +2,7 @@
 
 import { eventually, expect, test } from './helpers/fixtures.ts'
 import { Tab } from './helpers/tab.ts'
+import { writeInTab } from './helpers/writer.ts'
 
 test.use({ seedWords: ['--signal-only'] })
 
@@ -43,4 +44,23 @@ test('tabs do without the seed, and when it is back its founding still stands', 
   expect((await guest.info()).deployment).toBe((await ada.info()).deployment)
   expect(await guest.store.get('meanwhile')).toBe('written')
   await guest.close()
+})
+
+test('a tab that is the only voter has all that it acknowledged when its browser has crashed', async ({
+  seed,
+  ada,
+  adaProfile,
+  bob,
+}) => {
+  const writer = await writeInTab(ada, 'by/')
+  await eventually(async () => (await writer.acknowledged()).length).toBeGreaterThan(50)
+  const acknowledged = await writer.acknowledged()
+  await adaProfile.crash()
+  const again = await Tab.open(adaProfile, seed.url)
+  expect(again.hostId).toBe(ada.hostId)
+  expect(await again.status()).toMatchObject({ role: 'leader', replica: 1 })
+  const entries = await again.store.scan({ prefix: 'by/' })
+  expect(entries.map(({ key }) => key)).toEqual(expect.arrayContaining([...acknowledged]))
+  expect(await bob.store.scan({ prefix: 'by/' })).toEqual(entries)
+  await again.close()
 })

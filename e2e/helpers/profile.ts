@@ -13,6 +13,8 @@ export interface Profile {
   allow(origin: string): Promise<void>
   /** Ends the browser properly and starts it anew over the same profile. */
   restart(): Promise<void>
+  /** Ends the browser in the middle of whatever it does, and starts it anew over the same profile. */
+  crash(): Promise<void>
   /** Ends the browser and forgets the profile. Idempotent. */
   close(): Promise<void>
 }
@@ -33,6 +35,14 @@ export async function openProfile(origins: readonly string[] = []): Promise<Prof
     },
     async restart() {
       await context.close()
+      context = await launch(folder, allowed)
+    },
+    async crash() {
+      const protocol = await context.newCDPSession(context.pages()[0] ?? (await context.newPage()))
+      const ended = new Promise(resolve => context.once('close', resolve))
+      // It is not answered: whoever should answer is gone.
+      protocol.send('Browser.crash').catch(() => undefined)
+      await ended
       context = await launch(folder, allowed)
     },
     async close() {
