@@ -153,7 +153,7 @@ export class Host implements StoreHost {
     return store
   }
 
-  /** `store`, for whoever needs no more than that: closing it closes the host. */
+  /** @internal `store`, for whoever needs no more than that: closing it closes the host. */
   async soleStore(name?: string, options: StoreOptions = {}): Promise<Store> {
     const store = await this.store(name, options)
     store.closesHost = true

@@ -35,9 +35,9 @@ import { Watch } from './watch.ts'
  * Keys are well-formed strings of 1 to 1024 UTF-16 code units, ordered by code unit. Values are null, booleans, finite
  * numbers, strings, Uint8Array, arrays and plain objects of these, at most 1 MiB encoded; anything else is a TypeError.
  *
- * Every write takes effect exactly once or not at all, through retries and changes of leadership. When that cannot be
- * known before the deadline, the promise rejects with OUTCOME_UNKNOWN; all other errors mean that nothing was written.
- * A wrong argument throws TypeError.
+ * Every write takes effect exactly once or not at all, through retries and changes of leadership. Where nobody can tell
+ * which, the error's `outcome` is 'unknown' (OUTCOME_UNKNOWN at the deadline, say); with 'none' nothing was written.
+ * A wrong argument is a TypeError.
  */
 export class Store {
   readonly name: GroupId
