@@ -2,7 +2,7 @@
 
 import { expect, test } from './helpers/fixtures.ts'
 
-test('a key that is written, edited and deleted in one tab shows in the other, and nothing complains', async ({
+test('a key that is written, edited or deleted in one tab shows in the other, and nobody complains', async ({
   ada,
   bob,
 }, testInfo) => {

@@ -14,7 +14,7 @@ test.beforeEach(async ({ ada, bob }) => {
   await eventually(() => ada.pathTo(bob.hostId)).toBe('direct')
 })
 
-test('two tabs go on without the seed, over their own connection; one alone refuses, until another is back', async ({
+test('two tabs go on without the seed, directly; one alone refuses, until another is back', async ({
   seed,
   ada,
   bob,

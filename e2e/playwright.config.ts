@@ -1,8 +1,8 @@
 import { defineConfig } from '@playwright/test'
 
 /**
- * One browser at a time, and no second try: what fails once in ten runs is broken, and is found by failing. The specs
- * open their own persistent profiles (helpers/profile.ts), because a private context keeps IndexedDB in memory only.
+ * One test at a time, and no second try: what fails once in ten runs is broken, and is found by failing. Browsers have
+ * persistent profiles (helpers/profile.ts), because a private context keeps IndexedDB in memory only.
  */
 export default defineConfig({
   testDir: '.',

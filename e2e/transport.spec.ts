@@ -1,4 +1,4 @@
-// The contract of transports, held by the WebRTC and the WebSocket of a real browser: the published suite, in a page.
+// The contract of transports, held by WebRTC and WebSocket of a real browser: the published suite, inside a page.
 
 import { transportConformance } from '../src/testing/transport-conformance.ts'
 import type { Path } from '../src/transport/transport.ts'
@@ -28,7 +28,8 @@ const pageSource = `
 
   const openHost = async urls => {
     const identity = await createIdentity()
-    const { transport } = await createMesh({ identity, cluster: 'demo', secret: '${secret}', urls, environment })
+    const options = { identity, cluster: 'demo', secret: '${secret}', urls, environment }
+    const { transport } = await createMesh(options)
     return { hostId: identity.hostId, transport }
   }
 

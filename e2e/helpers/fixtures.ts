@@ -4,7 +4,7 @@ import { type Seed, startSeed } from './seed.ts'
 import { type SeedApi, seedApi } from './seed-api.ts'
 import { Tab } from './tab.ts'
 
-/** Two people's browsers, started once for all tests: every seed has a port, so every test an origin, of its own. */
+/** Two people's browsers. They serve all tests: each seed has a port of its own, and so each test an origin. */
 interface Profiles {
   readonly adaProfile: Profile
   readonly bobProfile: Profile
@@ -43,7 +43,7 @@ export const test = base.extend<Cluster, Profiles>({
 
 export { expect }
 
-/** Asserts what is about to become true. Looks often, because there is no event for "all of it, everywhere". */
+/** Asserts what is about to become true. Looks often: there is no event for "all of it, everywhere". */
 export function eventually<Value>(look: () => Value | Promise<Value>, timeoutMs = 10_000) {
   return expect.poll(look, { intervals: [20], timeout: timeoutMs })
 }

@@ -15,7 +15,7 @@ interface BuildModule {
 
 const root = new URL('../../', import.meta.url)
 
-/** Bundles TypeScript source (its imports are relative to the root of the repository) and serves it at `/`. */
+/** Bundles TypeScript source, whose imports are relative to the root of the repository, for a page at `/`. */
 export async function servePage(source: string): Promise<PageServer> {
   // As the package is built: what runs in the page is what users get.
   const { buildBrowser } = (await import(new URL('build.mjs', root).href)) as BuildModule

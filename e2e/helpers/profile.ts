@@ -65,7 +65,7 @@ async function launch(folder: string, origins: Iterable<string>): Promise<Browse
   return context
 }
 
-/** A page that has camera and microphone may offer its own addresses; without any it has no candidate on loopback. */
+/** A page with camera and microphone may offer its own addresses: its only candidates on loopback. */
 async function allow(context: BrowserContext, origin: string): Promise<void> {
   await context.grantPermissions(['camera', 'microphone'], { origin })
 }
