@@ -1,4 +1,4 @@
-import { access, constants, mkdir } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -6,6 +6,7 @@ import { isQuorateError, QuorateError } from '../core/error.ts'
 import type { Host } from '../engine/host.ts'
 import type { Store } from '../engine/store.ts'
 import { openHost } from '../node.ts'
+import { makeDirectory } from '../storage/file-system.ts'
 import { Founding, type FoundingStore, fileFoundingStore } from './founding.ts'
 import { isLoopback } from './http-guard.ts'
 import { SeedDoor } from './seed-door.ts'
@@ -173,7 +174,7 @@ async function knowsLeader(host: Host, signal: AbortSignal | undefined): Promise
 
 async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeDirectory(path)
     await access(path, constants.W_OK)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

@@ -80,6 +80,10 @@ test('what keeps a seed from starting is one line and exit code 2', async t => {
     ],
     [['--port', '0', '--data', file], `the data folder ${file} cannot be written (EEXIST) (STORAGE_FAILED)`],
     [
+      ['--port', '0', '--data', '/proc/quorate'],
+      'the data folder /proc/quorate cannot be written (ENOENT) (STORAGE_FAILED)',
+    ],
+    [
       ['--port', '0', '--host', '203.0.113.7', '--secret', 's', '--data', join(data, 'b')],
       '203.0.113.7 is no address of this machine (EADDRNOTAVAIL)',
     ],
