@@ -42,6 +42,8 @@ export class SeedDoor {
   private readonly api: HttpApi
   /** What answered requests on a server that is not ours, and will again. */
   private readonly others: readonly RequestHandler[]
+  /** Connections over which nothing was asked yet, as browsers open them in advance. */
+  private readonly silent = new Set<Duplex>()
   private served: Served = { type: 'starting' }
   private signaling: SignalingServer | undefined
   private closeHost = async () => {}
@@ -85,6 +87,7 @@ export class SeedDoor {
     server.removeAllListeners('request')
     server.on('request', this.onRequest)
     server.on('upgrade', this.onUpgrade)
+    server.on('connection', this.onConnection)
   }
 
   /** From now on hosts find each other here. */
@@ -116,19 +119,29 @@ export class SeedDoor {
     server.off('request', this.onRequest)
     server.off('upgrade', this.onUpgrade)
     for (const other of this.others) server.on('request', other)
+    server.off('connection', this.onConnection)
     if (closed === undefined) return
     server.closeIdleConnections()
+    // Not idle to Node, which waits for their first request: the seed would wait along.
+    for (const socket of this.silent) socket.destroy()
     const late = setTimeout(() => server.closeAllConnections(), lastRequestsMs)
     await closed
     clearTimeout(late)
   }
 
+  private readonly onConnection = (socket: Duplex) => {
+    this.silent.add(socket)
+    socket.once('close', () => this.silent.delete(socket))
+  }
+
   private readonly onRequest: RequestHandler = (message, response) => {
+    this.silent.delete(message.socket)
     if (this.others.length === 0 || this.api.owns(message)) void this.api.handle(message, response)
     else for (const other of this.others) other.call(this.server, message, response)
   }
 
   private readonly onUpgrade = (message: IncomingMessage, socket: Duplex, head: Buffer) => {
+    this.silent.delete(message.socket)
     if (message.url?.split('?', 1)[0] === signalingPath) {
       if (this.signaling === undefined) refuseUpgrade(socket, '503 Service Unavailable')
       else this.signaling.handleUpgrade(message, socket, head)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
@@ -115,4 +115,17 @@ test('a seed shares a server with what was there, and leaves it as it was', asyn
   await seed.close()
   assert.equal((await ask(`${url}/v1/status`)).body, 'theirs')
   assert.equal(server.listenerCount('upgrade'), 0)
+})
+
+test('a connection over which nothing was ever asked does not hold up the closing', async t => {
+  const cleanup = new Cleanup(t)
+  const seed = await start(cleanup, await cleanup.folder(), { signalOnly: true })
+  const { hostname, port } = new URL(seed.url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  // An answer over another connection: the seed has accepted the silent one before.
+  await ask(`${seed.url}/healthz`)
+  const before = performance.now()
+  await Promise.all([seed.close(), once(socket, 'close')])
+  assert(performance.now() - before < 1000, 'the seed did not wait for a last request')
 })
