@@ -1,8 +1,6 @@
-// The one file that knows sorted-btree: a B+ tree that shares nodes with its clones until they are written.
-import sortedBtree from 'sorted-btree'
-
-// The package is CommonJS: in an ES module its default import is `module.exports`, which holds the class.
-const BTree = sortedBtree.default
+// A B+ tree whose nodes are shared between a map and its clones until one of them writes to them (copy on write, as
+// in btrfs: Rodeh, "B-trees, shadowing, and clones", 2008). Ours, because the one that was to be had from others is
+// larger than the whole core of a browser build may be, for features that nothing here asks of it.
 
 export type OrderedKey = string | number
 
@@ -25,65 +23,240 @@ export interface ReadonlyOrderedMap<Key extends OrderedKey, Value> {
   clone(): OrderedMap<Key, Value>
 }
 
+/** A fuller node is split in two. Smaller nodes make more levels, larger ones more copying after a clone. */
+const nodeKeysMax = 32
+
+interface Node<Key, Value> {
+  /** Only the map with the same owner may write to the node; others copy it first. */
+  readonly owner: object
+  /**
+   * Of a leaf, its keys. Of an inner node, one for each child: not above any key in it, and above all keys before it.
+   * The first is never looked at: it may be wrong.
+   */
+  readonly keys: Key[]
+  /** Empty in an inner node. */
+  readonly values: Value[]
+  /** Undefined in a leaf. */
+  readonly children: Node<Key, Value>[] | undefined
+}
+
 /** A map in the order of its keys: numbers by size, strings by UTF-16 code unit. */
 export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrderedMap<Key, Value> {
-  private tree: InstanceType<typeof BTree<Key, Value>>
-
-  constructor() {
-    this.tree = new BTree<Key, Value>(undefined, compareKeys)
-  }
+  private owner: object = {}
+  // Invariant: no node but the root is empty. Nodes that are merely sparse are left alone: they fill up again, or
+  // become empty (Johnson and Shasha, "B-trees with inserts and deletes: why free-at-empty is better", 1993).
+  private root: Node<Key, Value> = { owner: this.owner, keys: [], values: [], children: undefined }
+  private count = 0
 
   get size(): number {
-    return this.tree.size
+    return this.count
   }
 
   get(key: Key): Value | undefined {
-    return this.tree.get(key)
+    const leaf = this.leafOf(key)
+    const at = rank(leaf.keys, key)
+    return leaf.keys[at] === key ? leaf.values[at] : undefined
   }
 
   set(key: Key, value: Value): void {
-    this.tree.set(key, value)
+    this.root = this.owned(this.root)
+    const right = this.insert(this.root, key, value)
+    if (right === undefined) return
+    const children = [this.root, right]
+    this.root = { owner: this.owner, keys: children.map(firstKey), values: [], children }
   }
 
   /** True when the key was there. */
   delete(key: Key): boolean {
-    return this.tree.delete(key)
+    this.root = this.owned(this.root)
+    const removed = this.remove(this.root, key)
+    if (removed) this.count -= 1
+    while (this.root.children?.length === 1) this.root = this.root.children[0] as Node<Key, Value>
+    return removed
   }
 
   clone(): OrderedMap<Key, Value> {
     const copy = new OrderedMap<Key, Value>()
-    copy.tree = this.tree.clone()
+    copy.root = this.root
+    copy.count = this.count
+    // From now on neither may write to what both have.
+    this.owner = {}
     return copy
   }
 
-  *entries(range: OrderedRange<Key> = {}): Generator<readonly [Key, Value]> {
-    if (range.reverse === true) {
-      const from = range.lt ?? range.lte
-      for (const pair of this.tree.entriesReversed(from, undefined, range.lt !== undefined)) {
-        if (isBelow(range, pair[0])) return
-        yield pair
-      }
-      return
-    }
-    for (const pair of this.tree.entries(range.gt ?? range.gte)) {
-      if (isAbove(range, pair[0])) return
-      if (pair[0] !== range.gt) yield pair
-    }
+  entries(range: OrderedRange<Key> = {}): Generator<readonly [Key, Value]> {
+    return range.reverse === true ? this.descending(range) : this.ascending(range)
   }
 
   *values(range: OrderedRange<Key> = {}): Generator<Value> {
     for (const [, value] of this.entries(range)) yield value
   }
+
+  // Both go leaf by leaf and find each from the root, by the key that parts it from the one before: a leaf that knew
+  // its neighbours could not be shared.
+
+  private *ascending({ gt, gte, lt, lte }: OrderedRange<Key>): Generator<readonly [Key, Value]> {
+    let from = gt ?? gte
+    let afterEqual = gt !== undefined
+    do {
+      let node = this.root
+      let next: Key | undefined
+      while (node.children !== undefined) {
+        const at = from === undefined ? 0 : childIndex(node.keys, from)
+        next = node.keys[at + 1] ?? next
+        node = node.children[at] as Node<Key, Value>
+      }
+      const { keys, values } = node
+      for (
+        let at = from === undefined ? 0 : (afterEqual ? rankAfter : rank)(keys, from);
+        at < keys.length;
+        at++
+      ) {
+        const key = keys[at] as Key
+        if ((lt !== undefined && key >= lt) || (lte !== undefined && key > lte)) return
+        yield [key, values[at] as Value]
+      }
+      from = next
+      afterEqual = false
+    } while (from !== undefined)
+  }
+
+  private *descending({ gt, gte, lt, lte }: OrderedRange<Key>): Generator<readonly [Key, Value]> {
+    let from = lt ?? lte
+    let withEqual = lt === undefined
+    do {
+      let node = this.root
+      let next: Key | undefined
+      while (node.children !== undefined) {
+        const end = from === undefined ? node.keys.length : (withEqual ? rankAfter : rank)(node.keys, from, 1)
+        if (end > 1) next = node.keys[end - 1]
+        node = node.children[end - 1] as Node<Key, Value>
+      }
+      const { keys, values } = node
+      for (
+        let at = (from === undefined ? keys.length : (withEqual ? rankAfter : rank)(keys, from)) - 1;
+        at >= 0;
+        at--
+      ) {
+        const key = keys[at] as Key
+        if ((gt !== undefined && key <= gt) || (gte !== undefined && key < gte)) return
+        yield [key, values[at] as Value]
+      }
+      from = next
+      withEqual = false
+    } while (from !== undefined)
+  }
+
+  private leafOf(key: Key): Node<Key, Value> {
+    let node = this.root
+    while (node.children !== undefined) {
+      node = node.children[childIndex(node.keys, key)] as Node<Key, Value>
+    }
+    return node
+  }
+
+  /** Into an owned node. Returns what was split off it, which belongs on its right. */
+  private insert(node: Node<Key, Value>, key: Key, value: Value): Node<Key, Value> | undefined {
+    const { keys, values, children } = node
+    if (children === undefined) {
+      const at = rank(keys, key)
+      if (keys[at] === key) {
+        values[at] = value
+        return undefined
+      }
+      insertAt(keys, at, key)
+      insertAt(values, at, value)
+      this.count += 1
+    } else {
+      const at = childIndex(keys, key)
+      const right = this.insert(this.ownedChild(children, at), key, value)
+      if (right === undefined) return undefined
+      insertAt(keys, at + 1, firstKey(right))
+      insertAt(children, at + 1, right)
+    }
+    if (keys.length <= nodeKeysMax) return undefined
+    const half = nodeKeysMax / 2
+    return {
+      owner: this.owner,
+      keys: keys.splice(half),
+      values: values.splice(half),
+      children: children?.splice(half),
+    }
+  }
+
+  /** From an owned node, which may become empty. */
+  private remove({ keys, values, children }: Node<Key, Value>, key: Key): boolean {
+    if (children === undefined) {
+      const at = rank(keys, key)
+      if (keys[at] !== key) return false
+      removeAt(keys, at)
+      removeAt(values, at)
+      return true
+    }
+    const at = childIndex(keys, key)
+    const child = this.ownedChild(children, at)
+    const removed = this.remove(child, key)
+    if (child.keys.length === 0) {
+      removeAt(keys, at)
+      removeAt(children, at)
+    }
+    return removed
+  }
+
+  private ownedChild(children: Node<Key, Value>[], at: number): Node<Key, Value> {
+    const child = this.owned(children[at] as Node<Key, Value>)
+    children[at] = child
+    return child
+  }
+
+  private owned(node: Node<Key, Value>): Node<Key, Value> {
+    if (node.owner === this.owner) return node
+    const { keys, values, children } = node
+    return { owner: this.owner, keys: keys.slice(), values: values.slice(), children: children?.slice() }
+  }
 }
 
-function isBelow<Key extends OrderedKey>({ gt, gte }: OrderedRange<Key>, key: Key): boolean {
-  return (gt !== undefined && key <= gt) || (gte !== undefined && key < gte)
+function firstKey<Key extends OrderedKey>(node: Node<Key, unknown>): Key {
+  return node.keys[0] as Key
 }
 
-function isAbove<Key extends OrderedKey>({ lt, lte }: OrderedRange<Key>, key: Key): boolean {
-  return (lt !== undefined && key >= lt) || (lte !== undefined && key > lte)
+/** Which child of an inner node holds the key, if any does. */
+function childIndex<Key extends OrderedKey>(keys: readonly Key[], key: Key): number {
+  return rankAfter(keys, key, 1) - 1
 }
 
-function compareKeys(left: OrderedKey, right: OrderedKey): number {
-  return left < right ? -1 : left > right ? 1 : 0
+/** How many of the keys, the first ones unseen, are below the key. */
+function rank<Key extends OrderedKey>(keys: readonly Key[], key: Key, unseen = 0): number {
+  let low = unseen
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((keys[middle] as Key) < key) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** How many of the keys, the first ones unseen, are below the key or equal to it. */
+function rankAfter<Key extends OrderedKey>(keys: readonly Key[], key: Key, unseen = 0): number {
+  let low = unseen
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (key < (keys[middle] as Key)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+// For arrays as short as these, about twice as fast as `splice`.
+
+function insertAt<Item>(array: Item[], at: number, item: Item): void {
+  for (let i = array.length; i > at; i--) array[i] = array[i - 1] as Item
+  array[at] = item
+}
+
+function removeAt(array: unknown[], at: number): void {
+  for (let i = at + 1; i < array.length; i++) array[i - 1] = array[i]
+  array.pop()
 }
