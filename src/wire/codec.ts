@@ -1,5 +1,4 @@
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
-import { equalBytes } from '../base/bytes.ts'
 import { QuorateError } from '../core/error.ts'
 import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.ts'
 
@@ -8,9 +7,9 @@ import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.
 // everything else is refused on both sides: extensions, 64-bit integers (they would become BigInt or lose
 // bits), Map, Set, Date, class instances, -0, undefined, lone surrogates and the key `__proto__`.
 //
-// msgpackr understands more than that (records, references, typed arrays, errors, regular expressions), and
-// it does so whatever its options say. So bytes are walked once before it sees them: cheaper than to judge
-// what it made of them, and nothing hostile is ever built.
+// msgpackr packs. It would also unpack, but understands more than that (records, references, typed arrays,
+// errors, regular expressions), and does so whatever its options say: what it is given has to be walked first.
+// That walk, once it is there, can as well return the value as it goes, so that nothing hostile is ever built.
 
 /** Bytes that are no message: cut short, too deep, too large, or of a kind that `encode` never writes. */
 export class MalformedError extends Error {
@@ -41,13 +40,9 @@ export function encodeShared(value: unknown): Uint8Array {
  */
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.length > frameBytesMax) throw new MalformedError('too long')
-  // A plain view: msgpackr hands out pieces of the class it is given (Buffer, in Node) and leaves a mark on
-  // it.
+  // A plain view: pieces of a Buffer would be Buffers.
   const source = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const scan: Scan = { bytes: source, position: 0, items: 0 }
-  scanValue(scan, messageDepthMax)
-  if (scan.position !== source.length) throw new MalformedError('bytes after the end')
-  return packr.unpack(source)
+  return new Decoder(source).message()
 }
 
 const packr = new Packr({
@@ -141,132 +136,169 @@ function tooLarge(): QuorateError {
   )
 }
 
-interface Scan {
-  readonly bytes: Uint8Array
-  position: number
-  items: number
-}
+/** Reads one message. A class, because the place moves through every call. */
+class Decoder {
+  private readonly bytes: Uint8Array
+  /** Made with the first fraction: most messages have none. */
+  private view: DataView | undefined
+  private position = 0
+  private items = 0
 
-/** Moves behind the value at the scan's position, or throws. */
-function scanValue(scan: Scan, depth: number): void {
-  scan.items += 1
-  if (scan.items > messageItemsMax) throw new MalformedError('too many items')
-  const token = scanNumber(scan, 1)
-  if (token < 0x80 || token >= 0xe0) return // an integer in one byte
-  if (token < 0x90) scanObject(scan, token & 0x0f, depth)
-  else if (token < 0xa0) scanArray(scan, token & 0x0f, depth)
-  else if (token < 0xc0) scanText(scan, token & 0x1f)
-  else scanLong(scan, token, depth)
-}
-
-/**
- * The values whose token does not hold their length. Sizes of a length or an integer follow each other in the
- * tokens.
- */
-function scanLong(scan: Scan, token: number, depth: number): void {
-  switch (token) {
-    case 0xc0: // null
-    case 0xc2: // false
-    case 0xc3: // true
-      break
-    case 0xc4: // byte strings
-    case 0xc5:
-    case 0xc6:
-      scanBytes(scan, scanNumber(scan, 1 << (token - 0xc4)))
-      break
-    case 0xcb:
-      scanDouble(scan)
-      break
-    case 0xcc: // unsigned integers
-    case 0xcd:
-    case 0xce:
-      scanBytes(scan, 1 << (token - 0xcc))
-      break
-    case 0xd0: // signed integers
-    case 0xd1:
-    case 0xd2:
-      scanBytes(scan, 1 << (token - 0xd0))
-      break
-    case 0xd9: // strings
-    case 0xda:
-    case 0xdb:
-      scanText(scan, scanNumber(scan, 1 << (token - 0xd9)))
-      break
-    case 0xdc: // arrays
-    case 0xdd:
-      scanArray(scan, scanNumber(scan, 2 << (token - 0xdc)), depth)
-      break
-    case 0xde: // objects
-    case 0xdf:
-      scanObject(scan, scanNumber(scan, 2 << (token - 0xde)), depth)
-      break
-    default:
-      throw new MalformedError('a kind of value that no message holds')
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
   }
-}
 
-function scanArray(scan: Scan, length: number, depth: number): void {
-  if (depth === 0) throw new MalformedError('nested too deep')
-  for (let i = 0; i < length; i++) scanValue(scan, depth - 1)
-}
-
-function scanObject(scan: Scan, size: number, depth: number): void {
-  if (depth === 0) throw new MalformedError('nested too deep')
-  for (let i = 0; i < size; i++) {
-    scanKey(scan)
-    scanValue(scan, depth - 1)
+  message(): unknown {
+    const value = this.value(messageDepthMax)
+    if (this.position !== this.bytes.length) throw new MalformedError('bytes after the end')
+    return value
   }
-}
 
-function scanKey(scan: Scan): void {
-  const token = scanNumber(scan, 1)
-  let length: number
-  if (token >= 0xa0 && token < 0xc0) length = token & 0x1f
-  else if (token >= 0xd9 && token <= 0xdb) length = scanNumber(scan, 1 << (token - 0xd9))
-  else throw new MalformedError('a key that is no string')
-  const start = scan.position
-  scanText(scan, length)
-  if (length === protoKey.length && equalBytes(scan.bytes.subarray(start, scan.position), protoKey)) {
-    throw new MalformedError('the key __proto__')
+  private value(depth: number): unknown {
+    this.items += 1
+    if (this.items > messageItemsMax) throw new MalformedError('too many items')
+    const token = this.byte()
+    if (token < 0x80) return token
+    if (token < 0x90) return this.object(token & 0x0f, depth)
+    if (token < 0xa0) return this.array(token & 0x0f, depth)
+    if (token < 0xc0) return this.text(token & 0x1f)
+    return token < 0xe0 ? this.long(token, depth) : token - 0x100
   }
-}
 
-const protoKey = Uint8Array.from('__proto__', character => character.charCodeAt(0))
+  /**
+   * The values whose token does not hold their length. Sizes of a length or an integer follow each other in the
+   * tokens.
+   */
+  private long(token: number, depth: number): unknown {
+    switch (token) {
+      case 0xc0:
+        return null
+      case 0xc2:
+        return false
+      case 0xc3:
+        return true
+      case 0xc4: // byte strings
+      case 0xc5:
+      case 0xc6:
+        return this.raw(this.unsigned(1 << (token - 0xc4)))
+      case 0xcb:
+        return this.double()
+      case 0xcc: // unsigned integers
+      case 0xcd:
+      case 0xce:
+        return this.unsigned(1 << (token - 0xcc))
+      case 0xd0: // signed integers
+      case 0xd1:
+      case 0xd2:
+        return this.signed(1 << (token - 0xd0))
+      case 0xd9: // strings
+      case 0xda:
+      case 0xdb:
+        return this.text(this.unsigned(1 << (token - 0xd9)))
+      case 0xdc: // arrays
+      case 0xdd:
+        return this.array(this.unsigned(2 << (token - 0xdc)), depth)
+      case 0xde: // objects
+      case 0xdf:
+        return this.object(this.unsigned(2 << (token - 0xde)), depth)
+      default:
+        throw new MalformedError('a kind of value that no message holds')
+    }
+  }
 
-const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  private array(length: number, depth: number): unknown[] {
+    if (depth === 0) throw new MalformedError('nested too deep')
+    // Grows as members come: a length that lies takes no memory.
+    const array: unknown[] = []
+    for (let i = 0; i < length; i++) array.push(this.value(depth - 1))
+    return array
+  }
 
-function scanText(scan: Scan, length: number): void {
-  const start = scan.position
-  scanBytes(scan, length)
-  for (let i = start; i < scan.position; i++) {
-    if ((scan.bytes[i] as number) < 0x80) continue
-    // Beyond ASCII the platform knows what is well-formed; msgpackr would put replacement characters instead.
+  private object(size: number, depth: number): object {
+    if (depth === 0) throw new MalformedError('nested too deep')
+    const object: Record<string, unknown> = {}
+    for (let i = 0; i < size; i++) {
+      const key = this.key()
+      object[key] = this.value(depth - 1)
+    }
+    return object
+  }
+
+  private key(): string {
+    const token = this.byte()
+    let length: number
+    if (token >= 0xa0 && token < 0xc0) length = token & 0x1f
+    else if (token >= 0xd9 && token <= 0xdb) length = this.unsigned(1 << (token - 0xd9))
+    else throw new MalformedError('a key that is no string')
+    const key = this.text(length)
+    if (key === '__proto__') throw new MalformedError('the key __proto__')
+    return key
+  }
+
+  private text(length: number): string {
+    const { bytes } = this
+    const start = this.position
+    const end = this.skip(length)
+    if (length <= shortTextMax) {
+      let text = ''
+      let i = start
+      for (; i < end; i++) {
+        const byte = bytes[i] as number
+        if (byte >= 0x80) break
+        text += String.fromCharCode(byte)
+      }
+      if (i === end) return text
+    }
     try {
-      strictText.decode(scan.bytes.subarray(i, scan.position))
+      return strictText.decode(bytes.subarray(start, end))
     } catch (cause) {
       throw new MalformedError('a string that is not UTF-8', { cause })
     }
-    return
+  }
+
+  private double(): number {
+    const { buffer, byteOffset, length } = this.bytes
+    this.view ??= new DataView(buffer, byteOffset, length)
+    const value = this.view.getFloat64(this.skip(8) - 8)
+    if (Object.is(value, -0)) throw new MalformedError('-0')
+    return value
+  }
+
+  private raw(length: number): Uint8Array {
+    const start = this.position
+    return this.bytes.subarray(start, this.skip(length))
+  }
+
+  private signed(length: number): number {
+    const value = this.unsigned(length)
+    const range = 2 ** (8 * length)
+    return value < range / 2 ? value : value - range
+  }
+
+  private byte(): number {
+    const byte = this.bytes[this.position]
+    if (byte === undefined) throw new MalformedError('cut short')
+    this.position += 1
+    return byte
+  }
+
+  private unsigned(length: number): number {
+    let value = 0
+    const start = this.position
+    const end = this.skip(length)
+    for (let i = start; i < end; i++) value = value * 256 + (this.bytes[i] as number)
+    return value
+  }
+
+  private skip(length: number): number {
+    if (length > this.bytes.length - this.position) throw new MalformedError('cut short')
+    this.position += length
+    return this.position
   }
 }
 
-function scanDouble(scan: Scan): void {
-  const start = scan.position
-  scanBytes(scan, 8)
-  if (scan.bytes[start] !== 0x80) return
-  for (let i = start + 1; i < scan.position; i++) if (scan.bytes[i] !== 0) return
-  throw new MalformedError('-0')
-}
+/** Texts up to this length are read faster here than by the platform, where they are ASCII. */
+const shortTextMax = 24
 
-function scanBytes(scan: Scan, length: number): void {
-  if (length > scan.bytes.length - scan.position) throw new MalformedError('cut short')
-  scan.position += length
-}
-
-function scanNumber(scan: Scan, length: number): number {
-  let value = 0
-  const start = scan.position
-  scanBytes(scan, length)
-  for (let i = start; i < scan.position; i++) value = value * 256 + (scan.bytes[i] as number)
-  return value
-}
+/** Refuses what is not well-formed, in place of putting replacement characters, and takes nothing for a mark. */
+const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
