@@ -105,6 +105,7 @@ export class Host implements StoreHost {
           for (const watches of this.remoteWatches.values()) watches.receive(from, body)
         },
         hello: () => this.dial(),
+        gone: (peer, reason) => this.disconnected(peer, reason),
         toldRemoved: replica => this.joining.removed(replica),
         failed,
       },
@@ -269,9 +270,9 @@ export class Host implements StoreHost {
 
   private startTransport(): void {
     this.parts.transport.start({
-      frame: (from, lane, bytes) => this.loop.inbound(from, lane, bytes),
+      frame: (from, _lane, bytes) => this.loop.inbound(from, bytes),
       connected: (peer, path) => this.connected(peer, path),
-      disconnected: (peer, reason) => this.disconnected(peer, reason),
+      disconnected: (peer, reason) => this.loop.gone(peer, reason),
       presence: () => this.dial(),
     })
   }

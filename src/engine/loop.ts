@@ -1,7 +1,6 @@
 import { AssertionError } from '../base/assert.ts'
 import { wasRemoved } from '../core/machine/members.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
-import type { Lane } from '../transport/transport.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import { decodeFrame, type Frame } from '../wire/frames.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
@@ -15,11 +14,10 @@ import type { Requests } from './requests.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { Writer } from './writer.ts'
 
-interface Inbound {
-  readonly from: HostId
-  readonly lane: Lane
-  readonly bytes: Uint8Array
-}
+/** What the transport told of a peer. One queue holds both, so that a peer's last frames come before its going. */
+type Inbound =
+  | { readonly type: 'frame'; readonly from: HostId; readonly bytes: Uint8Array }
+  | { readonly type: 'gone'; readonly from: HostId; readonly reason: string }
 
 /** What the loop hands to its host. None of these may wait. */
 export interface LoopEvents {
@@ -27,6 +25,8 @@ export interface LoopEvents {
   ticked(now: number): void
   event(from: HostId, body: unknown): void
   hello(from: HostId): void
+  /** Nothing reaches the peer any more, and all that it sent before was taken in. */
+  gone(peer: HostId, reason: string): void
   /** A member says that the group removed this host's replica. */
   toldRemoved(replica: Replica): void
   /** The loop stopped: something is wrong with this program or its storage. */
@@ -67,9 +67,13 @@ export class Loop {
   }
 
   /** A frame came in; it waits for the next turn. */
-  inbound(from: HostId, lane: Lane, bytes: Uint8Array): void {
-    this.inbox.push({ from, lane, bytes })
-    this.schedule()
+  inbound(from: HostId, bytes: Uint8Array): void {
+    this.enqueue({ type: 'frame', from, bytes })
+  }
+
+  /** A peer went. A hello of it that was still in the inbox would make it a host that works, for ever. */
+  gone(from: HostId, reason: string): void {
+    this.enqueue({ type: 'gone', from, reason })
   }
 
   wake(replica: Replica): void {
@@ -83,6 +87,12 @@ export class Loop {
     this.cancelTick()
     this.loop.writer.stop()
     this.inbox = []
+  }
+
+  private enqueue(inbound: Inbound): void {
+    if (this.isStopped) return
+    this.inbox.push(inbound)
+    this.schedule()
   }
 
   private schedule(): void {
@@ -111,22 +121,30 @@ export class Loop {
     try {
       this.turn()
     } catch (error) {
-      this.loop.events.failed(error)
-      // An assertion that failed is our mistake: whoever looks after this process must hear of it, too.
-      if (error instanceof AssertionError) throw error
+      this.failed(error)
     }
   }
 
+  private failed(error: unknown): void {
+    this.loop.events.failed(error)
+    // An assertion that failed is our mistake: whoever looks after this process must hear of it, too.
+    if (error instanceof AssertionError) throw error
+  }
+
   private turn(): void {
-    const { parts, outbox, writer } = this.loop
+    const { parts, outbox, writer, events } = this.loop
     const { inbox } = this
     this.inbox = []
-    for (const frame of inbox) this.receive(frame)
+    for (const inbound of inbox) {
+      if (inbound.type === 'frame') this.receive(inbound.from, inbound.bytes)
+      else events.gone(inbound.from, inbound.reason)
+    }
     if (this.isTickDue) this.tick()
     const now = parts.clock.now()
-    for (const replica of this.touched) {
-      // Whoever is touched while it pumps is pumped in another turn.
-      this.touched.delete(replica)
+    // A copy: whoever is touched while it pumps is pumped in another turn, or a long way to apply were one long turn.
+    const touched = [...this.touched]
+    this.touched.clear()
+    for (const replica of touched) {
       if (this.replicas.get(replica.group) === replica) replica.pump(now)
     }
     outbox.flush()
@@ -144,7 +162,7 @@ export class Loop {
     this.loop.events.ticked(now)
   }
 
-  private receive({ from, bytes }: Inbound): void {
+  private receive(from: HostId, bytes: Uint8Array): void {
     const { transport } = this.loop.parts
     if (this.deployment === undefined) return
     const frame = decodeFrame(this.deployment, bytes)
@@ -232,8 +250,8 @@ export class Loop {
       return replica
     }
     snapshots.receive(from, body, replicaOf).catch(error => {
-      // Storage that failed has told the host already; what is left is a peer's fault.
-      if (error instanceof MalformedError) parts.transport.misbehaved(from, 'malformed')
+      if (error instanceof MalformedError) return parts.transport.misbehaved(from, 'malformed')
+      this.failed(error)
     })
   }
 

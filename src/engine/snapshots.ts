@@ -1,8 +1,9 @@
-import { QuorateError } from '../core/error.ts'
+import { isQuorateError, QuorateError } from '../core/error.ts'
 import { peerSilenceMs, snapshotBytesMax } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId } from '../core/types.ts'
+import { MalformedError } from '../wire/codec.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
 import { asMessage, messageFields } from '../wire/message-codec.ts'
 import { encodeSnapshot, SnapshotDecoder } from '../wire/snapshot-codec.ts'
@@ -82,7 +83,11 @@ export class Snapshots {
     this.transmit(replica, to, message, sending)
       .then(
         () => true,
-        () => false,
+        error => {
+          // A peer that went, or a newer snapshot: Raft tries again. Anything else is this host's own storage.
+          if (!isQuorateError(error, 'UNREACHABLE') && !isQuorateError(error, 'COMPACTED')) this.failed(error)
+          return false
+        },
       )
       .then(isDone => {
         this.sending.delete(key)
@@ -90,7 +95,7 @@ export class Snapshots {
       })
   }
 
-  /** A chunk came in. */
+  /** A chunk came in. Rejects with MalformedError where the peer is to blame, with another one where this host is. */
   async receive(
     from: HostId,
     body: unknown,
@@ -113,12 +118,7 @@ export class Snapshots {
     }
     this.receiving.delete(key)
     const state = receiving.decoder.end()
-    await this.parts.storage
-      .saveSnapshot(group, receiving.snapshot, inTurn(receiving.chunks))
-      .catch(error => {
-        this.failed(error)
-        throw error
-      })
+    await this.parts.storage.saveSnapshot(group, receiving.snapshot, inTurn(receiving.chunks))
     this.acknowledge(from, group, transfer, seq + 1)
     replicaOf(group)?.stepSnapshot(from, receiving.message, state)
   }
@@ -191,7 +191,7 @@ export class Snapshots {
     receiving.bytes += chunk.length
     if (receiving.bytes > snapshotBytesMax) {
       this.receiving.delete(key)
-      throw new QuorateError('TOO_LARGE', `a snapshot has at most ${snapshotBytesMax} bytes`)
+      throw new MalformedError(`a snapshot has at most ${snapshotBytesMax} bytes`)
     }
     receiving.decoder.push(chunk)
     receiving.chunks.push(chunk)

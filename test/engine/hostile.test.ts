@@ -2,62 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
-import type { HostId } from '../../src/core/types.ts'
-import { startHost } from '../../src/engine/open-host.ts'
-import { openMemoryStorage } from '../../src/storage/memory.ts'
-import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
 import { encodeRaftBody } from '../../src/wire/message-codec.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
-import { TestCluster } from './cluster.ts'
+import { deployment, tapped } from './wiretap.ts'
 
-const deployment = 'a'.repeat(32)
 const other = 'b'.repeat(32)
 
-/** A transport with nobody at its other end: frames come from the test, and what is wrong with them is counted. */
-class Wiretap implements Transport {
-  handlers: TransportHandlers | undefined
-  readonly faults = new Map<string, number>()
-  start(handlers: TransportHandlers): void {
-    this.handlers = handlers
-  }
-  misbehaved(_peer: HostId, reason: string): void {
-    this.faults.set(reason, (this.faults.get(reason) ?? 0) + 1)
-  }
-  send = () => true
-  want = () => {}
-  present = () => new Set<HostId>()
-  peers = () => []
-  counters = () => Object.fromEntries(this.faults)
-  reconnect = () => {}
-  close = async () => {}
-}
-
-async function tapped() {
-  const cluster = new TestCluster()
-  const transport = new Wiretap()
-  const storage = await openMemoryStorage()
-  const { timers } = cluster
-  const host = startHost(
-    {
-      id: 'a',
-      storage,
-      transport,
-      rendezvous: { found: async () => ({ founder: 'a', deployment }) },
-      clock: {
-        now: () => timers.now(),
-        after: (ms, call) => timers.after(ms, call),
-        soon: call => void timers.after(0, call),
-      },
-      random: seededRandom(1),
-      newDeployment: () => deployment,
-    },
-    await storage.load(),
-    { cluster: 'test' },
-  )
-  const store = await cluster.settle(host.store())
-  return { cluster, transport, host, store }
+async function opened() {
+  const parts = await tapped()
+  return { ...parts, store: await parts.cluster.settle(parts.host.store()) }
 }
 
 const put = encodeProposal({
@@ -94,7 +49,7 @@ function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
 
 describe('a hostile peer', () => {
   test('sends 10 000 broken frames: each is refused or harmless, and the host goes on', async () => {
-    const { cluster, transport, host, store } = await tapped()
+    const { cluster, transport, host, store } = await opened()
     await cluster.settle(store.put('mine', 1))
     const random = seededRandom(42)
     const append = { ...blankMessage, type: 'MsgApp', from: 2, to: 1, term: 9, index: 9 } as const
@@ -121,7 +76,7 @@ describe('a hostile peer', () => {
   })
 
   test('of another deployment or another version is counted, and changes nothing', async () => {
-    const { cluster, transport, host, store } = await tapped()
+    const { cluster, transport, host, store } = await opened()
     const before = (await cluster.settle(store.barrier())).revision
     for (const [kind, body] of bodies) transport.handlers?.frame('x', 'log', encodeFrame(other, kind, body))
     const future = encodeFrame(deployment, 'hello', encode([[]]))
@@ -136,7 +91,7 @@ describe('a hostile peer', () => {
   })
 
   test('cannot remove a replica, or admit another host, without being a member', async () => {
-    const { cluster, transport, store } = await tapped()
+    const { cluster, transport, store } = await opened()
     const send = (kind: FrameKind, body: unknown) =>
       transport.handlers?.frame('x', 'log', encodeFrame(deployment, kind, encode(body)))
     send('removed', ['main', 1])

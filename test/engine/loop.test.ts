@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { encode } from '../../src/wire/codec.ts'
+import { encodeFrame } from '../../src/wire/frames.ts'
+import { TestCluster } from './cluster.ts'
+import { deployment, tapped } from './wiretap.ts'
+
+describe('the loop of a host', () => {
+  test('gives way between two slices of applying', async () => {
+    const cluster = new TestCluster({ applySliceMs: 0, applyBytesMax: 64 * 1024 * 1024 })
+    const a = await cluster.open('a')
+    await cluster.settle(Promise.all(Array.from({ length: 500 }, (_, i) => a.store.put(`k${i}`, i))))
+    cluster.crash('a')
+    const host = await cluster.host('a')
+    const store = await cluster.settle(host.store('main', { waitForLeader: false }))
+    const slices = new Map<number, number>()
+    let turn = 0
+    const tick = (): void => {
+      turn += 1
+      cluster.timers.after(0, tick)
+    }
+    tick()
+    store.on('applied', () => slices.set(turn, (slices.get(turn) ?? 0) + 1))
+    await cluster.until(() => store.status().applied >= 500)
+    assert(slices.size > 10, `500 entries were applied in ${slices.size} turns`)
+  })
+
+  test('takes in what a peer sent last before it takes in that the peer went', async () => {
+    const { cluster, transport, host } = await tapped({ role: 'client' })
+    const hello = encodeFrame(deployment, 'hello', encode([['main']]))
+    transport.handlers?.frame('b', 'control', hello)
+    transport.handlers?.disconnected('b', 'gone')
+    await cluster.run(100)
+    const asked = transport.sent.length
+    const store = await cluster.settle(host.store())
+    await assert.rejects(cluster.settle(store.get('k', { deadlineMs: 1000 })), { code: 'UNREACHABLE' })
+    assert.equal(transport.sent.length, asked, 'a host that went is asked nothing')
+  })
+})
