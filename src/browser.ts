@@ -5,8 +5,8 @@ import type { Host, StoreOptions } from './engine/host.ts'
 import { checkHostOptions, type HostOptions, startHost } from './engine/open-host.ts'
 import type { Store } from './engine/store.ts'
 import { openIndexedDbStorage } from './storage/indexeddb.ts'
-import { openMemoryStorage } from './storage/memory.ts'
 import type { Storage } from './storage/storage.ts'
+import { openVolatileStorage } from './storage/volatile.ts'
 import { createMesh } from './transport/create-mesh.ts'
 import { hostIdentity } from './transport/host-identity.ts'
 import { signalUrls } from './transport/signal-url.ts'
@@ -94,7 +94,7 @@ async function openStorage(options: BrowserHostOptions): Promise<{ storage: Stor
   const { cluster, role = 'member', database = `quorate-${cluster}` } = options
   if (options.storage !== undefined) return { storage: options.storage, role }
   // A client keeps nothing: it is another host each time.
-  if (role === 'client') return { storage: await openMemoryStorage(), role }
+  if (role === 'client') return { storage: openVolatileStorage(), role }
   try {
     const storage = await openIndexedDbStorage(database)
     // Without this the browser may clear the storage when the disk fills up. Refusal is no error, just less safe.
@@ -102,7 +102,7 @@ async function openStorage(options: BrowserHostOptions): Promise<{ storage: Stor
     return { storage, role }
   } catch (error) {
     if (!isQuorateError(error, 'STORAGE_LOCKED')) throw error
-    return { storage: await openMemoryStorage(), role: 'client' }
+    return { storage: openVolatileStorage(), role: 'client' }
   }
 }
 
