@@ -39,7 +39,7 @@ export interface ProposalRoute {
  * leadership and after a silence, until this replica applies it or its deadline passes: the session makes the attempts
  * count once (Raft thesis §6.3).
  *
- * Invariant: a waiter is in `waiters` until it is settled; it is in `unsent` exactly while `sentTerm` is 0.
+ * Invariant: a waiter is in `waiters` until it is settled; until then it is in `unsent` exactly while `sentTerm` is 0.
  */
 export class Proposals {
   private readonly route: ProposalRoute
@@ -68,13 +68,7 @@ export class Proposals {
       sentTerm: 0,
       sentAt: 0,
     }
-    let session = this.waiters.get(proposal.session)
-    if (session === undefined) {
-      session = new Map()
-      this.waiters.set(proposal.session, session)
-    }
-    session.set(proposal.seq, waiter)
-    this.count += 1
+    this.replace(waiter)
     this.unsent.push(waiter)
     return pending.promise
   }
@@ -126,11 +120,12 @@ export class Proposals {
   }
 
   tick(now: number): void {
-    if (this.count === 0) return
     for (const waiter of this.all()) {
       if (waiter.pending.isDue(now)) this.expire(waiter)
       else if (waiter.sentTerm !== 0 && now - waiter.sentAt >= this.resendMs) this.unsend(waiter)
     }
+    // While no leader is known nobody takes them out, and each holds a whole proposal.
+    this.unsent = this.unsent.filter(waiter => !waiter.pending.isSettled)
   }
 
   /** Settles everything with the error; what was handed on has an unknown outcome, whatever the error's code. */
@@ -140,6 +135,21 @@ export class Proposals {
       waiter.pending.reject(error(waiter.attempts === 0 ? 'none' : 'unknown'))
     }
     this.unsent = []
+  }
+
+  /** A client that lost the connection asks again for the same command: whoever waited in its name is answered, too. */
+  private replace(waiter: Waiter): void {
+    const { session, seq } = waiter.proposal
+    const ofSession = this.waiters.get(session) ?? new Map<number, Waiter>()
+    const earlier = ofSession.get(seq)
+    if (earlier !== undefined) {
+      this.forget(earlier)
+      waiter.attempts = earlier.attempts
+      earlier.pending.reject(outcomeUnknown('the same write was asked for again'))
+    }
+    this.waiters.set(session, ofSession)
+    ofSession.set(seq, waiter)
+    this.count += 1
   }
 
   private expire(waiter: Waiter): void {

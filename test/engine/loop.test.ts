@@ -27,12 +27,12 @@ describe('the loop of a host', () => {
 
   test('takes in what a peer sent last before it takes in that the peer went', async () => {
     const { cluster, transport, host } = await tapped({ role: 'client' })
+    const store = await cluster.settle(host.store())
     const hello = encodeFrame(deployment, 'hello', encode([['main']]))
     transport.handlers?.frame('b', 'control', hello)
     transport.handlers?.disconnected('b', 'gone')
     await cluster.run(100)
     const asked = transport.sent.length
-    const store = await cluster.settle(host.store())
     await assert.rejects(cluster.settle(store.get('k', { deadlineMs: 1000 })), { code: 'UNREACHABLE' })
     assert.equal(transport.sent.length, asked, 'a host that went is asked nothing')
   })
