@@ -87,9 +87,8 @@ export class Replica {
   private unwritten: HardState | undefined
   private leaderReplica: ReplicaId = 0
   private raftRole: StoreStatus['role'] = 'follower'
-  private received:
-    | { readonly index: Index; readonly term: Term; readonly state: MachineSnapshot }
-    | undefined
+  /** States of snapshots that Raft has heard of, and may accept until the next pump is over. */
+  private received: { readonly snapshot: Snapshot; readonly state: MachineSnapshot }[] = []
   /** The index of the latest snapshot that is stored or on its way to storage. */
   private snapshotIndex: Index
   private readonly memberWaiters = new Set<() => void>()
@@ -187,7 +186,7 @@ export class Replica {
   stepSnapshot(from: HostId, message: Message, state: MachineSnapshot): void {
     const { snapshot } = message
     if (snapshot === null) return
-    this.received = { index: snapshot.index, term: snapshot.term, state }
+    this.received.push({ snapshot, state })
     this.step(from, message)
   }
 
@@ -207,6 +206,7 @@ export class Replica {
       while (this.node.hasReady()) this.perform(this.node.ready())
       hasMore = this.applySlice() && this.node.hasReady()
     }
+    this.received = []
   }
 
   requestTurn(): void {
@@ -323,7 +323,15 @@ export class Replica {
   private persist(message: Message): void {
     const { snapshot } = message
     if (snapshot !== null) this.snapshotIndex = snapshot.index
-    this.host.writer.add(this.group, this.writeOf(message), () => this.persisted(message))
+    // Kept with the write: while it is under way, a late leader's snapshot may arrive and be refused.
+    const state = snapshot === null ? undefined : this.stateAt(snapshot)
+    this.host.writer.add(this.group, this.writeOf(message), () => this.persisted(message, state))
+  }
+
+  private stateAt({ index, term }: Snapshot): MachineSnapshot {
+    const found = this.received.find(({ snapshot }) => snapshot.index === index && snapshot.term === term)
+    assert(found !== undefined, 'an accepted snapshot has its state at hand')
+    return found.state
   }
 
   /** What lies behind a snapshot stays for slow followers, within a number of entries and of bytes. */
@@ -358,10 +366,10 @@ export class Replica {
   }
 
   /** The order is what makes it safe: the log in memory first, then the state, then whoever waited for durability. */
-  private persisted(message: Message): void {
+  private persisted(message: Message, state: MachineSnapshot | undefined): void {
     if (this.isRemoved) return
     const { entries, term, vote, commit, snapshot } = message
-    if (snapshot !== null) this.install(snapshot)
+    if (snapshot !== null && state !== undefined) this.install(snapshot, state)
     this.log.append(entries)
     if (term > 0) this.log.setHardState({ term, vote, commit })
     for (const response of message.responses) {
@@ -371,17 +379,13 @@ export class Replica {
     this.host.wake()
   }
 
-  private install(snapshot: Snapshot): void {
-    const { received } = this
-    const { index, term } = snapshot
-    assert(received?.index === index && received.term === term, 'an accepted snapshot has its state at hand')
-    this.received = undefined
+  private install(snapshot: Snapshot, state: MachineSnapshot): void {
     // What was committed before the snapshot is applied before it, so that nothing old runs behind it (mutant M83).
     for (const response of this.applier.drain()) this.node.step(response)
     this.log.applySnapshot(snapshot)
     this.conf = snapshot.conf
-    this.applier.replace(Machine.restore(received.state))
-    this.watchers.reset(index)
+    this.applier.replace(Machine.restore(state))
+    this.watchers.reset(snapshot.index)
     this.memberTableChanged()
     this.advanced()
   }
