@@ -1,3 +1,4 @@
+import { AssertionError } from '../base/assert.ts'
 import type { GroupId } from '../core/types.ts'
 import type { GroupWrite, Storage, WriteBatch } from '../storage/storage.ts'
 
@@ -41,18 +42,20 @@ export class Writer {
       return this.flush()
     }
     this.isWriting = true
-    this.storage.write(batch).then(
-      () => {
+    this.storage
+      .write(batch)
+      .then(() => {
         this.isWriting = false
         if (this.isStopped) return
         for (const part of parts) part.done()
         this.flush()
-      },
-      error => {
+      })
+      .catch(error => {
+        // The disk's fault, or that of what was to happen next: either way nothing may be acknowledged any more.
         this.stop()
         this.failed(error)
-      },
-    )
+        if (error instanceof AssertionError) throw error
+      })
   }
 
   /** Nothing is written or reported any more. */
