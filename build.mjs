@@ -2,6 +2,7 @@
 //   node build.mjs                everything
 //   node build.mjs --if-needed    what `npm start` needs, and nothing when dist/ is newer than the sources
 
+import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { access, chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, extname, join, relative } from 'node:path'
@@ -99,16 +100,52 @@ const forBrowsers = {
   conditions: ['browser'],
   target: ['chrome100', 'firefox115', 'safari16'],
   minify: true,
+  // A field is not written down a second time where its class only declares it.
+  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
   // Already bundled when a user's bundler meets it, so that it never meets a Node import.
   alias: browserAliases,
   plugins: [leanPacker],
   define: { ...common.define, ...absentInBrowsers, global: 'globalThis' },
 }
 
+/**
+ * Private members that are renamed, because their names stand nowhere but in `private` declarations and behind `this`:
+ * in no other place of our sources (strings included), in no type of the platform, in no package that is bundled.
+ */
+async function privateNames() {
+  const names = new Set()
+  let others = ''
+  for (const file of [...(await listFiles(join(root, 'src'))), ...(await listFiles(join(root, 'demo')))]) {
+    const code = (await readFile(file, 'utf8')).replace(/^\s*(\/\/|\/?\*).*$/gm, '')
+    const declaration = /\bprivate (?:static )?(?:readonly )?(?:async )?(?:get |set )?\*?(\w+)/g
+    for (const [, name] of code.matchAll(declaration)) names.add(name)
+    others += code.replace(declaration, '').replace(/\bthis\??\.\w+/g, '')
+  }
+  const entryPoints = [join(root, 'src/browser.ts'), join(root, 'demo/main.ts')]
+  const { metafile } = await build({ ...forBrowsers, entryPoints, outdir: 'unwritten', write: false })
+  const packages = Object.keys(metafile.inputs).filter(input => input.includes('node_modules/'))
+  const platform = await listFiles(join(root, 'node_modules/@typescript'))
+  for (const file of [...packages.map(input => join(root, input)), ...platform]) {
+    if (/\blib\.[\w.]+\.d\.ts$|\.[cm]?js$/.test(file)) others += await readFile(file, 'utf8')
+  }
+  for (const name of others.match(/[\w$]+/g)) names.delete(name)
+  assert.ok(names.size > 0, 'some names are private')
+  return new RegExp(`^(${[...names].join('|')})$`)
+}
+
+let foundNames
+
+/** Looked for once in a process: it takes longer than a build. */
+function mangleProps() {
+  foundNames ??= privateNames()
+  return foundNames
+}
+
 /** The browser module: `quorate.js`, with WebRTC in a chunk of its own that loads on first use. */
-export function buildBrowser(outdir, options = {}) {
+export async function buildBrowser(outdir, options = {}) {
   return build({
     ...forBrowsers,
+    mangleProps: await mangleProps(),
     entryPoints: { quorate: join(root, 'src/browser.ts') },
     chunkNames: '[name]-[hash]',
     outdir,
@@ -140,6 +177,7 @@ export async function buildDemo(outdir) {
   const source = join(root, 'demo')
   await build({
     ...forBrowsers,
+    mangleProps: await mangleProps(),
     entryPoints: { main: join(source, 'main.ts') },
     chunkNames: '[name]-[hash]',
     outdir,
