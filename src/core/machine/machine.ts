@@ -8,7 +8,7 @@ import { History, type HistoryLimits } from './history.ts'
 import type { Change, Item } from './item.ts'
 import { applyDelta, type Members, type MembersDelta, noMembers } from './members.ts'
 import { type Session, type SessionLimits, Sessions } from './sessions.ts'
-import { hashItem, hashState } from './state-hash.ts'
+import { hashState } from './state-hash.ts'
 import { View } from './view.ts'
 
 /** What applying one proposal did. */
@@ -48,8 +48,6 @@ export class Machine {
   private readonly limits: MachineLimits
   private table: Members
   private applied: Index
-  /** Of all items together, kept up with every write so that replicas can compare often. */
-  private itemsHash = 0
   /** Dropped with the next entry: a view that nobody wants must not keep old values alive. */
   private currentView: View | undefined
   readonly history: History
@@ -58,7 +56,6 @@ export class Machine {
   constructor(machineLimits: MachineLimits = limits, snapshot: MachineSnapshot = emptySnapshot) {
     this.limits = machineLimits
     this.items = snapshot.items.clone()
-    for (const item of this.items.values()) this.itemsHash = (this.itemsHash + hashItem(item)) >>> 0
     this.sessions = new Sessions(machineLimits, snapshot.sessions.values())
     this.table = snapshot.members
     this.applied = snapshot.index
@@ -136,10 +133,11 @@ export class Machine {
   /**
    * A hash of everything that applying depends on: equal states have equal hashes, however they came about,
    * and two states that differ by accident have different ones but once in four billion times. Not for use
-   * against forgery.
+   * against forgery. It walks the whole state: to keep it up with every write would cost each write more than all
+   * comparisons are worth.
    */
   hash(): number {
-    return hashState(this.applied, this.itemsHash, this.sessions.all(), this.table)
+    return hashState(this.applied, this.items.values(), this.sessions.all(), this.table)
   }
 
   private advance(index: Index): void {
@@ -196,14 +194,11 @@ export class Machine {
     const version = (previous?.version ?? 0) + 1
     const item: Item = { key, value, createRevision, modRevision: revision, version }
     this.items.set(key, item)
-    this.itemsHash = (this.itemsHash + hashItem(item)) >>> 0
-    if (previous !== undefined) this.itemsHash = (this.itemsHash - hashItem(previous)) >>> 0
     return this.changed({ type: 'put', key, revision, item, previous: previous ?? null })
   }
 
   private erase(revision: Index, previous: Item): Change {
     this.items.delete(previous.key)
-    this.itemsHash = (this.itemsHash - hashItem(previous)) >>> 0
     return this.changed({ type: 'delete', key: previous.key, revision, item: null, previous })
   }
 

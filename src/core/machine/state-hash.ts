@@ -5,31 +5,32 @@ import type { Item } from './item.ts'
 import type { Members } from './members.ts'
 import type { Session } from './sessions.ts'
 
-// Hashes of parts are added up modulo 2^32, so that the whole can be kept up write by write and does not
-// depend on the order in which a map happens to be iterated (the additive multiset hash of Clarke et al.,
-// 2003). Each part is mixed thoroughly before: sums of bare CRCs would cancel out, because a CRC is linear.
+// Hashes of parts are added up modulo 2^32, so that the whole does not depend on the order in which a map happens to
+// be iterated (the additive multiset hash of Clarke et al., 2003). Each part is mixed thoroughly before: sums of bare
+// CRCs would cancel out, because a CRC is linear.
 
-export function hashItem(item: Item): number {
+export function hashState(
+  index: Index,
+  items: Iterable<Item>,
+  sessions: Iterable<Session>,
+  members: Members,
+): number {
+  let itemsHash = 0
+  for (const item of items) itemsHash = (itemsHash + hashItem(item)) >>> 0
+  let sessionsHash = 0
+  for (const session of sessions) sessionsHash = (sessionsHash + hashSession(session)) >>> 0
+  let hash = addNumber(stateSeed, index)
+  hash = addNumber(hash, itemsHash)
+  hash = addNumber(hash, sessionsHash)
+  return finish(addNumber(hash, hashMembers(members)))
+}
+
+function hashItem(item: Item): number {
   let hash = addText(itemSeed, item.key)
   hash = addNumber(hash, crc32c(item.value))
   hash = addNumber(hash, item.createRevision)
   hash = addNumber(hash, item.modRevision)
   return finish(addNumber(hash, item.version))
-}
-
-/** The state as a whole, given the sum over its items. */
-export function hashState(
-  index: Index,
-  items: number,
-  sessions: Iterable<Session>,
-  members: Members,
-): number {
-  let sessionsHash = 0
-  for (const session of sessions) sessionsHash = (sessionsHash + hashSession(session)) >>> 0
-  let hash = addNumber(stateSeed, index)
-  hash = addNumber(hash, items)
-  hash = addNumber(hash, sessionsHash)
-  return finish(addNumber(hash, hashMembers(members)))
 }
 
 function hashSession(session: Session): number {
