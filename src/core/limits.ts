@@ -43,6 +43,9 @@ export const channelBufferedBytesMax = 256 * 1024
 /** Calls of one host that wait for an outcome. */
 export const pendingProposalsMax = 65_536
 
+/** Longest deadline of a call, twelve days: timers of all platforms ring at once where a wait is above 2^31 ms. */
+export const deadlineMsMax = 2 ** 30
+
 /** Sessions of one group; the least recently used is evicted, the same one on every replica (Raft thesis §6.3). */
 export const sessionsMax = 4096
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
+import { deadlineMsMax } from '../core/limits.ts'
 import type { CallOptions } from './types.ts'
 
 /** One call of the public face while it waits: when it must have ended, and who may end it before. */
@@ -13,7 +14,7 @@ export function startCall(clock: Clock, options: CallOptions, deadlineMsDefault:
   const ms = options.deadlineMs ?? deadlineMsDefault
   if (typeof ms !== 'number' || !(ms > 0)) throw new TypeError('deadlineMs must be a number above 0')
   options.signal?.throwIfAborted()
-  return { deadline: clock.now() + ms, signal: options.signal }
+  return { deadline: clock.now() + Math.min(ms, deadlineMsMax), signal: options.signal }
 }
 
 /**
@@ -33,6 +34,11 @@ export class Pending<Value> {
     })
     const { signal } = call
     if (signal === undefined) return
+    // The call may have waited for something else before, and nobody tells of an abort twice.
+    if (signal.aborted) {
+      this.reject(signal.reason)
+      return
+    }
     this.onAbort = () => {
       this.reject(signal.reason)
       aborted?.()

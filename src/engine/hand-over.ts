@@ -1,7 +1,6 @@
 import type { Clock } from '../clock/clock.ts'
 import type { HostId } from '../core/types.ts'
 import type { Replica } from './replica.ts'
-import { pause } from './retry.ts'
 
 /** Gives one group's leadership to the voter that knows most of the log. Resolves when it is gone, or after a while. */
 export async function handOver(
@@ -23,6 +22,6 @@ export async function handOver(
   replica.requestTurn()
   const end = clock.now() + patienceMs
   while (replica.leads && clock.now() < end) {
-    await Promise.race([replica.leaderChange(), pause(clock, end - clock.now(), undefined)])
+    await replica.leaderChange.wait(clock, end - clock.now(), undefined)
   }
 }

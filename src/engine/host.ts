@@ -10,7 +10,7 @@ import { ClientBackend } from './client-backend.ts'
 import { chooseDials } from './dialing.ts'
 import { Gateway } from './gateway.ts'
 import { handOver } from './hand-over.ts'
-import { Joining } from './joining.ts'
+import { Joining, removed } from './joining.ts'
 import { Loop } from './loop.ts'
 import { groupOf, Membership } from './membership.ts'
 import { Outbox } from './outbox.ts'
@@ -20,6 +20,7 @@ import { RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
 import { closed, ReplicaBackend } from './replica-backend.ts'
 import { Requests } from './requests.ts'
+import { SingleFlight } from './single-flight.ts'
 import { Snapshots } from './snapshots.ts'
 import { Store } from './store.ts'
 import type { CallOptions, HostEvents, HostInfo, StoreHost } from './types.ts'
@@ -53,7 +54,7 @@ export class Host implements StoreHost {
   private readonly gateway: Gateway
   private readonly joining: Joining
   private readonly loop: Loop
-  private readonly stores = new Map<GroupId, Promise<Store>>()
+  private readonly opening = new Map<GroupId, SingleFlight<Store>>()
   private readonly opened = new Map<GroupId, Store>()
   private readonly remoteWatches = new Map<GroupId, RemoteWatches>()
   private lastWatch = 0
@@ -119,7 +120,7 @@ export class Host implements StoreHost {
       replicaHost: { parts, options, outbox, writer, snapshots: this.snapshots },
       changed: replica => this.replicaChanged(replica),
       applied: replica => this.opened.get(replica.group)?.applied(replica.machine.appliedIndex),
-      started: () => this.greetAll(),
+      announce: () => this.greetAll(),
       dial: () => this.dial(),
     })
     this.serveMembership()
@@ -206,25 +207,32 @@ export class Host implements StoreHost {
     return this.close()
   }
 
-  private async storeOnce(name: GroupId, call: Call): Promise<Store> {
-    let opening = this.stores.get(name)
-    if (opening === undefined) {
-      opening = this.openStore(name, call)
-      this.stores.set(name, opening)
-      // A later call tries anew.
-      opening.catch(() => this.stores.delete(name))
-    }
-    return opening
+  private storeOnce(name: GroupId, call: Call): Store | Promise<Store> {
+    const opened = this.opened.get(name)
+    if (opened !== undefined) return opened
+    const opening = this.opening.get(name) ?? new SingleFlight<Store>(this.parts.clock)
+    this.opening.set(name, opening)
+    return opening.run(call, () => this.openStore(name, call))
   }
 
   private async openStore(name: GroupId, call: Call): Promise<Store> {
     await this.joining.enterCluster(this.stored, call)
     const backend =
       this.options.role === 'client' ? this.clientBackend(name) : this.backendOf(await this.join(name, call))
+    // A host that ended meanwhile has told its stores already.
+    this.check()
     const { parts, options } = this
-    const store = new Store({ name, host: this, backend, parts, deadlineMs: options.deadlineMs })
+    const closed = () => this.storeClosed(name)
+    const store = new Store({ name, host: this, backend, parts, closed, deadlineMs: options.deadlineMs })
     this.opened.set(name, store)
     return store
+  }
+
+  /** A later call opens it anew, over the same replica. */
+  private storeClosed(name: GroupId): void {
+    this.opened.delete(name)
+    this.remoteWatches.delete(name)
+    this.dial()
   }
 
   private async join(name: GroupId, call: Call): Promise<Replica> {
@@ -374,10 +382,12 @@ export class Host implements StoreHost {
 
   private stopAll(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.loop.stop()
+    this.joining.close(error('none'))
+    this.snapshots.close(error('none'))
     for (const replica of this.loop.replicas.values()) replica.close(error)
     for (const watches of this.remoteWatches.values()) watches.close(error('none'))
     for (const store of this.opened.values()) store.stopped(error('none'))
-    this.requests.close(error('unknown'))
+    this.requests.close(error)
   }
 
   /** An error that nobody waits for, in a listener say: the platform reports it as uncaught. */
@@ -395,8 +405,4 @@ function neededBy(replica: Replica, present: ReadonlySet<HostId>): HostId[] {
   )
   const hosts = members.map(member => member.hostId)
   return replica.leader === undefined ? hosts : [...hosts, replica.leader]
-}
-
-function removed(): QuorateError {
-  return new QuorateError('REMOVED', 'the group removed this host')
 }

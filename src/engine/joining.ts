@@ -10,7 +10,8 @@ import type { EngineOptions, HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
 import { Replica, type ReplicaHost, type StoredReplica } from './replica.ts'
 import type { Requests } from './requests.ts'
-import { pause, retrying } from './retry.ts'
+import { retrying } from './retry.ts'
+import { SingleFlight } from './single-flight.ts'
 import type { Snapshots } from './snapshots.ts'
 
 /** Names of the values that a host stores beside its groups. */
@@ -36,8 +37,8 @@ export interface JoiningParts {
   /** Leader, part or members of a replica changed. */
   readonly changed: (replica: Replica) => void
   readonly applied: (replica: Replica) => void
-  /** The cluster is known now, or a replica started: peers shall hear of it. */
-  readonly started: () => void
+  /** The cluster is known now, or a replica started or ended: peers shall hear of it. */
+  readonly announce: () => void
   readonly dial: () => void
 }
 
@@ -50,11 +51,14 @@ export class Joining {
   readonly wanted = new Set<GroupId>()
   private readonly joining: JoiningParts
   private readonly removedFrom = new Set<GroupId>()
-  private entering: Promise<void> | undefined
+  private readonly entering: SingleFlight<void>
+  /** Aborted when the host ends: nothing is founded, joined or started behind that. */
+  private readonly ending = new AbortController()
   private founder: HostId | undefined
 
   constructor(parts: JoiningParts) {
     this.joining = parts
+    this.entering = new SingleFlight(parts.parts.clock)
   }
 
   isRemovedFrom(group: GroupId): boolean {
@@ -63,15 +67,13 @@ export class Joining {
 
   /** Resolves when the deployment is stored: from an earlier life, or from the seed that grants the founding. */
   enterCluster(stored: StoredHost, call: Call): Promise<void> {
-    this.entering ??= this.enter(stored, call).catch(error => {
-      this.entering = undefined
-      throw error
-    })
-    return this.entering
+    if (this.joining.loop.deployment !== undefined) return Promise.resolve()
+    return this.entering.run(call, () => this.enter(stored, call))
   }
 
   /** This host's replica of the group: the stored one, a new group's first, or a new learner. */
   async openReplica(group: GroupId, stored: StoredHost, call: Call): Promise<Replica> {
+    if (this.isRemovedFrom(group)) throw removed()
     const storedGroup = stored.groups.get(group)
     if (storedGroup?.bootstrap !== undefined) return this.start(await this.recover(group, storedGroup))
     const { parts, options } = this.joining
@@ -90,14 +92,19 @@ export class Joining {
   async leaderKnown(replica: Replica, call: Call): Promise<void> {
     const { clock } = this.joining.parts
     while (replica.leader === undefined || replica.machine.appliedIndex === 0) {
-      if (this.isRemovedFrom(replica.group)) throw new QuorateError('REMOVED', 'the group removed this host')
+      replica.check('none')
       if (clock.now() >= call.deadline) {
         throw new QuorateError('NO_LEADER', 'no leader is known: no quorum of voters is connected', {
           retryable: true,
         })
       }
-      await Promise.race([replica.leaderChange(), pause(clock, this.joining.options.tickMs, call.signal)])
+      await replica.leaderChange.wait(clock, this.joining.options.tickMs, call.signal)
     }
+  }
+
+  /** The host ends: whoever waits to enter hears of it, and no replica starts any more. */
+  close(error: QuorateError): void {
+    this.ending.abort(error)
   }
 
   /** The group removed this host: durable first, because a removed replica must never speak again. */
@@ -108,14 +115,16 @@ export class Joining {
     const { parts, options, loop, replicaHost } = this.joining
     const bootstrap = { cluster: options.cluster, host: parts.id, replica: replica.id, isRemoved: true }
     loop.replicas.delete(group)
-    replica.close(outcome => new QuorateError('REMOVED', 'the group removed this host', { outcome }))
+    replica.close(removed)
     replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {})
     replicaHost.writer.flush()
+    // Clients that work through this host must look for another one.
+    this.joining.announce()
     this.joining.changed(replica)
   }
 
   private async enter(stored: StoredHost, call: Call): Promise<void> {
-    const { parts, options, loop, started } = this.joining
+    const { parts, options, loop, announce } = this.joining
     const text = (name: string) => {
       const bytes = stored.values.get(name)
       return bytes === undefined ? undefined : new TextDecoder().decode(bytes)
@@ -131,7 +140,7 @@ export class Joining {
       }
       this.founder = text(founderValue)
       loop.deployment = deployment
-      return started()
+      return announce()
     }
     const grant = await this.askForGrant(call)
     const values = {
@@ -144,7 +153,7 @@ export class Joining {
     await parts.storage.write({ groups: new Map(), values: new Map(bytes) })
     this.founder = grant.founder
     loop.deployment = grant.deployment
-    started()
+    announce()
   }
 
   private async askForGrant(call: Call) {
@@ -156,12 +165,15 @@ export class Joining {
       )
     })
     const abort = () => late.abort(call.signal?.reason)
+    const end = () => late.abort(this.ending.signal.reason)
     call.signal?.addEventListener('abort', abort, { once: true })
+    this.ending.signal.addEventListener('abort', end, { once: true })
     try {
       return await parts.rendezvous.found(parts.newDeployment(), late.signal)
     } finally {
       cancel()
       call.signal?.removeEventListener('abort', abort)
+      this.ending.signal.removeEventListener('abort', end)
     }
   }
 
@@ -176,7 +188,7 @@ export class Joining {
     }
     if (isRemoved) {
       this.removedFrom.add(group)
-      throw new QuorateError('REMOVED', 'the group removed this host')
+      throw removed()
     }
     const state =
       stored.snapshot === undefined ? undefined : await loadState(parts.storage, group, stored.snapshot)
@@ -190,6 +202,7 @@ export class Joining {
     dial()
     try {
       return await retrying(parts.clock, call, async () => {
+        this.ending.signal.throwIfAborted()
         const [host] = peerBook.hostsOf(group)
         if (host === undefined) throw this.nobodyThere(group)
         return asNatural(await requests.ask(host, 'join', [group], call))
@@ -210,7 +223,8 @@ export class Joining {
   }
 
   private start(stored: StoredReplica): Replica {
-    const { loop, replicaHost, changed, applied, started } = this.joining
+    this.ending.signal.throwIfAborted()
+    const { loop, replicaHost, changed, applied, announce } = this.joining
     const { snapshots, ...host } = replicaHost
     const replica: Replica = new Replica(
       {
@@ -230,7 +244,12 @@ export class Joining {
     )
     loop.replicas.set(replica.group, replica)
     loop.wake(replica)
-    started()
+    announce()
     return replica
   }
+}
+
+/** The error of everything that is asked of a replica whose group removed it. */
+export function removed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
+  return new QuorateError('REMOVED', 'the group removed this host', { outcome })
 }

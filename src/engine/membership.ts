@@ -15,7 +15,7 @@ import type { MemberChange } from './backend.ts'
 import type { Call } from './call.ts'
 import type { Replica } from './replica.ts'
 import type { Requests } from './requests.ts'
-import { pause, retrying } from './retry.ts'
+import { retrying } from './retry.ts'
 import type { Member } from './types.ts'
 
 /** A learner may vote once it lags by less than this: else the first commit after its promotion waits for it. */
@@ -109,7 +109,9 @@ export class Membership {
   ): Promise<void> {
     for (let hasLogged = false; ; ) {
       if (hasLogged && isDone()) return
-      if (!replica.leads) throw notLeader(replica)
+      const outcome = hasLogged ? 'unknown' : 'none'
+      replica.check(outcome)
+      if (!replica.leads) throw notLeader(replica, outcome)
       const next = plan()
       if (next.type === 'refused') throw new QuorateError(next.code, next.message)
       if (next.type === 'unchanged' && replica.conf.votersOutgoing.length === 0) return
@@ -120,7 +122,7 @@ export class Membership {
         replica.requestTurn()
       }
       if (this.clock.now() >= call.deadline) throw hasLogged ? changePending() : notCaughtUp()
-      await Promise.race([replica.membersChange(), pause(this.clock, 100, call.signal)])
+      await replica.membersChange.wait(this.clock, 100, call.signal)
     }
   }
 
@@ -174,9 +176,10 @@ function leaderOf(replica: Replica): HostId {
   return leader
 }
 
-function notLeader(replica: Replica): QuorateError {
+function notLeader(replica: Replica, outcome: 'none' | 'unknown' = 'none'): QuorateError {
   return new QuorateError('NOT_LEADER', 'this host does not lead the group', {
     retryable: true,
+    outcome,
     detail: { leader: replica.leader },
   })
 }

@@ -60,6 +60,7 @@ export class Proposals {
       )
     }
     const pending = new Pending<Answer>(call, () => this.forget(waiter))
+    if (pending.isSettled) return pending.promise
     const waiter: Waiter = {
       proposal,
       bytes: encodeProposal(proposal),

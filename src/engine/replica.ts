@@ -19,6 +19,7 @@ import type { GroupWrite, StoredGroup } from '../storage/storage.ts'
 import { MalformedError } from '../wire/codec.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { Applier } from './applier.ts'
+import { Condition } from './condition.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { type Draft, Proposals } from './proposals.ts'
@@ -73,6 +74,9 @@ export class Replica {
   readonly watchers = new Watchers()
   readonly node: RaftNode
   readonly applier: Applier
+  readonly membersChange = new Condition()
+  /** The leader, or what is known of it, changed. */
+  readonly leaderChange = new Condition()
   /** The configuration at `machine.appliedIndex`. */
   conf: ConfState
   private readonly host: ReplicaHost
@@ -91,9 +95,8 @@ export class Replica {
   private received: { readonly snapshot: Snapshot; readonly state: MachineSnapshot }[] = []
   /** The index of the latest snapshot that is stored or on its way to storage. */
   private snapshotIndex: Index
-  private readonly memberWaiters = new Set<() => void>()
-  private readonly leaderWaiters = new Set<() => void>()
-  private isRemoved = false
+  /** Why this replica does nothing any more. */
+  private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
   private isStarting = true
 
   constructor(host: ReplicaHost, start: StoredReplica) {
@@ -166,7 +169,11 @@ export class Replica {
   }
 
   get leads(): boolean {
-    return this.leaderReplica === this.id && this.raftRole === 'leader'
+    return !this.isEnded && this.leaderReplica === this.id && this.raftRole === 'leader'
+  }
+
+  private get isEnded(): boolean {
+    return this.ending !== undefined
   }
 
   get term(): Term {
@@ -175,7 +182,7 @@ export class Replica {
 
   /** A message of a peer replica, already checked for its form. */
   step(from: HostId, message: Message): void {
-    if (message.to !== this.id || this.isRemoved) return
+    if (message.to !== this.id || this.isEnded) return
     // A replica that has not applied its own joining yet does not know the others: it answers where it was addressed.
     if (!this.hosts.has(message.from)) this.hosts.set(message.from, from)
     if (this.hosts.get(message.from) !== from) return
@@ -198,11 +205,11 @@ export class Replica {
 
   /** Everything that can be done now without waiting: proposals in, effects out. */
   pump(now: number): void {
-    if (this.isRemoved) return
+    if (this.isEnded) return
     this.proposals.pump(now)
     this.reads.pump(now)
     let hasMore = true
-    while (hasMore && !this.isRemoved) {
+    while (hasMore && !this.isEnded) {
       while (this.node.hasReady()) this.perform(this.node.ready())
       hasMore = this.applySlice() && this.node.hasReady()
     }
@@ -211,16 +218,6 @@ export class Replica {
 
   requestTurn(): void {
     this.host.wake()
-  }
-
-  /** Resolves when the members change next, or never. */
-  membersChange(): Promise<void> {
-    return new Promise(resolve => this.memberWaiters.add(resolve))
-  }
-
-  /** Resolves when the leader, or what is known of it, changes next, or never. */
-  leaderChange(): Promise<void> {
-    return new Promise(resolve => this.leaderWaiters.add(resolve))
   }
 
   /** Takes another host's proposals into the log. False: this replica cannot, and the asker shall hear so. */
@@ -238,7 +235,7 @@ export class Replica {
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
   adoptSnapshot(snapshot: Snapshot, trailingEntries: number): void {
     // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
-    if (this.isRemoved || snapshot.index <= this.snapshotIndex) return
+    if (this.isEnded || snapshot.index <= this.snapshotIndex) return
     this.snapshotIndex = snapshot.index
     const compactTo = this.compactionIndex(snapshot.index, trailingEntries)
     const write = compactTo >= this.log.firstIndex() ? { snapshot, compactTo } : { snapshot }
@@ -250,17 +247,24 @@ export class Replica {
   }
 
   reportSnapshot(to: ReplicaId, isDone: boolean): void {
-    if (this.isRemoved) return
+    if (this.isEnded) return
     this.node.reportSnapshot(to, isDone)
     this.host.wake()
   }
 
   /** Ends all that waits for this replica. */
   close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
-    this.isRemoved = true
+    this.ending = error
     this.proposals.close(error)
     this.reads.close(error('none'))
     this.watchers.close(error('none'))
+    this.membersChange.notify()
+    this.leaderChange.notify()
+  }
+
+  /** For what goes on behind a wait: throws why this replica does nothing any more, if so. */
+  check(outcome: 'none' | 'unknown'): void {
+    if (this.ending !== undefined) throw this.ending(outcome)
   }
 
   status(): StoreStatus {
@@ -278,7 +282,7 @@ export class Replica {
   }
 
   role(): StoreStatus['role'] {
-    if (this.isRemoved) return 'removed'
+    if (this.isEnded) return 'removed'
     if (this.raftRole === 'leader' || this.raftRole === 'candidate') return this.raftRole
     return this.conf.voters.includes(this.id) ? 'follower' : 'learner'
   }
@@ -306,7 +310,7 @@ export class Replica {
     this.reads.leaderChanged()
     // What waited for a leader goes out in the next turn.
     this.host.wake()
-    settleAll(this.leaderWaiters)
+    this.leaderChange.notify()
     this.host.events.leaderChanged(this)
   }
 
@@ -367,7 +371,7 @@ export class Replica {
 
   /** The order is what makes it safe: the log in memory first, then the state, then whoever waited for durability. */
   private persisted(message: Message, state: MachineSnapshot | undefined): void {
-    if (this.isRemoved) return
+    if (this.isEnded) return
     const { entries, term, vote, commit, snapshot } = message
     if (snapshot !== null && state !== undefined) this.install(snapshot, state)
     this.log.append(entries)
@@ -471,7 +475,7 @@ export class Replica {
 
   private memberTableChanged(): void {
     this.learnHosts()
-    settleAll(this.memberWaiters)
+    this.membersChange.notify()
     this.host.events.membersChanged(this)
   }
 
@@ -481,11 +485,6 @@ export class Replica {
     if (list.length === 0) return
     this.hosts = new Map(list.map(member => [member.replica, member.host]))
   }
-}
-
-function settleAll(waiters: Set<() => void>): void {
-  for (const settle of waiters) settle()
-  waiters.clear()
 }
 
 function decodeOrNothing<Value>(decode: () => Value): Value | undefined {

@@ -23,6 +23,7 @@ export class Requests {
   private readonly asked = new Map<number, Asked>()
   private readonly served = new Map<string, Serve>()
   private lastId = 0
+  private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
 
   constructor(outbox: Outbox, clock: Clock) {
     this.outbox = outbox
@@ -35,8 +36,10 @@ export class Requests {
 
   /** Rejects with UNREACHABLE when the peer is lost, TIMEOUT at the deadline, else with the peer's own error. */
   ask(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+    if (this.ending !== undefined) return Promise.reject(this.ending('none'))
     const id = ++this.lastId
     const pending = new Pending<unknown>(call, () => this.asked.delete(id))
+    if (pending.isSettled) return pending.promise
     this.asked.set(id, { to, pending })
     const patienceMs = Math.max(1, Math.ceil(call.deadline - this.clock.now()))
     if (!this.outbox.send(to, 'log', 'request', [id, method, patienceMs, body])) {
@@ -93,8 +96,10 @@ export class Requests {
     }
   }
 
-  close(error: QuorateError): void {
-    for (const asked of this.asked.values()) asked.pending.reject(error)
+  /** What was asked may have been done; what is asked from now on is not even sent. */
+  close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
+    this.ending = error
+    for (const asked of this.asked.values()) asked.pending.reject(error('unknown'))
     this.asked.clear()
   }
 }

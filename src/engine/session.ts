@@ -7,6 +7,7 @@ import type { Command, Proposal, Result } from '../core/machine/command.ts'
 import type { HostId } from '../core/types.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
 import type { Answer } from './proposals.ts'
+import { SingleFlight } from './single-flight.ts'
 
 export interface SessionParts {
   readonly hostId: HostId
@@ -22,36 +23,42 @@ export interface SessionParts {
 export class ClientSession {
   private readonly parts: SessionParts
   private opened: OpenSession | undefined
-  private opening: Promise<OpenSession> | undefined
+  private readonly opening: SingleFlight<OpenSession>
   /** Commands that wait for a place in the window. */
   private readonly queue: Pending<void>[] = []
 
   constructor(parts: SessionParts) {
     this.parts = parts
+    this.opening = new SingleFlight(parts.clock)
   }
 
-  /** Resolves with the result of exactly one execution, or rejects with a typed error that says what is known. */
-  async execute(command: Command, call: Call): Promise<Result> {
-    for (;;) {
-      const session = this.opened ?? (await this.open(call))
-      if (session.span >= sessionWindowMax) {
-        await this.place(call)
-        continue
-      }
-      const { result, attempts } = await this.submit(session, command, call)
-      if (result.type === 'stale') throw outcomeUnknown('the session has forgotten the write')
-      if (result.type !== 'session-expired') return result
-      if (this.opened === session) this.opened = undefined
-      // A single attempt that found no session was not applied; of several, an earlier one may have been.
-      if (attempts > 1) throw outcomeUnknown('the session was evicted while the write was retried')
-    }
+  /**
+   * Resolves with the result of exactly one execution, or rejects with a typed error that says what is known. Not an
+   * async function where a session is open: this is the way of every write, and each promise on it costs.
+   */
+  execute(command: Command, call: Call): Promise<Result> {
+    const session = this.opened
+    if (session === undefined || session.span >= sessionWindowMax) return this.executeLater(command, call)
+    const seq = session.start()
+    return this.parts.submit({ session: session.id, seq, acked: session.acked, command }, call).then(
+      answer => {
+        this.settle(session, seq)
+        return this.conclude(session, answer) ?? this.execute(command, call)
+      },
+      error => {
+        this.settle(session, seq)
+        throw error
+      },
+    )
   }
 
   /** Commands that wait for a place in the window. */
   tick(now: number): void {
     for (const pending of this.queue) {
       if (pending.isDue(now))
-        pending.reject(new QuorateError('TIMEOUT', 'earlier writes are not confirmed yet'))
+        pending.reject(
+          new QuorateError('TIMEOUT', 'earlier writes are not confirmed yet', { retryable: true }),
+        )
     }
   }
 
@@ -60,16 +67,26 @@ export class ClientSession {
     this.queue.length = 0
   }
 
-  /** Not an async function: this is the way of every write, and each of its layers costs. */
-  private submit(session: OpenSession, command: Command, call: Call): Promise<Answer> {
-    const seq = session.start()
-    const settled = () => {
-      session.settle(seq)
-      if (this.queue.length > 0) this.nextInQueue()
-    }
-    const answer = this.parts.submit({ session: session.id, seq, acked: session.acked, command }, call)
-    answer.then(settled, settled)
-    return answer
+  /** Opens a session, or waits for a place in the window. */
+  private async executeLater(command: Command, call: Call): Promise<Result> {
+    const session = this.opened ?? (await this.opening.run(call, () => this.open(call)))
+    if (session.span >= sessionWindowMax) await this.place(call)
+    return this.execute(command, call)
+  }
+
+  /** The result that the caller is to have; undefined: the command was not applied, and may be tried anew. */
+  private conclude(session: OpenSession, { result, attempts }: Answer): Result | undefined {
+    if (result.type === 'stale') throw outcomeUnknown('the session has forgotten the write')
+    if (result.type !== 'session-expired') return result
+    if (this.opened === session) this.opened = undefined
+    // A single attempt that found no session was not applied; of several, an earlier one may have been.
+    if (attempts > 1) throw outcomeUnknown('the session was evicted while the write was retried')
+    return undefined
+  }
+
+  private settle(session: OpenSession, seq: number): void {
+    session.settle(seq)
+    if (this.queue.length > 0) this.callIn(sessionWindowMax - session.span)
   }
 
   private place(call: Call): Promise<void> {
@@ -81,27 +98,23 @@ export class ClientSession {
     return pending.promise
   }
 
-  private nextInQueue(): void {
-    let next = this.queue.shift()
-    while (next?.isSettled) next = this.queue.shift()
-    next?.resolve()
+  /** As many as there is room for: the oldest command may have held up a whole window. */
+  private callIn(room: number): void {
+    for (let left = room; left > 0 && this.queue.length > 0; ) {
+      const next = this.queue.shift()
+      if (next === undefined || next.isSettled) continue
+      next.resolve()
+      left -= 1
+    }
   }
 
-  private open(call: Call): Promise<OpenSession> {
-    this.opening ??= this.openNow(call).finally(() => {
-      this.opening = undefined
-    })
-    return this.opening
-  }
-
-  private async openNow(call: Call): Promise<OpenSession> {
+  private async open(call: Call): Promise<OpenSession> {
     const { hostId, random, submit } = this.parts
     // Opening has no session to make it count once. Doing it twice leaves a session that nobody uses, to be evicted.
     const seq = 1 + Math.floor(random() * Number.MAX_SAFE_INTEGER)
-    // The first caller's signal must not end the others' wait.
     const { result } = await submit(
       { session: 0, seq, acked: 0, command: { type: 'open-session', host: hostId } },
-      { deadline: call.deadline, signal: undefined },
+      call,
     ).catch(asNothingWritten)
     assert(result.type === 'session', 'opening a session gives a session')
     this.opened = new OpenSession(result.session)

@@ -140,6 +140,15 @@ export class Snapshots {
     for (const key of this.receiving.keys()) if (key.endsWith(` ${peer}`)) this.receiving.delete(key)
   }
 
+  /** Transfers end; what of them is still under way finds no one who listens. */
+  close(error: QuorateError): void {
+    for (const sending of this.sending.values()) {
+      sending.failure = error.message
+      sending.wake()
+    }
+    this.receiving.clear()
+  }
+
   private async transmit(replica: Replica, to: HostId, message: Message, sending: Sending): Promise<void> {
     const { snapshot } = message
     if (snapshot === null) throw new TypeError('MsgSnap names a snapshot')

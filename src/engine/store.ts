@@ -46,6 +46,7 @@ export class Store {
   closesHost = false
   private readonly backend: Backend
   private readonly parts: HostParts
+  private readonly closed: () => void
   private readonly deadlineMs: number
   private readonly session: ClientSession
   private readonly emitter: Emitter<StoreEvents>
@@ -61,6 +62,8 @@ export class Store {
     readonly host: StoreHost
     readonly backend: Backend
     readonly parts: HostParts
+    /** The host forgets the store, which its user closed. */
+    readonly closed: () => void
     readonly deadlineMs: number
   }) {
     const { id, random, clock } = options.parts
@@ -68,6 +71,7 @@ export class Store {
     this.host = options.host
     this.backend = options.backend
     this.parts = options.parts
+    this.closed = options.closed
     this.deadlineMs = options.deadlineMs
     this.session = new ClientSession({
       hostId: id,
@@ -229,6 +233,7 @@ export class Store {
 
   /** Ends this store's watches and calls. Its host and replica live on, unless it came from `open`. Idempotent. */
   async close(): Promise<void> {
+    if (this.ending === undefined) this.closed()
     this.stopped(new QuorateError('CLOSED', 'the store was closed'))
     if (this.closesHost) await this.host.close()
   }
