@@ -15,6 +15,9 @@ export const chunkBytesMax = 16 * 1024
 /** One whole frame between hosts, after its chunks are put together: a proposal and its envelope. */
 export const frameBytesMax = proposalBytesMax + 64 * 1024
 
+/** What one read of a client may answer: it travels in one frame. */
+export const answerBytesMax = proposalBytesMax
+
 /** Items (members of arrays and objects, keys) of one encoded message: what a value of `valueBytesMax` can hold. */
 export const messageItemsMax = 1024 * 1024 + 1024
 

@@ -5,7 +5,7 @@ import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asNatural } from '../wire/guards.ts'
 import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
 import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
-import { type Call, outcomeUnknown } from './call.ts'
+import type { Call } from './call.ts'
 import { asReadResult, freshnessFields } from './gateway.ts'
 import type { Bounds } from './key-filter.ts'
 import { asMembers } from './membership.ts'
@@ -18,14 +18,19 @@ import type { ChangeSink } from './watchers.ts'
 
 const changes: readonly MemberChange[] = ['promote', 'demote', 'remove']
 
-/** A Store over other hosts' replicas: each call goes to one gateway, and to another one when that is lost. */
+/** Frames get lost, and a gateway may have lost the group: so long one answer is waited for before it is asked again. */
+const attemptMs = 3000
+
+/** A Store over other hosts' replicas: each call goes to one gateway, and to the next one when that cannot answer. */
 export class ClientBackend implements Backend {
   private readonly group: GroupId
   private readonly requests: Requests
   private readonly clock: Clock
   private readonly watches: RemoteWatches
-  /** A connected host that has a replica of the group. */
-  private readonly gateway: () => HostId | undefined
+  /** The connected hosts that have a replica of the group. */
+  private readonly gateways: () => readonly HostId[]
+  /** How many gateways did not answer so far: whose turn it is. */
+  private failures = 0
   private readonly check: () => void
 
   constructor(parts: {
@@ -33,14 +38,14 @@ export class ClientBackend implements Backend {
     readonly requests: Requests
     readonly clock: Clock
     readonly watches: RemoteWatches
-    readonly gateway: () => HostId | undefined
+    readonly gateways: () => readonly HostId[]
     readonly check: () => void
   }) {
     this.group = parts.group
     this.requests = parts.requests
     this.clock = parts.clock
     this.watches = parts.watches
-    this.gateway = parts.gateway
+    this.gateways = parts.gateways
     this.check = parts.check
   }
 
@@ -48,18 +53,14 @@ export class ClientBackend implements Backend {
   async submit(proposal: Proposal, call: Call): Promise<Answer> {
     const body = [this.group, encodeProposal(proposal)]
     let attempts = 0
-    const attempt = async () => {
+    return retrying(this.clock, call, async () => {
       const gateway = this.gatewayOrThrow()
       attempts += 1
-      const [result, inner] = asArray(await this.requests.ask(gateway, 'submit', body, call), 2)
+      const answer = await this.askGateway(gateway, 'submit', body, call).catch(error => {
+        throw asRetried(error)
+      })
+      const [result, inner] = asArray(answer, 2)
       return { result: asResult(result), attempts: attempts - 1 + asNatural(inner) }
-    }
-    return retrying(this.clock, call, attempt).catch(error => {
-      // Our own patience ended, or the connection did: the gateway may have handed the command on.
-      const isLost =
-        error instanceof QuorateError && (error.code === 'TIMEOUT' || error.code === 'UNREACHABLE')
-      if (isLost && attempts > 0) throw outcomeUnknown('no answer came before the deadline', error)
-      throw error
     })
   }
 
@@ -101,17 +102,35 @@ export class ClientBackend implements Backend {
   }
 
   private ask(method: string, body: unknown, call: Call): Promise<unknown> {
-    return retrying(this.clock, call, async () =>
-      this.requests.ask(this.gatewayOrThrow(), method, body, call),
-    )
+    return retrying(this.clock, call, async () => this.askGateway(this.gatewayOrThrow(), method, body, call))
+  }
+
+  private askGateway(gateway: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+    const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)
+    return this.requests.ask(gateway, method, body, { ...call, deadline }).catch(error => {
+      this.failures += 1
+      throw error
+    })
   }
 
   private gatewayOrThrow(): HostId {
     this.check()
-    const gateway = this.gateway()
+    const gateways = this.gateways()
+    const gateway = gateways[this.failures % gateways.length]
     if (gateway !== undefined) return gateway
     throw new QuorateError('UNREACHABLE', 'no host with a replica of the store is connected', {
       retryable: true,
     })
   }
+}
+
+/**
+ * The gateway may have handed the command on, even where nothing is heard of it. As the session makes it count once,
+ * it can be asked for again for as long as the call lasts.
+ */
+function asRetried(error: unknown): unknown {
+  if (!(error instanceof QuorateError)) return error
+  const isLost = error.code === 'TIMEOUT' || error.code === 'UNREACHABLE'
+  if (!isLost && error.outcome !== 'unknown') return error
+  return new QuorateError(error.code, error.message, { retryable: true, outcome: 'unknown', cause: error })
 }

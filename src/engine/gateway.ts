@@ -1,4 +1,5 @@
 import { QuorateError } from '../core/error.ts'
+import { answerBytesMax, appendBytesMax } from '../core/limits.ts'
 import type { Change, Item } from '../core/machine/item.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
@@ -9,6 +10,9 @@ import { type Bounds, checkBounds } from './key-filter.ts'
 import { membersBody } from './membership.ts'
 import type { Outbox } from './outbox.ts'
 import type { Requests } from './requests.ts'
+
+/** The numbers of an item, and what frames them. */
+const itemOverheadBytes = 48
 
 /** Watches that one client may hold on one gateway. */
 const watchesPerClientMax = 1000
@@ -116,7 +120,9 @@ export class Gateway {
     const post = (revision: number, changes: unknown, error: unknown) =>
       this.outbox.send(client, 'log', 'event', [id, ++served.count, revision, changes, error])
     const stop = this.backendOf(group).watch(asBounds(bounds), start, {
-      changes: changes => post(changes.at(-1)?.revision ?? 0, changes.map(changeFields), null),
+      changes: changes => {
+        for (const piece of pieces(changes)) post(piece.at(-1)?.revision ?? 0, piece.map(changeFields), null)
+      },
       end: error => {
         this.watches.delete(key)
         if (error !== undefined) post(0, null, [error.code, error.message])
@@ -152,7 +158,34 @@ function changeFields(change: Change): readonly unknown[] {
   return [change.key, change.revision, change.item?.value ?? null]
 }
 
+/** A past in frames of a moderate size. A revision is told whole, in one of them. */
+function* pieces(changes: readonly Change[]): Generator<readonly Change[]> {
+  let start = 0
+  let bytes = 0
+  for (const [position, change] of changes.entries()) {
+    const isWhole = changes[position - 1]?.revision !== change.revision
+    if (isWhole && bytes >= appendBytesMax) {
+      yield changes.slice(start, position)
+      start = position
+      bytes = 0
+    }
+    bytes += change.key.length + (change.item?.value.length ?? 0)
+  }
+  yield changes.slice(start)
+}
+
+/** A read is answered in one frame. More has to be asked for in parts. */
 function readBody({ items, revision }: ReadResult): unknown {
+  const bytes = items.reduce(
+    (sum, { key, value }) => sum + 3 * key.length + value.length + itemOverheadBytes,
+    0,
+  )
+  if (bytes > answerBytesMax) {
+    throw new QuorateError(
+      'TOO_LARGE',
+      `a client reads at most ${answerBytesMax} bytes at once: give a limit`,
+    )
+  }
   return [items.map(itemFields), revision]
 }
 

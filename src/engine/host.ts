@@ -250,11 +250,12 @@ export class Host implements StoreHost {
   private clientBackend(group: GroupId): Backend {
     const { requests } = this
     const { clock } = this.parts
-    const gateway = () => this.peerBook.hostsOf(group)[0]
+    const gateways = () => this.peerBook.hostsOf(group)
+    const gateway = () => gateways()[0]
     const watches = new RemoteWatches({ group, requests, clock, gateway, nextId: () => ++this.lastWatch })
     this.remoteWatches.set(group, watches)
     this.dial()
-    return new ClientBackend({ group, requests, clock, watches, gateway, check: () => this.check() })
+    return new ClientBackend({ group, requests, clock, watches, gateways, check: () => this.check() })
   }
 
   private serveMembership(): void {

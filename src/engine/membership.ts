@@ -187,6 +187,7 @@ function notLeader(replica: Replica, outcome: 'none' | 'unknown' = 'none'): Quor
 function changePending(): QuorateError {
   return new QuorateError('OUTCOME_UNKNOWN', 'the change was logged and is not committed yet', {
     outcome: 'unknown',
+    retryable: true,
   })
 }
 

@@ -137,7 +137,8 @@ export class RemoteWatches {
         watch.from ??= asNatural(start)
       })
       .catch(error => {
-        watch.gateway = undefined
+        // It may have begun all the same, and only the answer was lost.
+        this.leave(watch)
         const isFinal = error instanceof QuorateError && !error.retryable && error.code !== 'NOT_MEMBER'
         if (isFinal && this.watches.delete(watch.id)) watch.sink.end(error)
       })

@@ -13,6 +13,12 @@ interface Asked {
   readonly pending: Pending<unknown>
 }
 
+/** Time for an answer to be noticed as due, and to come back. */
+const answerMs = 400
+
+/** What ended the asked host, or its replica, and not us: another host may well answer. */
+const endingCodes: readonly ErrorCode[] = ['CLOSED', 'REMOVED', 'STORAGE_FAILED']
+
 /**
  * Questions and answers between hosts, over unreliable frames: an answer that does not come is an error at the asker's
  * deadline or when the peer is lost. It may have been served even so: what must not happen twice needs a session.
@@ -41,7 +47,9 @@ export class Requests {
     const pending = new Pending<unknown>(call, () => this.asked.delete(id))
     if (pending.isSettled) return pending.promise
     this.asked.set(id, { to, pending })
-    const patienceMs = Math.max(1, Math.ceil(call.deadline - this.clock.now()))
+    // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
+    const waitMs = call.deadline - this.clock.now()
+    const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
     if (!this.outbox.send(to, 'log', 'request', [id, method, patienceMs, body])) {
       this.asked.delete(id)
       pending.reject(unreachable(to))
@@ -75,7 +83,7 @@ export class Requests {
     if (asked === undefined || asked.to !== from) return
     this.asked.delete(id)
     if (asBoolean(fields[1])) asked.pending.resolve(fields[2])
-    else asked.pending.reject(errorOf(fields[2]))
+    else asked.pending.reject(errorOf(from, fields[2]))
   }
 
   disconnected(peer: HostId): void {
@@ -116,10 +124,13 @@ function errorBody(error: unknown): unknown {
   return ['INTERNAL', message.slice(0, 500), false, 'none']
 }
 
-function errorOf(body: unknown): QuorateError {
-  const [code, message, retryable, outcome] = asArray(body, 4)
-  return new QuorateError(asText(code) as ErrorCode, asText(message), {
-    retryable: asBoolean(retryable),
-    outcome: asText(outcome) as Outcome,
-  })
+function errorOf(peer: HostId, body: unknown): QuorateError {
+  const [codeField, messageField, retryable, outcomeField] = asArray(body, 4)
+  const code = asText(codeField) as ErrorCode
+  const message = asText(messageField)
+  const outcome = asText(outcomeField) as Outcome
+  if (endingCodes.includes(code)) {
+    return new QuorateError('UNREACHABLE', `host ${peer} ended: ${message}`, { retryable: true, outcome })
+  }
+  return new QuorateError(code, message, { retryable: asBoolean(retryable), outcome })
 }

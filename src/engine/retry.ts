@@ -22,8 +22,9 @@ export async function retrying<Value>(
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error
       mayHaveWorked ||= error.outcome === 'unknown'
+      const isLastWord = error.outcome !== 'none' && !error.retryable
       if (!error.retryable || clock.now() + pauseMs >= call.deadline) {
-        throw mayHaveWorked && error.outcome === 'none' ? outcomeUnknown(error.message, error) : error
+        throw mayHaveWorked && !isLastWord ? outcomeUnknown(error.message, error) : error
       }
     }
     await new Condition().wait(clock, pauseMs, call.signal)

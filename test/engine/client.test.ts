@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { isQuorateError } from '../../src/core/error.ts'
+import { TestCluster } from './cluster.ts'
+
+describe('a client', () => {
+  test('never calls a write undone that an earlier gateway may have carried out', async () => {
+    const cluster = new TestCluster()
+    await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 0))
+    cluster.network.partition(['a'], ['b', 'c'])
+    const put = store.put('k', 1, { deadlineMs: 20_000 })
+    put.catch(() => undefined)
+    await cluster.run(500)
+    cluster.crash('a')
+    cluster.network.partition(['b'], ['c'])
+    await assert.rejects(cluster.settle(put), error => isQuorateError(error) && error.outcome === 'unknown')
+  })
+
+  test('is told that nothing was written for want of a leader', async () => {
+    const cluster = new TestCluster()
+    await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 0))
+    cluster.network.partition(['a'], ['b', 'c'])
+    cluster.network.partition(['b'], ['a', 'c'])
+    await cluster.run(10_000)
+    const put = store.put('k', 1, { deadlineMs: 2000 })
+    await assert.rejects(
+      cluster.settle(put),
+      error => isQuorateError(error, 'NO_LEADER') && error.outcome === 'none',
+    )
+  })
+
+  test('does not notice that its gateway closes', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 0))
+    const watch = store.watch({ key: 'k' })
+    await cluster.run(100)
+    const calls: Promise<unknown>[] = []
+    const closing = a.host.close()
+    for (let i = 1; i <= 20; i++) {
+      calls.push(store.put('k', i), store.get('k'))
+      await cluster.run(10)
+    }
+    await cluster.settle(closing)
+    await cluster.settle(Promise.all(calls))
+    assert.equal((await cluster.settle(watch.next())).done, false)
+  })
+
+  test('leaves a gateway that was removed from the group', async () => {
+    const cluster = new TestCluster()
+    const m = await cluster.open('m')
+    await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.run(2000)
+    await cluster.settle(store.put('k', 0))
+    await cluster.settle(m.store.remove('a'))
+    await cluster.run(1000)
+    assert.equal(await cluster.settle(store.get('k', { deadlineMs: 3000 })), 0)
+  })
+
+  test('asks again where a frame was lost', async () => {
+    const cluster = new TestCluster()
+    await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 0))
+    cluster.network.setFaults({ lossRate: 1 })
+    const calls = Promise.all([store.get('k'), store.insert('new', 1)])
+    await cluster.run(20)
+    cluster.network.setFaults({ lossRate: 0 })
+    const [, { ok }] = await cluster.settle(calls)
+    assert.equal(ok, true)
+  })
+
+  test('is told of a past that is longer than a frame', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    const large = new Uint8Array(1_000_000)
+    for (let i = 0; i < 12; i++) await cluster.settle(a.store.put(`k${i}`, large))
+    const watch = store.watch({ from: 1 })
+    for (let i = 0; i < 12; i++) {
+      assert.equal((await cluster.settle(watch.next(), 10_000)).value?.key, `k${i}`)
+    }
+    await assert.rejects(cluster.settle(store.scan()), error => isQuorateError(error, 'TOO_LARGE'))
+    assert.equal((await cluster.settle(store.scan({ limit: 5 }))).length, 5)
+  })
+})
