@@ -46,6 +46,9 @@ export const channelBufferedBytesMax = 256 * 1024
 /** Calls of one host that wait for an outcome. */
 export const pendingProposalsMax = 65_536
 
+/** Reads of one replica that wait for a leader or for their index. */
+export const pendingReadsMax = 65_536
+
 /** Longest deadline of a call, twelve days: timers of all platforms ring at once where a wait is above 2^31 ms. */
 export const deadlineMsMax = 2 ** 30
 

@@ -1,4 +1,5 @@
 import { QuorateError } from '../core/error.ts'
+import { pendingReadsMax } from '../core/limits.ts'
 import type { Index } from '../core/types.ts'
 import { type Call, Pending } from './call.ts'
 
@@ -29,6 +30,8 @@ export class Reads {
   private readonly rounds = new Map<number, Round>()
   private waiting: Pending<void>[] = []
   private confirmed: Confirmed[] = []
+  /** How many reads the three hold. */
+  private count = 0
   /** Begins at random: an answer that was on its way to an earlier life of this host must not fit a round of ours. */
   private lastContext: number
 
@@ -40,16 +43,20 @@ export class Reads {
 
   /** Resolves when this replica's state holds every write that was acknowledged anywhere before the call. */
   linearizable(call: Call): Promise<void> {
+    if (this.count >= pendingReadsMax) return Promise.reject(busy())
     const pending = new Pending<void>(call)
     this.waiting.push(pending)
+    this.count += 1
     return pending.promise
   }
 
   /** Resolves when this replica has applied `index`. */
   reached(index: Index, call: Call): Promise<void> {
     if (this.route.applied() >= index) return Promise.resolve()
+    if (this.count >= pendingReadsMax) return Promise.reject(busy())
     const pending = new Pending<void>(call)
     this.confirmed.push({ index, reads: [pending] })
+    this.count += 1
     return pending.promise
   }
 
@@ -78,7 +85,10 @@ export class Reads {
     const later: Confirmed[] = []
     for (const one of this.confirmed) {
       if (one.index > applied) later.push(one)
-      else for (const read of one.reads) read.resolve()
+      else {
+        for (const read of one.reads) read.resolve()
+        this.count -= one.reads.length
+      }
     }
     this.confirmed = later
   }
@@ -103,11 +113,15 @@ export class Reads {
     this.waiting = []
     this.rounds.clear()
     this.confirmed = []
+    this.count = 0
   }
 
   private expire(now: number): void {
     for (const read of this.all()) if (read.isDue(now)) read.reject(this.timedOut())
-    this.waiting = this.waiting.filter(read => !read.isSettled)
+    this.waiting = this.waiting.filter(isWaiting)
+    // Their index may never be reached.
+    this.confirmed = this.confirmed.filter(({ reads }) => reads.some(isWaiting))
+    this.count = this.all().length
   }
 
   private timedOut(): QuorateError {
@@ -124,4 +138,12 @@ export class Reads {
     const rounds = [...this.rounds.values(), ...this.confirmed]
     return [...this.waiting, ...rounds.flatMap(round => round.reads)]
   }
+}
+
+function isWaiting(read: Pending<void>): boolean {
+  return !read.isSettled
+}
+
+function busy(): QuorateError {
+  return new QuorateError('SYSTEM_BUSY', 'too many reads wait for the leader', { retryable: true })
 }

@@ -60,7 +60,7 @@ export class ReplicaBackend implements Backend {
     return this.fresh({ consistency: 'linearizable', atLeast: 0 }, call).then(() => this.replica.members)
   }
 
-  change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
+  async change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
     this.check()
     return this.membership.change(this.replica, change, hosts, call)
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/clock.ts'
 import { type ErrorCode, type Outcome, QuorateError } from '../core/error.ts'
+import { deadlineMsMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import { type Call, Pending } from './call.ts'
@@ -62,7 +63,8 @@ export class Requests {
     const fields = asArray(body, 4)
     const id = asNatural(fields[0])
     const serve = this.served.get(asText(fields[1]))
-    const call: Call = { deadline: this.clock.now() + asNatural(fields[2]), signal: undefined }
+    const patienceMs = Math.min(asNatural(fields[2]), deadlineMsMax)
+    const call: Call = { deadline: this.clock.now() + patienceMs, signal: undefined }
     const answer = (ok: boolean, result: unknown) =>
       this.outbox.send(from, 'log', 'response', [id, ok, result])
     if (serve === undefined) {

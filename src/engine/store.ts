@@ -4,7 +4,7 @@ import type { Command, Result } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
-import type { Backend, Freshness } from './backend.ts'
+import type { Backend, Freshness, MemberChange } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { checkBounds, checkKey } from './key-filter.ts'
 import type { HostParts } from './parts.ts'
@@ -197,8 +197,8 @@ export class Store {
   }
 
   /** The members of the group, linearizable. */
-  members(options: CallOptions = {}): Promise<readonly Member[]> {
-    return this.settled(() => this.backend.members(this.call(options)))
+  async members(options: CallOptions = {}): Promise<readonly Member[]> {
+    return this.backend.members(this.call(options))
   }
 
   /**
@@ -208,18 +208,17 @@ export class Store {
    * harmless.
    */
   promote(hosts: HostId | readonly HostId[], options: CallOptions = {}): Promise<readonly Member[]> {
-    const list = typeof hosts === 'string' ? [hosts] : [...hosts]
-    return this.settled(() => this.backend.change('promote', list, this.call(options)))
+    return this.change('promote', hosts, options)
   }
 
   /** Makes a voter a learner. Rejects with LAST_VOTER where nobody would be left to vote. */
   demote(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
-    return this.settled(() => this.backend.change('demote', [host], this.call(options)))
+    return this.change('demote', host, options)
   }
 
   /** Removes a member for good: its replica never counts or speaks again. Rejects with LAST_VOTER or NOT_MEMBER. */
   remove(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
-    return this.settled(() => this.backend.change('remove', [host], this.call(options)))
+    return this.change('remove', host, options)
   }
 
   /** What this host knows right now. Costs nothing and promises nothing. */
@@ -277,6 +276,17 @@ export class Store {
     return result
   }
 
+  private async change(
+    change: MemberChange,
+    hosts: HostId | readonly HostId[],
+    options: CallOptions,
+  ): Promise<readonly Member[]> {
+    const list: readonly unknown[] = Array.isArray(hosts) ? hosts : [hosts]
+    if (!list.every(host => typeof host === 'string'))
+      throw new TypeError('a host is named by its id, a string')
+    return this.backend.change(change, list, this.call(options))
+  }
+
   private call(options: CallOptions): Call {
     if (this.ending !== undefined) throw this.ending
     return startCall(this.parts.clock, options, this.deadlineMs)
@@ -291,11 +301,6 @@ export class Store {
 
   private see(revision: Revision): void {
     this.seen = Math.max(this.seen, revision)
-  }
-
-  /** Also what is thrown at once becomes a rejection: a function that returns a promise never throws. */
-  private async settled<Value>(call: () => Promise<Value>): Promise<Value> {
-    return call()
   }
 }
 

@@ -27,15 +27,18 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
     this.closed = options.closed
     this.signal = signal
     this.buffer = new ChangeBuffer<Event>(() => this.close())
+    let isPast = true
     this.stop = open({
       changes: changes => {
-        for (const change of changes) this.buffer.push(eventOf(change))
+        if (isPast) this.buffer.fill(changes.map(eventOf))
+        else for (const change of changes) this.buffer.push(eventOf(change))
       },
       end: error => {
         this.buffer.end(error)
         this.release()
       },
     })
+    isPast = false
     signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 

@@ -1,3 +1,4 @@
+import { Queue } from '../base/queue.ts'
 import { QuorateError } from '../core/error.ts'
 import { watchBufferEventsMax, watchersMax } from '../core/limits.ts'
 import type { History } from '../core/machine/history.ts'
@@ -68,11 +69,16 @@ export class Watchers {
   }
 }
 
+interface Reader<Event> {
+  readonly resolve: (result: IteratorResult<Event, undefined>) => void
+  readonly reject: (error: unknown) => void
+}
+
 /** A bounded buffer between a watcher and the loop that reads it. A reader that lags behind is told, never skipped. */
 export class ChangeBuffer<Event> {
-  private events: Event[] = []
-  private waiting: ((result: IteratorResult<Event, undefined>) => void)[] = []
-  private rejecting: ((error: unknown) => void)[] = []
+  private readonly events = new Queue<Event>()
+  private eventsMax = watchBufferEventsMax
+  private readers: Reader<Event>[] = []
   private ended: { readonly error: unknown } | undefined
   private readonly stop: () => void
 
@@ -83,10 +89,9 @@ export class ChangeBuffer<Event> {
 
   push(event: Event): void {
     if (this.ended !== undefined) return
-    const reader = this.waiting.shift()
-    this.rejecting.shift()
-    if (reader !== undefined) reader({ done: false, value: event })
-    else if (this.events.length < watchBufferEventsMax) this.events.push(event)
+    const reader = this.readers.shift()
+    if (reader !== undefined) reader.resolve({ done: false, value: event })
+    else if (this.events.length < this.eventsMax) this.events.push(event)
     else {
       this.end(
         new QuorateError('SLOW_CONSUMER', `${watchBufferEventsMax} events wait to be read; watch again`),
@@ -95,16 +100,21 @@ export class ChangeBuffer<Event> {
     }
   }
 
+  /** The past, before the first reader comes: nobody can keep up with what happened already, so it does not count. */
+  fill(events: readonly Event[]): void {
+    for (const event of events) this.events.push(event)
+    this.eventsMax += events.length
+  }
+
   /** What is buffered is still read; then the reader gets the error, or the end. */
   end(error: unknown): void {
     if (this.ended !== undefined) return
     this.ended = { error }
-    for (const [position, reader] of this.waiting.entries()) {
-      if (error === undefined) reader({ done: true, value: undefined })
-      else this.rejecting[position]?.(error)
+    for (const reader of this.readers) {
+      if (error === undefined) reader.resolve({ done: true, value: undefined })
+      else reader.reject(error)
     }
-    this.waiting = []
-    this.rejecting = []
+    this.readers = []
   }
 
   next(): Promise<IteratorResult<Event, undefined>> {
@@ -117,8 +127,7 @@ export class ChangeBuffer<Event> {
     }
     if (this.ended !== undefined) return Promise.resolve({ done: true, value: undefined })
     return new Promise((resolve, reject) => {
-      this.waiting.push(resolve)
-      this.rejecting.push(reject)
+      this.readers.push({ resolve, reject })
     })
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
+import { watchBufferEventsMax } from '../../src/core/limits.ts'
 import { absent, type WatchEvent } from '../../src/engine/types.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -211,6 +212,19 @@ describe('membership', () => {
     assert.ok(cluster.timers.now() - restartedAt < electionMs, 'it waited for an election timeout')
   })
 
+  test('rejects what is no host with TypeError', async () => {
+    const { store } = await new TestCluster().open('a')
+    const wrong = undefined as unknown as string
+    for (const change of [
+      store.promote(wrong),
+      store.promote([wrong]),
+      store.demote(wrong),
+      store.remove(wrong),
+    ]) {
+      await assert.rejects(change, TypeError)
+    }
+  })
+
   test('the last voter cannot be removed, nor a stranger promoted', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
@@ -263,6 +277,16 @@ describe('watches', () => {
       ['put', 'k', 2],
     ])
     assert.deepEqual(await take(cluster, store.watch({ from: 1 }), 1), [['put', 'k', 1]])
+  })
+
+  test('begin in a past that is longer than the buffer of a reader', async () => {
+    const cluster = new TestCluster()
+    const { store } = await cluster.open('a')
+    const count = watchBufferEventsMax + 10
+    await cluster.settle(Promise.all(Array.from({ length: count }, (_, i) => store.put('k', i))))
+    const watch = store.watch({ from: 1 })
+    await cluster.settle(store.put('k', count))
+    for (let i = 0; i <= count; i++) assert.equal((await watch.next()).value?.value, i)
   })
 
   test('say that the past is gone where a snapshot took its place', async () => {

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { isQuorateError, QuorateError } from '../../src/core/error.ts'
+import { pendingReadsMax } from '../../src/core/limits.ts'
+import { Reads } from '../../src/engine/reads.ts'
+
+function alone() {
+  const route = { ask: () => false, applied: () => 0, isLeaderKnown: () => false }
+  return new Reads(route, { retryMs: 1000, firstContext: 1 })
+}
+
+describe('reads', () => {
+  test('that would wait beyond a bound are refused, and those that ended make room', async () => {
+    const reads = alone()
+    const call = { deadline: 10, signal: undefined }
+    const waiting = Array.from({ length: pendingReadsMax }, (_, i) =>
+      i % 2 === 0 ? reads.linearizable(call) : reads.reached(5, call),
+    )
+    await assert.rejects(reads.linearizable(call), error => isQuorateError(error, 'SYSTEM_BUSY'))
+    reads.tick(10)
+    for (const end of await Promise.allSettled(waiting)) {
+      assert(end.status === 'rejected' && isQuorateError(end.reason, 'NO_LEADER'))
+    }
+    const next = reads.reached(5, call)
+    reads.close(new QuorateError('CLOSED', 'closed'))
+    await assert.rejects(next, error => isQuorateError(error, 'CLOSED'))
+  })
+})
