@@ -18,7 +18,7 @@ import type { ChangeSink } from './watchers.ts'
 
 const changes: readonly MemberChange[] = ['promote', 'demote', 'remove']
 
-/** Frames get lost, and a gateway may have lost the group: so long one answer is waited for before it is asked again. */
+/** Frames get lost, and a gateway may have lost its leader: after so long without an answer another one is asked. */
 const attemptMs = 3000
 
 /** A Store over other hosts' replicas: each call goes to one gateway, and to the next one when that cannot answer. */

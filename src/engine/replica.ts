@@ -1,12 +1,6 @@
 import { assert } from '../base/assert.ts'
 import { QuorateError } from '../core/error.ts'
-import {
-  appendBytesMax,
-  inflightBytesMax,
-  inflightMessagesMax,
-  trailingBytesMax,
-  uncommittedBytesMax,
-} from '../core/limits.ts'
+import { appendBytesMax, inflightBytesMax, inflightMessagesMax, uncommittedBytesMax } from '../core/limits.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
@@ -15,11 +9,13 @@ import { localAppendThread, localApplyThread, type Message } from '../core/raft/
 import { RaftNode, type Ready } from '../core/raft/raft-node.ts'
 import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
-import type { GroupWrite, StoredGroup } from '../storage/storage.ts'
+import type { StoredGroup } from '../storage/storage.ts'
 import { MalformedError } from '../wire/codec.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { Applier } from './applier.ts'
+import { compactionIndex } from './compaction.ts'
 import { Condition } from './condition.ts'
+import { GroupWrites } from './group-writes.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { type Draft, Proposals } from './proposals.ts'
@@ -86,9 +82,7 @@ export class Replica {
   private readonly logged = new Map<Uint8Array, Proposal>()
   private hosts = new Map<ReplicaId, HostId>()
   private hardState: HardState
-  /** The last hard state handed to storage, and a later one that differs in its commit index only. */
-  private written: HardState
-  private unwritten: HardState | undefined
+  private readonly writes: GroupWrites
   private leaderReplica: ReplicaId = 0
   private raftRole: StoreStatus['role'] = 'follower'
   /** States of snapshots that Raft has heard of, and may accept until the next pump is over. */
@@ -106,7 +100,7 @@ export class Replica {
     this.id = start.replica
     const { hardState, snapshot, entries } = start.stored
     this.hardState = hardState
-    this.written = hardState
+    this.writes = new GroupWrites(hardState)
     this.log = new MemoryLog({ hardState, snapshot, entries })
     this.snapshotIndex = snapshot?.index ?? 0
     this.conf = this.log.initialState().conf
@@ -237,7 +231,7 @@ export class Replica {
     // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
     if (this.isEnded || snapshot.index <= this.snapshotIndex) return
     this.snapshotIndex = snapshot.index
-    const compactTo = this.compactionIndex(snapshot.index, trailingEntries)
+    const compactTo = compactionIndex(this.log, snapshot.index, trailingEntries)
     const write = compactTo >= this.log.firstIndex() ? { snapshot, compactTo } : { snapshot }
     this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)
@@ -329,44 +323,13 @@ export class Replica {
     if (snapshot !== null) this.snapshotIndex = snapshot.index
     // Kept with the write: while it is under way, a late leader's snapshot may arrive and be refused.
     const state = snapshot === null ? undefined : this.stateAt(snapshot)
-    this.host.writer.add(this.group, this.writeOf(message), () => this.persisted(message, state))
+    this.host.writer.add(this.group, this.writes.of(message), () => this.persisted(message, state))
   }
 
   private stateAt({ index, term }: Snapshot): MachineSnapshot {
     const found = this.received.find(({ snapshot }) => snapshot.index === index && snapshot.term === term)
     assert(found !== undefined, 'an accepted snapshot has its state at hand')
     return found.state
-  }
-
-  /** What lies behind a snapshot stays for slow followers, within a number of entries and of bytes. */
-  private compactionIndex(snapshotIndex: Index, trailingEntries: number): Index {
-    const first = Math.max(this.log.firstIndex(), snapshotIndex - trailingEntries + 1)
-    const trailing = this.log.entries(first, snapshotIndex + 1, Number.POSITIVE_INFINITY)
-    if (typeof trailing === 'string') return first - 1
-    let bytes = 0
-    for (let i = trailing.length - 1; i >= 0; i--) {
-      bytes += trailing[i]?.data.length ?? 0
-      if (bytes > trailingBytesMax) return first + i
-    }
-    return first - 1
-  }
-
-  /**
-   * A commit index alone is not worth a write: it is learnt again after a restart (Raft paper, figure 2, has it among
-   * the volatile state). It goes along with the next write, so that the next proposal does not wait for it.
-   */
-  private writeOf({ entries, term, vote, commit, snapshot }: Message): GroupWrite {
-    if (term > 0) this.unwritten = { term, vote, commit }
-    const isVote = term > 0 && (term !== this.written.term || vote !== this.written.vote)
-    if (entries.length === 0 && snapshot === null && !isVote) return {}
-    const hardState = this.unwritten
-    this.unwritten = undefined
-    if (hardState !== undefined) this.written = hardState
-    return {
-      ...(snapshot !== null ? { snapshot } : {}),
-      ...(entries.length > 0 ? { entries } : {}),
-      ...(hardState !== undefined ? { hardState } : {}),
-    }
   }
 
   /** The order is what makes it safe: the log in memory first, then the state, then whoever waited for durability. */

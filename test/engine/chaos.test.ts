@@ -21,8 +21,8 @@ interface Ledger {
 }
 
 /**
- * Three voters and their clients through crashes, cuts and lost frames, all decided by one seed. Afterwards everything
- * is healed, and the state must hold what was acknowledged, each write once.
+ * Three voters, and a client without a replica, through crashes, cuts and lost frames, all decided by one seed.
+ * Afterwards everything is healed, and the state must hold what was acknowledged, each write once.
  */
 async function live(seed: number): Promise<void> {
   const random = seededRandom(seed)
@@ -30,6 +30,7 @@ async function live(seed: number): Promise<void> {
   const cluster = new TestCluster({ seed, snapshotEntriesEvery: 60, trailingEntries: 20 })
   const hosts = new Map<HostId, TestHost>()
   for (const host of await cluster.three()) hosts.set(host.name, host)
+  const client = await cluster.open('z', { role: 'client' })
   cluster.network.setFaults({
     latencyMs: 1 + random() * 20,
     jitterMs: random() * 20,
@@ -57,7 +58,7 @@ async function live(seed: number): Promise<void> {
       })
     } else if (random() < 0.05) cluster.network.cut(pick(names), pick(names))
     else if (random() < 0.15) cluster.network.heal()
-    const store = hosts.get(pick([...hosts.keys()]))?.store
+    const store = random() < 0.25 ? client.store : hosts.get(pick([...hosts.keys()]))?.store
     if (store !== undefined)
       writes.push(random() < 0.7 ? count(store, pick([0, 1, 2, 3]), ledger) : insert(store, step, ledger))
     await cluster.run(random() * 400)
@@ -66,7 +67,7 @@ async function live(seed: number): Promise<void> {
   cluster.network.setFaults({ lossRate: 0 })
   for (const name of names.filter(one => !hosts.has(one))) hosts.set(name, await cluster.open(name))
   await cluster.settle(Promise.all(writes), 600_000)
-  await check(cluster, [...hosts.values()], ledger)
+  await check(cluster, [...hosts.values(), client], ledger)
 }
 
 /** Reads and swaps until the counter is one higher; what is unknown is told apart from what failed. */
