@@ -10,6 +10,7 @@ import { openVolatileStorage } from './storage/volatile.ts'
 import { createMesh } from './transport/create-mesh.ts'
 import { hostIdentity } from './transport/host-identity.ts'
 import { signalUrls } from './transport/signal-url.ts'
+import type { Transport } from './transport/transport.ts'
 import { loadBrowserRtc } from './transport/webrtc-browser.ts'
 import { openBrowserSocket } from './transport/websocket-browser.ts'
 
@@ -40,11 +41,12 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
   const { cluster, secret, deadlineMs, tickMs, webrtc = 'auto', iceServers = [] } = options
   const urls = signalUrls(options.seeds ?? [location.origin])
   const { storage, role } = await openStorage(options)
+  let transport: Transport | undefined
   try {
     const stored = await storage.load()
     const identity = await hostIdentity(storage, stored)
     const clock = browserClock()
-    const { transport, rendezvous } = await createMesh({
+    const mesh = await createMesh({
       identity,
       cluster,
       secret,
@@ -59,17 +61,19 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
         onLeave: callback => addEventListener('pagehide', callback),
       },
     })
+    transport = mesh.transport
     const parts = {
       id: identity.hostId,
       storage,
       transport,
-      rendezvous,
+      rendezvous: mesh.rendezvous,
       clock,
       random: Math.random,
       newDeployment,
     }
     return startHost(parts, stored, { cluster, role, deadlineMs, tickMs })
   } catch (error) {
+    await transport?.close()
     await storage.close()
     throw error
   }

@@ -17,9 +17,12 @@ onmessage = ({ data: [id, ms] }) => {
   }, ms))
 }`
 
-/** Real time in a page, also while it is hidden. */
+let shared: Clock | undefined
+
+/** Real time in a page, also while it is hidden. All hosts of a page share one: a worker costs a thread, and stays. */
 export function browserClock(): Clock {
-  return { now: () => performance.now(), after: workerTimers() ?? pageTimer, soon: messageQueue() }
+  shared ??= { now: () => performance.now(), after: workerTimers() ?? pageTimer, soon: messageQueue() }
+  return shared
 }
 
 function pageTimer(ms: number, callback: () => void): () => void {
