@@ -157,7 +157,7 @@ export class Joining {
   }
 
   private async askForGrant(call: Call) {
-    const { parts } = this.joining
+    const { parts, options } = this.joining
     const late = new AbortController()
     const cancel = parts.clock.after(Math.max(0, call.deadline - parts.clock.now()), () => {
       late.abort(
@@ -169,7 +169,9 @@ export class Joining {
     call.signal?.addEventListener('abort', abort, { once: true })
     this.ending.signal.addEventListener('abort', end, { once: true })
     try {
-      return await parts.rendezvous.found(parts.newDeployment(), late.signal)
+      // A client that was granted the founding would keep everybody else from it, and has no replica to found with.
+      const proposed = options.role === 'client' ? undefined : parts.newDeployment()
+      return await parts.rendezvous.found(proposed, late.signal)
     } finally {
       cancel()
       call.signal?.removeEventListener('abort', abort)

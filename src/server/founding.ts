@@ -25,6 +25,11 @@ export class Founding {
     this.last.catch(() => undefined)
   }
 
+  /** The grant that stands, if any does: of everybody who asked before. */
+  standing(): Promise<Grant | undefined> {
+    return this.last.catch(() => this.store.load())
+  }
+
   /** The grant that stands: `wish` if there was none. It is durable before it is answered. */
   ask(wish: Grant): Promise<Grant> {
     const granted = this.last

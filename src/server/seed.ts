@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { assert } from '../base/assert.ts'
 import { isQuorateError, QuorateError } from '../core/error.ts'
 import type { Host } from '../engine/host.ts'
 import type { Store } from '../engine/store.ts'
@@ -130,7 +131,12 @@ async function startHost({
     secret,
     seeds: [door.url],
     data: join(data, 'host'),
-    rendezvous: { found: deployment => founding.ask({ founder: host.id, deployment }) },
+    rendezvous: {
+      found: deployment => {
+        assert(deployment !== undefined, "a seed's own host is a member, and would found")
+        return founding.ask({ founder: host.id, deployment })
+      },
+    },
   })
   door.closesWith(() => host.close())
   host.on('error', onError)

@@ -52,6 +52,8 @@ export class SignalingServer {
   private readonly connectionsOfAddress = new Map<string, number>()
   /** Hosts that proved their name; one connection each. */
   private readonly admitted = new Map<HostId, SignalingConnection>()
+  /** Hosts that will not found, and wait to hear who did: each its latest question. */
+  private readonly curious = new Map<SignalingConnection, number>()
   private isClosed = false
 
   constructor(options: SignalingOptions, keys: ClusterKeys) {
@@ -148,11 +150,20 @@ export class SignalingServer {
   private async found(
     connection: SignalingConnection,
     founder: HostId,
-    { request, proposed }: { readonly request: number; readonly proposed: DeploymentId },
+    { request, proposed }: { readonly request: number; readonly proposed: DeploymentId | undefined },
   ): Promise<void> {
     try {
-      const grant = await this.founding.ask({ founder, deployment: proposed })
+      const grant =
+        proposed === undefined
+          ? await this.founding.standing()
+          : await this.founding.ask({ founder, deployment: proposed })
+      if (grant === undefined) {
+        if (this.connections.has(connection)) this.curious.set(connection, request)
+        return
+      }
       connection.send({ type: 'granted', request, ...grant })
+      for (const [other, asked] of this.curious) other.send({ type: 'granted', request: asked, ...grant })
+      this.curious.clear()
     } catch (error) {
       this.options.onError?.(error)
       connection.refuse('SYSTEM_BUSY', 'The founding could not be recorded.')
@@ -171,6 +182,7 @@ export class SignalingServer {
 
   private forget(connection: SignalingConnection): void {
     this.connections.delete(connection)
+    this.curious.delete(connection)
     const { hostId } = connection
     if (hostId === undefined || this.admitted.get(hostId) !== connection) return
     this.admitted.delete(hostId)

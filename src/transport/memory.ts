@@ -43,6 +43,7 @@ export class MemoryNetwork {
   private readonly seedWaiters = new Set<() => void>()
   private faults: MemoryFaults = noFaults
   private seedIsUp = true
+  private readonly grantWaiters = new Set<() => void>()
   private grant: Grant | undefined
 
   constructor(options: { readonly timers: Timers; readonly random: Random }) {
@@ -247,32 +248,42 @@ export class MemoryNetwork {
     return !this.cuts.has(arrow(a, b)) && !this.cuts.has(arrow(b, a))
   }
 
-  private async found(hostId: HostId, proposed: DeploymentId, signal: AbortSignal): Promise<Grant> {
+  private async found(
+    hostId: HostId,
+    proposed: DeploymentId | undefined,
+    signal: AbortSignal,
+  ): Promise<Grant> {
     signal.throwIfAborted()
-    if (!this.seedIsUp) await this.seedReturns(signal)
+    if (!this.seedIsUp) await woken(this.seedWaiters, signal)
     if (this.unauthorized.has(hostId)) {
       throw new QuorateError(
         'UNAUTHORIZED',
         'The seed refused this host: the secret of the cluster is wrong.',
       )
     }
-    this.grant ??= { founder: hostId, deployment: proposed }
+    if (this.grant !== undefined) return this.grant
+    if (proposed === undefined) {
+      await woken(this.grantWaiters, signal)
+      return this.found(hostId, proposed, signal)
+    }
+    this.grant = { founder: hostId, deployment: proposed }
+    for (const wake of [...this.grantWaiters]) wake()
     return this.grant
   }
+}
 
-  private seedReturns(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (act: () => void) => {
-        this.seedWaiters.delete(wake)
-        signal.removeEventListener('abort', abort)
-        act()
-      }
-      const wake = () => settle(resolve)
-      const abort = () => settle(() => reject(signal.reason))
-      this.seedWaiters.add(wake)
-      signal.addEventListener('abort', abort)
-    })
-  }
+function woken(waiters: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      waiters.delete(wake)
+      signal.removeEventListener('abort', abort)
+      act()
+    }
+    const wake = () => settle(resolve)
+    const abort = () => settle(() => reject(signal.reason))
+    waiters.add(wake)
+    signal.addEventListener('abort', abort)
+  })
 }
 
 /** One host's view of a `MemoryNetwork`. */

@@ -36,7 +36,7 @@ export interface Authentication {
 
 export type HostMessage =
   | Authentication
-  | { readonly type: 'found'; readonly request: number; readonly proposed: DeploymentId }
+  | { readonly type: 'found'; readonly request: number; readonly proposed: DeploymentId | undefined }
   | { readonly type: 'envelope'; readonly to: HostId; readonly body: Uint8Array }
   | { readonly type: 'ping' }
 
@@ -94,7 +94,7 @@ export function encodeHostMessage(message: HostMessage): Uint8Array {
       return encode([type, cluster, hostId, publicKey, nonce, proof, signature])
     }
     case 'found':
-      return encode([type, message.request, message.proposed])
+      return encode([type, message.request, message.proposed ?? ''])
     case 'envelope':
       return encode([type, message.to, message.body])
     case 'ping':
@@ -118,7 +118,8 @@ export function decodeHostMessage(bytes: Uint8Array): HostMessage {
         signature: asBytes(fields[5]),
       }
     case 'found':
-      return { type, request: asNatural(fields[0]), proposed: asText(fields[1], 64) }
+      // An empty proposal is none: such a host only wants to know.
+      return { type, request: asNatural(fields[0]), proposed: asText(fields[1], 64) || undefined }
     case 'envelope':
       return { type, to: asHostId(fields[0]), body: asBytes(fields[1]) }
     case 'ping':

@@ -31,7 +31,7 @@ export interface SignalingOptions {
 }
 
 interface Asker {
-  readonly proposed: DeploymentId
+  readonly proposed: DeploymentId | undefined
   readonly resolve: (grant: Grant) => void
   readonly reject: (error: unknown) => void
 }
@@ -76,7 +76,7 @@ export class Signaling implements Rendezvous {
   }
 
   /** Only the first seed is asked: two seeds that do not know of each other would grant two foundings. */
-  found(proposed: DeploymentId, signal: AbortSignal): Promise<Grant> {
+  found(proposed: DeploymentId | undefined, signal: AbortSignal): Promise<Grant> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted()
       if (this.refusal !== undefined) throw this.refusal

@@ -67,10 +67,11 @@ export interface Transport {
 export interface Rendezvous {
   /**
    * Asks for the founding of the cluster. The first asker gets it, with the deployment it proposes; everybody else
-   * (and the first one, asking again) is told who got it and that deployment. Waits until a seed answers.
+   * (and the first one, asking again) is told who got it and that deployment. Waits until a seed answers. Who proposes
+   * nothing will not found, but waits until somebody else was granted it.
    * Rejects with UNAUTHORIZED when the secret is wrong, and with `signal.reason` when aborted.
    */
-  found(proposed: DeploymentId, signal: AbortSignal): Promise<Grant>
+  found(proposed: DeploymentId | undefined, signal: AbortSignal): Promise<Grant>
 }
 
 export interface Grant {

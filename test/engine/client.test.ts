@@ -63,6 +63,18 @@ describe('a client', () => {
     assert.equal(await cluster.settle(store.get('k', { deadlineMs: 3000 })), 0)
   })
 
+  test('does not found the cluster, but waits for who does', async () => {
+    const cluster = new TestCluster()
+    const client = await cluster.host('z', { role: 'client' })
+    const early = client.store('main', { deadlineMs: 1000 })
+    await assert.rejects(cluster.settle(early), error => isQuorateError(error, 'UNREACHABLE'))
+    const opening = client.store()
+    await cluster.run(1000)
+    const { store } = await cluster.open('a')
+    await cluster.settle(store.put('k', 1))
+    assert.equal(await cluster.settle((await cluster.settle(opening)).get('k')), 1)
+  })
+
   test('asks again where a frame was lost', async () => {
     const cluster = new TestCluster()
     await cluster.open('a')

@@ -208,6 +208,18 @@ describe('the founding', () => {
     for (const one of hosts) one.close()
   })
 
+  test('is not granted to who only asks; that one hears of it when somebody founds', async t => {
+    const seed = await openSeedFor(t)
+    const [curious, founder] = await Promise.all([host(seed), host(seed)])
+    const given = curious.signaling.found(undefined, AbortSignal.timeout(50))
+    await assert.rejects(given, { name: 'TimeoutError' })
+    const again = curious.signaling.found(undefined, never)
+    const grant = await founder.signaling.found('first', never)
+    assert.deepEqual(await again, grant)
+    assert.deepEqual(await curious.signaling.found(undefined, never), grant)
+    for (const one of [curious, founder]) one.close()
+  })
+
   test('is answered only when it is durable, and a failure to store it is no grant', async t => {
     const memory = memoryFoundingStore()
     let failures = 1
