@@ -55,10 +55,13 @@ export class Outbox {
     return this.sendBody(to, lane, kind, encodeShared(body))
   }
 
-  /** Hands proposals to the leader's host, now. False when the first of them was dropped at once. */
+  /**
+   * Hands proposals to the leader's host, now. False when all of them were dropped at once: where any may have arrived,
+   * nobody may say that nothing was handed on.
+   */
   propose(to: HostId, group: GroupId, proposals: readonly Uint8Array[]): boolean {
-    let isSent = true
-    for (const batch of batches(proposals)) isSent = this.send(to, 'log', 'propose', [group, batch]) && isSent
+    let isSent = false
+    for (const batch of batches(proposals)) isSent = this.send(to, 'log', 'propose', [group, batch]) || isSent
     return isSent
   }
 

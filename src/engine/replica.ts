@@ -1,6 +1,12 @@
 import { assert } from '../base/assert.ts'
 import { QuorateError } from '../core/error.ts'
-import { appendBytesMax, inflightBytesMax, inflightMessagesMax, uncommittedBytesMax } from '../core/limits.ts'
+import {
+  appendBytesMax,
+  inflightBytesMax,
+  inflightMessagesMax,
+  membersMax,
+  uncommittedBytesMax,
+} from '../core/limits.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
@@ -23,6 +29,9 @@ import { Reads } from './reads.ts'
 import type { Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
 import type { Writer } from './writer.ts'
+
+/** Replicas whose hosts a replica knows: members, and those that joined after the state it has. */
+const knownHostsMax = 2 * membersMax
 
 /** What a replica has from its host. */
 export interface ReplicaHost {
@@ -178,7 +187,7 @@ export class Replica {
   step(from: HostId, message: Message): void {
     if (message.to !== this.id || this.isEnded) return
     // A replica that has not applied its own joining yet does not know the others: it answers where it was addressed.
-    if (!this.hosts.has(message.from)) this.hosts.set(message.from, from)
+    if (!this.hosts.has(message.from) && this.hosts.size < knownHostsMax) this.hosts.set(message.from, from)
     if (this.hosts.get(message.from) !== from) return
     this.node.step(message)
   }
@@ -202,12 +211,21 @@ export class Replica {
     if (this.isEnded) return
     this.proposals.pump(now)
     this.reads.pump(now)
-    let hasMore = true
-    while (hasMore && !this.isEnded) {
-      while (this.node.hasReady()) this.perform(this.node.ready())
-      hasMore = this.applySlice() && this.node.hasReady()
-    }
+    while (this.node.hasReady()) this.perform(this.node.ready())
     this.received = []
+  }
+
+  /**
+   * Applies a slice of what is committed. Comes behind `pump`, once what that gave off is on its way to the disk and
+   * the network: nobody's acknowledgement has to wait for this host's applying.
+   */
+  applySlice(): void {
+    if (this.isEnded) return
+    const before = this.machine.appliedIndex
+    const { responses, isPaused } = this.applier.run()
+    for (const response of responses) this.node.step(response)
+    if (this.machine.appliedIndex > before) this.advanced()
+    if (isPaused || this.node.hasReady()) this.host.wake()
   }
 
   requestTurn(): void {
@@ -355,15 +373,6 @@ export class Replica {
     this.watchers.reset(snapshot.index)
     this.memberTableChanged()
     this.advanced()
-  }
-
-  private applySlice(): boolean {
-    const before = this.machine.appliedIndex
-    const outcome = this.applier.run()
-    for (const response of outcome.responses) this.node.step(response)
-    if (this.machine.appliedIndex > before) this.advanced()
-    if (outcome.isPaused) this.host.wake()
-    return outcome.responses.length > 0
   }
 
   /**

@@ -71,8 +71,8 @@ export class Requests {
       answer(false, errorBody(new QuorateError('UNSUPPORTED', 'this host does not know such a request')))
       return
     }
-    Promise.resolve()
-      .then(() => serve(from, fields[3], call))
+    // Begun at once, not behind the turn: a peer that went in the same turn must find here what it is to end.
+    new Promise(resolve => resolve(serve(from, fields[3], call)))
       .then(result => answer(true, result))
       .catch(error => answer(false, errorBody(error)))
   }

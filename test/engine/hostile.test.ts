@@ -90,6 +90,17 @@ describe('a hostile peer', () => {
     assert.equal((await cluster.settle(store.barrier())).revision, before + 1)
   })
 
+  test('leaves no watch behind when it goes right after it asked for one', async () => {
+    const { cluster, transport } = await opened()
+    const watch = encodeFrame(deployment, 'request', encode([1, 'watch', 1000, ['main', 1, {}, 1]]))
+    transport.handlers?.frame('x', 'log', watch)
+    transport.handlers?.disconnected('x', 'gone')
+    await cluster.run(100)
+    const before = transport.sent.length
+    await cluster.run(5000)
+    assert.equal(transport.sent.slice(before).filter(({ to }) => to === 'x').length, 0)
+  })
+
   test('cannot remove a replica, or admit another host, without being a member', async () => {
     const { cluster, transport, store } = await opened()
     const send = (kind: FrameKind, body: unknown) =>

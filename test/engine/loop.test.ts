@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Clock } from '../../src/clock/clock.ts'
+import { appendBytesMax } from '../../src/core/limits.ts'
+import { Outbox } from '../../src/engine/outbox.ts'
+import type { Transport } from '../../src/transport/transport.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { encodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
 import { deployment, tapped } from './wiretap.ts'
+
+test('proposals of which some left are not said to be unsent', async () => {
+  let room = 1
+  const transport = { send: () => room-- > 0 } as unknown as Transport
+  const outbox = new Outbox({ transport, clock: {} as Clock, deployment: () => deployment })
+  const large = new Uint8Array(appendBytesMax)
+  assert.equal(outbox.propose('b', 'main', [large, large]), true)
+  assert.equal(outbox.propose('b', 'main', [large, large]), false)
+})
 
 describe('the loop of a host', () => {
   test('gives way between two slices of applying', async () => {
