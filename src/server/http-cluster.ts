@@ -27,10 +27,17 @@ function unhealthy(served: Served): string | undefined {
       return undefined
     case 'host':
       if (served.host.error !== undefined) return served.host.error.message
-      return served.store.status().leader === undefined ? 'no leader is known' : undefined
+      return unhealthyStore(served.store)
     default:
       return unreachable(served)
   }
+}
+
+function unhealthyStore(store: ServedStore): string | undefined {
+  const { role, leader } = store.status()
+  // It may still have heard of a leader, who does not serve it any more.
+  if (role === 'removed') return 'the group removed this host'
+  return leader === undefined ? 'no leader is known' : undefined
 }
 
 /** `GET /v1/status`: what this seed knows by itself; it asks nobody, so it answers without a leader too. */

@@ -150,6 +150,9 @@ test('health follows the leader, the error of the host and the start', async () 
   api.store.leader = undefined
   const lost = await api.ask('/healthz')
   assert.deepEqual([lost.status, lost.body.reason], [503, 'no leader is known'])
+  api.store.role = 'removed'
+  const removed = await api.ask('/healthz')
+  assert.deepEqual([removed.status, removed.body.reason], [503, 'the group removed this host'])
   api.host.error = { message: 'the disk is full' }
   assert.equal((await api.ask('/healthz')).body.reason, 'the disk is full')
   api.served = { type: 'starting' }

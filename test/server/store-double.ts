@@ -17,6 +17,7 @@ export class StoreDouble implements ServedStore {
   readonly watchers = new Set<() => void>()
   revision = 0
   leader: string | undefined = 'self'
+  role: StoreStatus['role'] = 'leader'
   /** Thrown by every call while it is set. */
   failure: unknown
   /** Ends every watch while it is set. */
@@ -90,7 +91,7 @@ export class StoreDouble implements ServedStore {
 
   status(): StoreStatus {
     const position = { term: 1, commit: this.revision, applied: this.revision, keys: this.entries.size }
-    return { group: 'main', role: 'leader', leader: this.leader, replica: 1, members: [], ...position }
+    return { group: 'main', role: this.role, leader: this.leader, replica: 1, members: [], ...position }
   }
 
   private ask(what: string): void {
