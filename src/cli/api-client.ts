@@ -35,11 +35,11 @@ export class ApiClient {
   async ask(
     method: string,
     path: string,
-    { body, headers = {}, expected = [] }: AskOptions = {},
+    { json, headers = {}, expected = [] }: AskOptions = {},
   ): Promise<ApiAnswer> {
     const signal = AbortSignal.any([this.ended, AbortSignal.timeout(answerMs)])
-    const content = body === undefined ? {} : { body: JSON.stringify(body) }
-    const type = body === undefined ? {} : { 'content-type': 'application/json' }
+    const content = json === undefined ? {} : { body: json }
+    const type = json === undefined ? {} : { 'content-type': 'application/json' }
     const response = await this.fetch(path, { method, signal, headers: { ...type, ...headers }, ...content })
     const answer = { status: response.status, body: await this.read(response) }
     if (response.ok || expected.includes(response.status)) return answer
@@ -85,7 +85,8 @@ export class ApiClient {
 }
 
 interface AskOptions {
-  readonly body?: unknown
+  /** The body, as JSON text. */
+  readonly json?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly expected?: readonly number[]
 }
@@ -93,6 +94,8 @@ interface AskOptions {
 export function keyPath(key: string): string {
   if (key === '') throw new CommandFailed('KEY is empty')
   if (/\p{Surrogate}/u.test(key)) throw new CommandFailed('KEY is not well-formed')
+  // Encoded or not, these are steps of a path to every client of HTTP (WHATWG URL §4.4), and another path is asked.
+  if (key === '.' || key === '..') throw new CommandFailed(`KEY "${key}" cannot be part of a URL`)
   return `/v1/kv/${encodeURIComponent(key)}`
 }
 

@@ -21,7 +21,7 @@ ${apiHelp}`,
     const { body } =
       action === undefined
         ? await client.ask('GET', '/v1/members')
-        : await client.ask('POST', '/v1/members', { body: change(action, hosts) })
+        : await client.ask('POST', '/v1/members', { json: JSON.stringify(change(action, hosts)) })
     const found = list(body, 'members')
     const text = values.json === true ? JSON.stringify(found) : table(found.map(memberRow)).join('\n')
     await terminal.print(text)

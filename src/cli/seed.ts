@@ -24,6 +24,9 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
     operands(positionals)
     const secret = values.secret ?? terminal.env.QUORATE_SECRET
     if (secret === '') throw new CommandFailed('the secret is empty')
+    for (const name of ['host', 'data'] as const) {
+      if (values[name] === '') throw new CommandFailed(`--${name} is empty`)
+    }
     const failed = new AbortController()
     const running = await start({
       ...(values.port !== undefined && { port: readPort(values.port) }),
@@ -73,9 +76,10 @@ async function start(options: NonNullable<Parameters<typeof startSeed>[0]>): Pro
 /** What keeps a seed from starting, in words; undefined for a mistake of this program. */
 function explain(error: unknown, { port = 8080, host = '127.0.0.1' }: { port?: number; host?: string }) {
   if (isQuorateError(error)) return describe(error)
-  const { code, message, name } = error as NodeJS.ErrnoException
+  const { code, message, name, syscall } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE') return `port ${port} of ${host} is in use; choose another one with --port`
-  if (code === 'EACCES') return `port ${port} of ${host} is not for this user; choose another one with --port`
+  if (code === 'EACCES' && syscall === 'listen')
+    return `port ${port} of ${host} is not for this user; choose another one with --port`
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return `${host} is no address of this machine (${code})`
   if (name === 'TypeError') return message

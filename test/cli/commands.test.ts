@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
@@ -58,6 +59,8 @@ test('what is wrong with the command is one line and exit code 2', async () => {
     [['get', 'a', 'b'], /unexpected argument "b"/],
     [['get', 'a', '--frob'], /--frob/],
     [['get', ''], /KEY is empty/],
+    [['get', '..'], /KEY "\.\." cannot be part of a URL/],
+    [['put', '.', '1'], /KEY "\." cannot be part of a URL/],
     [['put', 'a', '{"b"'], /VALUE is no JSON/],
     [['get', 'a', '--url', 'ftp://x'], /--url "ftp:\/\/x" is no/],
     [['watch', '--from', '0'], /--from is a revision/],
@@ -65,6 +68,8 @@ test('what is wrong with the command is one line and exit code 2', async () => {
     [['seed', '--port', '99999'], /--port "99999" is no port/],
     [['seed', '--host', '0.0.0.0'], /it needs a secret/],
     [['seed', '--secret', ''], /the secret is empty/],
+    [['seed', '--data', ''], /--data is empty/],
+    [['seed', '--host', ''], /--host is empty/],
   ] as const
   for (const [args, message] of wrongs) {
     const { code, out, err } = await quorate(args)
@@ -78,6 +83,28 @@ test('the process ends with the exit code, and prints the error to standard erro
   await using process = new Quorate(['frob'])
   const err = 'quorate: unknown command "frob"; see quorate --help\n'
   assert.deepEqual(await process.ended(), { code: 2, out: '', err })
+})
+
+test('what is typed as JSON reaches the store as it is, or not at all', async () => {
+  await using api = await ApiFixture.start()
+  const env = { QUORATE_URL: `http://127.0.0.1:${api.port}` }
+  assert.equal((await quorate(['put', 'exact', '1e400'], env)).code, 0)
+  assert.equal(api.store.entries.get('exact')?.value, Number.POSITIVE_INFINITY)
+  assert.equal((await quorate(['put', 'exact', '--', '-0'], env)).code, 0)
+  assert.ok(Object.is(api.store.entries.get('exact')?.value, -0))
+})
+
+test('an output that cannot be written is one line and exit code 2', async () => {
+  // A device that is always full; systems without it have none to test with.
+  if (!existsSync('/dev/full')) return
+  const full = openSync('/dev/full', 'w')
+  try {
+    await using process = new Quorate(['--help'], {}, full)
+    const err = 'quorate: the output cannot be written (ENOSPC)\n'
+    assert.deepEqual(await process.ended(), { code: 2, out: '', err })
+  } finally {
+    closeSync(full)
+  }
 })
 
 test('a value can come from standard input', async () => {

@@ -19,11 +19,16 @@ export class Quorate {
   err = ''
   private readonly closed: Promise<unknown>
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  /** What it prints goes to `output` where one is given, a file descriptor. */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    output: number | 'pipe' = 'pipe',
+  ) {
     const { QUORATE_SECRET: _secret, QUORATE_URL: _url, ...inherited } = process.env
     this.child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
       env: { ...inherited, ...env },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', output, 'pipe'],
     })
     this.closed = once(this.child, 'close')
     this.child.stdout?.setEncoding('utf8').on('data', text => {
