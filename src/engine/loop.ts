@@ -46,8 +46,8 @@ export interface LoopParts {
 
 /**
  * The one loop of a host. A turn takes in what came, then a due tick, then lets every touched replica do what it can,
- * and sends and stores what came of it: one frame per peer and lane, one storage write for all groups. Nothing in here
- * waits for the network or the disk.
+ * and sends and stores what came of it: one frame per peer and lane, one storage write for all groups. Applying comes last,
+ * while the disk and the peers are at work. Nothing in here waits for them.
  */
 export class Loop {
   readonly replicas = new Map<GroupId, Replica>()
@@ -142,13 +142,12 @@ export class Loop {
     if (this.isTickDue) this.tick()
     const now = parts.clock.now()
     // A copy: whoever is touched while it pumps is pumped in another turn, or a long way to apply were one long turn.
-    const touched = [...this.touched]
+    const touched = [...this.touched].filter(replica => this.replicas.get(replica.group) === replica)
     this.touched.clear()
-    for (const replica of touched) {
-      if (this.replicas.get(replica.group) === replica) replica.pump(now)
-    }
+    for (const replica of touched) replica.pump(now)
     outbox.flush()
     writer.flush()
+    for (const replica of touched) replica.applySlice()
   }
 
   private tick(): void {
