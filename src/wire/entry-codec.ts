@@ -20,9 +20,11 @@ export function decodeEntry(bytes: Uint8Array): Entry {
 
 /** Entries one behind the other, as a byte string: a hundred of them cost little more than their data. */
 export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(16 + entries.length * 32)
+  let capacity = 16
+  for (const entry of entries) capacity += entry.data.length + 32
+  const writer = new ByteWriter(capacity)
   writeEntries(writer, entries)
-  return writer.written().slice()
+  return writer.written()
 }
 
 export function decodeEntries(bytes: Uint8Array): Entry[] {
