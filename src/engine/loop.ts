@@ -46,8 +46,8 @@ export interface LoopParts {
 
 /**
  * The one loop of a host. A turn takes in what came, then a due tick, then lets every touched replica do what it can,
- * and sends and stores what came of it: one frame per peer and lane, one storage write for all groups. Applying comes last,
- * while the disk and the peers are at work. Nothing in here waits for them.
+ * and sends and stores what came of it: one frame per peer and lane, one storage write for all groups. Applying comes
+ * last, while the disk and the peers are at work. Nothing in here waits for them.
  */
 export class Loop {
   readonly replicas = new Map<GroupId, Replica>()
