@@ -42,6 +42,11 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
     try {
       await terminal.print(readyLine(running, values.json === true))
       if (!running.hasLeader) terminal.warn('quorate: no leader yet; waiting for the other members')
+      if (running.host === undefined && values['signal-only'] !== true) {
+        terminal.warn(
+          'quorate: the group removed this host; the seed only introduces the others to each other',
+        )
+      }
       await untilAborted(AbortSignal.any([terminal.ended, failed.signal]))
     } finally {
       await running.close()

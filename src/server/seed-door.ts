@@ -46,7 +46,8 @@ export class SeedDoor {
   private readonly silent = new Set<Duplex>()
   private served: Served = { type: 'starting' }
   private signaling: SignalingServer | undefined
-  private closeHost = async () => {}
+  /** Ends what stands between the end of the watches and the end of the signaling. */
+  closeHost = async () => {}
   private closing: Promise<void> | undefined
 
   /** Listens, or takes its place on the server it is given. */
@@ -97,11 +98,6 @@ export class SeedDoor {
 
   serve(served: Served): void {
     this.served = served
-  }
-
-  /** What is closed between the end of the watches and the end of the signaling. */
-  closesWith(closeHost: () => Promise<void>): void {
-    this.closeHost = closeHost
   }
 
   close(): Promise<void> {

@@ -49,7 +49,7 @@ export interface Seed {
   readonly url: string
   readonly cluster: string
   readonly secret: string
-  /** Undefined on a seed that only signals. */
+  /** Undefined on a seed that only signals, as does one whose host the group has removed. */
   readonly host: Host | undefined
   /** False when no leader was known in time: the seed serves, and the others have yet to come. */
   readonly hasLeader: boolean
@@ -87,7 +87,7 @@ export async function startSeed(options: SeedOptions = {}): Promise<Seed> {
   try {
     const started = signalOnly
       ? await startSignalOnly(door, letIn)
-      : await startHost({ ...options, data, cluster, secret, onError, door, founding, letIn })
+      : await startMember({ ...options, data, cluster, secret, onError, door, founding, letIn })
     return { url: door.url, cluster, secret, ...started, close: () => door.close() }
   } catch (error) {
     await door.close()
@@ -114,6 +114,20 @@ interface HostStart {
   readonly signal?: AbortSignal
 }
 
+/**
+ * A removed host has no store any more. Its seed goes on without one: the page and the introductions are all that
+ * the others have to find each other by.
+ */
+async function startMember(start: HostStart): Promise<Started> {
+  try {
+    return await startHost(start)
+  } catch (error) {
+    if (!isQuorateError(error, 'REMOVED')) throw error
+    await start.door.closeHost()
+    return startSignalOnly(start.door, start.letIn)
+  }
+}
+
 async function startHost({
   data,
   cluster,
@@ -138,7 +152,7 @@ async function startHost({
       },
     },
   })
-  door.closesWith(() => host.close())
+  door.closeHost = () => host.close()
   host.on('error', onError)
   // A host that lost its part of the store, or its fellow voters, needs them to come in before anything else.
   if (wasFounded) await letIn()
@@ -152,7 +166,7 @@ async function startHost({
     pause(leaderWaitMs, signal),
   ])
   // From now on nobody waits for it.
-  opened.catch(error => isQuorateError(error, 'CLOSED') || onError(error))
+  opened.catch(error => signal?.aborted === true || isQuorateError(error, 'CLOSED') || onError(error))
   return { host, hasLeader: hasLeader === true }
 }
 

@@ -70,6 +70,51 @@ test('a host that knows the secret joins through the seed, another one is refuse
   await assert.rejects(stranger.store(), error => isQuorateError(error, 'UNAUTHORIZED'))
 })
 
+test('a seed that was removed from the store still introduces the others to each other after a restart', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  const first = await start(cleanup, data)
+  const { secret } = first
+  const host = await openHost({ cluster: 'demo', seeds: [first.url], secret, webrtc: 'off' })
+  cleanup.defer(() => host.close())
+  const store = await host.store()
+  await store.promote(host.id)
+  await store.put('key', 'kept')
+  const own = await first.host?.store()
+  const wasRemoved = new Promise<void>(resolve => {
+    own?.on('leader', ({ role }) => role === 'removed' && resolve())
+  })
+  await store.demote(first.host?.id ?? '')
+  await store.remove(first.host?.id ?? '')
+  await wasRemoved
+  await first.close()
+  const errors: unknown[] = []
+  const port = Number(new URL(first.url).port)
+  const second = await start(cleanup, data, { port, onError: error => errors.push(error) })
+  assert.equal(second.host, undefined)
+  assert.equal((await ask(`${second.url}/v1/kv/key`)).status, 501)
+  const late = await openHost({ cluster: 'demo', seeds: [second.url], secret, webrtc: 'off' })
+  cleanup.defer(() => late.close())
+  assert.equal(await (await late.store()).get('key'), 'kept')
+  assert.deepEqual(errors, [])
+})
+
+test("a start that is ended while the store is far is nobody's error", async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  await writeFile(
+    join(data, 'founding.json'),
+    JSON.stringify({ founder: 'lost', deployment: '0'.repeat(32) }),
+  )
+  const errors: unknown[] = []
+  const ended = new AbortController()
+  const seed = await start(cleanup, data, { signal: ended.signal, onError: error => errors.push(error) })
+  assert.equal(seed.hasLeader, false)
+  ended.abort(new Error('interrupted'))
+  await seed.close()
+  assert.deepEqual(errors, [])
+})
+
 test('a seed that only signals lets the first host found the cluster', async t => {
   const cleanup = new Cleanup(t)
   const seed = await start(cleanup, await cleanup.folder(), { signalOnly: true, cluster: 'meeting' })
