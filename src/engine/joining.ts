@@ -202,10 +202,13 @@ export class Joining {
     const { parts, requests, peerBook, dial } = this.joining
     this.wanted.add(group)
     dial()
+    let attempts = 0
     try {
       return await retrying(parts.clock, call, async () => {
         this.ending.signal.throwIfAborted()
-        const [host] = peerBook.hostsOf(group)
+        // Another one each time: a member that is cut off from the leader answers, too, and cannot help.
+        const hosts = peerBook.hostsOf(group)
+        const host = hosts[attempts++ % hosts.length]
         if (host === undefined) throw this.nobodyThere(group)
         return asNatural(await requests.ask(host, 'join', [group], call))
       })

@@ -230,7 +230,10 @@ export class Store {
     return this.emitter.on(name, listener)
   }
 
-  /** Ends this store's watches and calls. Its host and replica live on, unless it came from `open`. Idempotent. */
+  /**
+   * Ends this store's watches; later calls fail with CLOSED, and calls under way come to their own end. Its host and
+   * replica live on, unless it came from `open`: then the host is closed as well, and all ends now. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.ending === undefined) this.closed()
     this.stopped(new QuorateError('CLOSED', 'the store was closed'))
