@@ -47,7 +47,7 @@ export class ClusterPanel {
     if (store.status().role === 'client') this.asked = await store.members()
   }
 
-  private change(change: Change, hostId: string): Promise<void> {
+  private change(change: Change, hostId: string): Promise<boolean> {
     return this.message.around(async () => {
       this.message.say(`${asDoing[change]} ${hostId} …`)
       const members = await this.session.store[change](hostId)

@@ -6,6 +6,9 @@ import type { Session } from './session.ts'
 
 const rowsMax = 300
 
+/** A value may have a megabyte, of which a table shows the beginning. To edit it, one has it whole. */
+const shownLengthMax = 200
+
 /** The table of keys: what is in the store now, with forms to change it. */
 export class KeysPanel {
   private readonly session: Session
@@ -27,7 +30,10 @@ export class KeysPanel {
     const [form, key, value] = [byId('keys-form', HTMLFormElement), field('keys-key'), field('keys-value')]
     form.addEventListener('submit', event => {
       event.preventDefault()
-      void this.put(key.value, value.value).then(() => {
+      const given = value.value
+      void this.put(key.value, given).then(wasWritten => {
+        // What was refused, or typed while the answer was under way, is not thrown away.
+        if (!wasWritten || value.value !== given) return
         value.value = ''
         key.focus()
       })
@@ -43,7 +49,8 @@ export class KeysPanel {
     this.empty.textContent = found.length > 0 ? `and ${rest} more: filter by prefix` : 'Nothing stored yet.'
   }
 
-  put(key: string, text: string): Promise<void> {
+  /** False when it was refused. */
+  put(key: string, text: string): Promise<boolean> {
     return this.message.around(async () => {
       const value = parseValue(text)
       const { store, latency } = this.session
@@ -52,7 +59,7 @@ export class KeysPanel {
     })
   }
 
-  delete(key: string): Promise<void> {
+  delete(key: string): Promise<boolean> {
     return this.message.around(async () => {
       const { store, latency } = this.session
       const { ok, revision } = await latency.measure(() => store.delete(key))
@@ -100,7 +107,7 @@ class KeyRow {
   private display(): void {
     this.isEditing = false
     const { key, value } = this.live
-    const button = element('button', { 'aria-label': `Edit ${key}` }, JSON.stringify(value))
+    const button = element('button', { 'aria-label': `Edit ${key}` }, beginningOf(JSON.stringify(value)))
     button.addEventListener('click', () => this.edit())
     this.value.replaceChildren(button)
   }
@@ -121,6 +128,10 @@ class KeyRow {
     input.focus()
     input.select()
   }
+}
+
+function beginningOf(text: string): string {
+  return text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax - 1)} …`
 }
 
 function field(id: string): HTMLInputElement {

@@ -14,12 +14,14 @@ export class Message {
     this.node.className = `message ${tone}`
   }
 
-  /** Runs an action and tells its failure. The buttons stay usable: the store bounds what waits. */
-  async around(action: () => Promise<void>): Promise<void> {
+  /** Runs an action and tells its failure; false then. The buttons stay usable: the store bounds what waits. */
+  async around(action: () => Promise<void>): Promise<boolean> {
     try {
       await action()
+      return true
     } catch (error) {
       this.say(describeError(error), 'bad')
+      return false
     }
   }
 }

@@ -29,6 +29,22 @@ test('a key that is written, edited or deleted in one tab shows in the other, an
   expect([...ada.complaints, ...bob.complaints]).toEqual([])
 })
 
+test('what was refused stays in its field, and a long value does not fill the page', async ({ ada }) => {
+  const value = ada.page.getByLabel('Value', { exact: true })
+  await ada.page.getByLabel('Key', { exact: true }).fill('long')
+  await value.fill('{"half":')
+  await ada.page.getByRole('button', { name: 'Put' }).click()
+  await expect(ada.page.locator('#keys-message')).toContainText('begins like JSON')
+  await expect(value).toHaveValue('{"half":')
+  await value.fill('x'.repeat(5_000))
+  await ada.page.getByRole('button', { name: 'Put' }).click()
+  const shown = ada.page.getByRole('button', { name: 'Edit long' })
+  await expect(shown).toHaveText(`"${'x'.repeat(198)} …`)
+  await expect(value).toHaveValue('')
+  await shown.click()
+  await expect(ada.page.getByLabel('Value of long')).toHaveValue(`"${'x'.repeat(5_000)}"`)
+})
+
 test('the page shows who is in the cluster, how they are connected, and who leads', async ({
   api,
   ada,
