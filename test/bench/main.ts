@@ -11,11 +11,15 @@ import type { System } from './system.ts'
 const systems = { limit: startLimit, quorate: startQuorate, etcd: startEtcd } as const
 
 type SystemName = keyof typeof systems
-type Results = Map<number, Measurement>
+/** The rounds of one system, by the number of writes in flight. */
+type Results = Map<number, readonly Measurement[]>
 
 const loads = [1, 16, 64, 256] as const
-const rounds = 3
-const roundMs = 1_200
+const rounds = 5
+const roundMs = 1_000
+
+/** Once for each system before anything is measured: what is measured is a process that has run for a while. */
+const warmUp = { inFlight: 64, durationMs: 2_500 } as const
 
 /** Measures in rounds, one system after the other in each, so that a noisy neighbour disturbs all of them alike. */
 async function measure(names: readonly SystemName[]): Promise<Map<SystemName, Results>> {
@@ -27,6 +31,7 @@ async function measure(names: readonly SystemName[]): Promise<Map<SystemName, Re
       if (system === undefined) print({ bench: name, missing: true })
       else running.set(name, system)
     }
+    for (const system of running.values()) await system.measure(warmUp)
     for (const inFlight of loads) {
       const runs = new Map<SystemName, Measurement[]>()
       for (let round = 0; round < rounds; round++) {
@@ -36,9 +41,8 @@ async function measure(names: readonly SystemName[]): Promise<Map<SystemName, Re
         }
       }
       for (const [name, measured] of runs) {
-        const middle = median(measured)
-        results.set(name, new Map([...(results.get(name) ?? []), [inFlight, middle]]))
-        print({ bench: name, inFlight, ...middle })
+        results.set(name, new Map([...(results.get(name) ?? []), [inFlight, measured]]))
+        print({ bench: name, inFlight, ...median(measured) })
       }
     }
   } finally {
@@ -53,13 +57,20 @@ interface Bar {
   readonly pass: boolean
 }
 
-/** The bars that were set for the store, as far as both systems of one were measured. */
+/**
+ * The bars that were set for the store, as far as both systems of one were measured. The ratio is taken round by round,
+ * and the middle one counts: the two runs of a round are neighbours in time, and share what the machine did to them.
+ */
 function judge(results: ReadonlyMap<SystemName, Results>): Bar[] {
   const ratioOf = (other: SystemName, inFlight: number, pick: (run: Measurement) => number): number => {
-    const ours = results.get('quorate')?.get(inFlight)
-    const theirs = results.get(other)?.get(inFlight)
-    if (ours === undefined || theirs === undefined) return Number.NaN
-    return Math.round((pick(ours) / pick(theirs)) * 1000) / 1000
+    const ours = results.get('quorate')?.get(inFlight) ?? []
+    const theirs = results.get(other)?.get(inFlight) ?? []
+    const ratios = ours.flatMap((run, round) => {
+      const neighbour = theirs[round]
+      return neighbour === undefined ? [] : [pick(run) / pick(neighbour)]
+    })
+    const middle = ratios.sort((left, right) => left - right)[Math.floor(ratios.length / 2)]
+    return middle === undefined ? Number.NaN : Math.round(middle * 1000) / 1000
   }
   const throughput = ratioOf('limit', 256, run => run.opsPerSecond)
   const latency = ratioOf('limit', 1, run => run.p50Ms)
