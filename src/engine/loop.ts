@@ -1,5 +1,4 @@
 import { AssertionError } from '../base/assert.ts'
-import { wasRemoved } from '../core/machine/members.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import { decodeFrame, type Frame } from '../wire/frames.ts'
@@ -205,7 +204,7 @@ export class Loop {
     decodeRaftBody(body, (group, message) => {
       const replica = this.replicas.get(group)
       if (replica === undefined) return
-      if (wasRemoved(replica.machine.members, message.from)) {
+      if (replica.isOut(message.from)) {
         // It does not know, and would go on asking for votes: the one who could have told it may be gone.
         this.loop.outbox.send(from, 'control', 'removed', [group, message.from])
         return

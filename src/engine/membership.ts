@@ -86,15 +86,30 @@ export class Membership {
   ): Promise<readonly Member[]> {
     const [host] = hosts
     if (host === undefined) throw new QuorateError('MEMBERSHIP_REFUSED', 'a change names at least one host')
-    if (change === 'promote')
-      await this.carryOut(replica, () => planPromote(replica.machine.members, hosts, replica.id), call)
-    else if (change === 'demote') {
-      await this.carryOut(replica, () => planDemote(replica.machine.members, host, replica.id), call)
-    } else {
-      const isGone = () => memberOfHost(replica.machine.members, host) === undefined
-      await this.carryOut(replica, () => planRemove(replica.machine.members, host, replica.id), call, isGone)
+    const demote = () => planDemote(replica.machine.members, host, replica.id)
+    switch (change) {
+      case 'promote':
+        await this.carryOut(replica, () => planPromote(replica.machine.members, hosts, replica.id), call)
+        break
+      case 'demote':
+        await this.carryOut(replica, demote, call)
+        break
+      case 'remove':
+        await this.remove(replica, host, demote, call)
     }
     return replica.members
+  }
+
+  /**
+   * A voter is demoted before it is removed. Removed in one change it would fall silent while the joint configuration
+   * still needs it: where it is half of the quorum, nobody could ever leave that configuration. A leader that removes
+   * itself stops leading on the way, and the one who asked goes to the next leader with the rest.
+   */
+  private async remove(replica: Replica, host: HostId, demote: () => MembersPlan, call: Call): Promise<void> {
+    if (memberOfHost(replica.machine.members, host)?.role === 'voter')
+      await this.carryOut(replica, demote, call)
+    const isGone = () => memberOfHost(replica.machine.members, host) === undefined
+    await this.carryOut(replica, () => planRemove(replica.machine.members, host, replica.id), call, isGone)
   }
 
   /**

@@ -422,10 +422,17 @@ export class Replica {
     const isRefused = change.steps.length > 0 && applied?.type !== 'changed'
     const harmless = { ...change, transition: 'auto', steps: [{ type: 'update', replica: this.id }] } as const
     this.conf = this.node.applyConfChange(isRefused ? harmless : change)
-    if (applied?.type !== 'changed') return
-    this.memberTableChanged()
-    // Not merely absent: a new learner applies the time before its own joining, too.
-    if (wasRemoved(machine.members, this.id)) this.host.events.removed(this)
+    if (applied?.type === 'changed') this.memberTableChanged()
+    if (this.isOut(this.id)) this.host.events.removed(this)
+  }
+
+  /**
+   * Whether the group is done with a replica. Not merely absent from the table: a new learner applies the time before
+   * its own joining, too; and one that still counts in a half of a joint configuration is needed to leave it.
+   */
+  isOut(id: ReplicaId): boolean {
+    const { voters, votersOutgoing } = this.conf
+    return wasRemoved(this.machine.members, id) && !voters.includes(id) && !votersOutgoing.includes(id)
   }
 
   private hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {

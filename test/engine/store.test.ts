@@ -225,6 +225,47 @@ describe('membership', () => {
     }
   })
 
+  test('the leader of two can be removed: the other one leads', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const b = await cluster.open('b')
+    await cluster.settle(a.store.promote('b'))
+    await cluster.settle(a.store.put('k', 1))
+    const members = await cluster.settle(a.store.remove('a'))
+    assert.deepEqual(
+      members.map(member => [member.hostId, member.role]),
+      [['b', 'voter']],
+    )
+    await cluster.settle(a.host.close())
+    await cluster.settle(b.store.put('k', 2))
+    assert.equal(await cluster.settle(b.store.get('k')), 2)
+  })
+
+  test('the leader of three removes itself, also while another voter is down', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    await cluster.settle(a.store.put('k', 1))
+    cluster.crash('c')
+    await cluster.settle(a.store.remove('a', { deadlineMs: 60_000 }), 300_000)
+    await cluster.run(2000)
+    await assert.rejects(cluster.settle(a.store.put('k', 2)), error => isQuorateError(error, 'REMOVED'))
+    cluster.crash('a')
+    const c = await cluster.open('c')
+    await cluster.settle(b.store.put('k', 3))
+    assert.equal(await cluster.settle(c.store.get('k')), 3)
+  })
+
+  test('a voter that is down can be removed, and the others go on', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    cluster.crash('c')
+    await cluster.settle(b.store.remove('c', { deadlineMs: 60_000 }), 300_000)
+    await cluster.settle(b.store.put('k', 1))
+    assert.equal(await cluster.settle(a.store.get('k')), 1)
+    const voters = (await cluster.settle(a.store.members())).filter(member => member.role === 'voter')
+    assert.equal(voters.length, 1)
+  })
+
   test('the last voter cannot be removed, nor a stranger promoted', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
