@@ -80,7 +80,9 @@ class MemberRow {
     this.vote = element('button', { class: 'small' })
     this.vote.addEventListener('click', () => change(this.wanted === 'voter' ? 'demote' : 'promote'))
     const remove = element('button', { class: 'small danger' }, 'Remove')
-    remove.addEventListener('click', () => change('remove'))
+    remove.addEventListener('click', () => {
+      if (confirm(`Remove ${hostId} for good? It does not come back by itself.`)) change('remove')
+    })
     this.actions = element('div', { class: 'actions' }, this.vote, remove)
     for (const button of [this.vote, remove]) button.setAttribute('aria-describedby', `host-${hostId}`)
     name.id = `host-${hostId}`

@@ -275,6 +275,10 @@ export class Host implements StoreHost {
       const fields = asArray(body, 3)
       return membership.serveChange(this.replicaOrThrow(groupOf(fields)), fields, call)
     })
+    requests.serve('lead', (_from, body, call) => {
+      const fields = asArray(body, 3)
+      return membership.serveLead(this.replicaOrThrow(groupOf(fields)), fields, call)
+    })
   }
 
   private startTransport(): void {

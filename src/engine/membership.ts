@@ -53,7 +53,14 @@ export class Membership {
   }
 
   /** Serves `change` for another host. */
-  async serveChange(replica: Replica, body: readonly unknown[], call: Call): Promise<unknown> {
+  serveChange(replica: Replica, body: readonly unknown[], call: Call): Promise<unknown> {
+    return replica.leads
+      ? this.serveLead(replica, body, call)
+      : this.requests.ask(leaderOf(replica), 'lead', body, call)
+  }
+
+  /** `serveChange` for a host that asked another member: one step and no further. */
+  async serveLead(replica: Replica, body: readonly unknown[], call: Call): Promise<unknown> {
     const change = asOneOf(body[1], changes)
     const hosts = asArray(body[2]).map(host => asText(host))
     if (!replica.leads) throw notLeader(replica)

@@ -21,7 +21,9 @@ export interface HostOptions {
 }
 
 /** Throws TypeError on what is no option of a host. */
-export function checkHostOptions({ cluster, secret, deadlineMs, tickMs, role }: HostOptions): void {
+export function checkHostOptions(options: HostOptions): void {
+  if (typeof options !== 'object' || options === null) throw new TypeError('a host needs its options')
+  const { cluster, secret, deadlineMs, tickMs, role } = options
   if (typeof cluster !== 'string' || !/^[\w.-]{1,64}$/.test(cluster)) {
     throw new TypeError('cluster must have 1 to 64 letters, digits, dots, dashes or underscores')
   }

@@ -50,6 +50,9 @@ export interface SeedHandlers {
   granted(request: number, grant: Grant): void
 }
 
+/** Between two attempts to reach a seed. A person looks at the page that waits, so the pauses stay short. */
+const redialMs = { first: 200, max: 5_000 } as const
+
 /** The connection to one seed: made, proved, kept alive, and made again when it is lost. */
 export class SeedConnection {
   readonly present = new Set<HostId>()
@@ -65,7 +68,7 @@ export class SeedConnection {
 
   constructor(options: SeedConnectionOptions) {
     this.options = options
-    this.backoff = new Backoff(options.random)
+    this.backoff = new Backoff(options.random, redialMs.first, redialMs.max)
   }
 
   connect(): void {

@@ -225,6 +225,17 @@ describe('membership', () => {
     }
   })
 
+  test('a client changes members through a gateway that does not lead', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const client = await cluster.open('z', { role: 'client' })
+    await cluster.settle(a.host.handOver())
+    // The first of the gateways by name, which the client asks, is a.
+    assert.equal(a.store.status().role, 'follower')
+    const members = await cluster.settle(client.store.demote('a'))
+    assert.equal(members.find(member => member.hostId === 'a')?.role, 'learner')
+  })
+
   test('the leader of two can be removed: the other one leads', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
