@@ -1,4 +1,4 @@
-import { type DataChannel, PeerConnection } from 'node-datachannel'
+import { cleanup, type DataChannel, PeerConnection } from 'node-datachannel'
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill'
 import { assert } from '../base/assert.ts'
 import { controlChannelId, controlChannelName, drainedBelowBytes, type Rtc } from './rtc.ts'
@@ -11,6 +11,22 @@ export interface NodeRtcOptions {
 // The control channel is made on the native connection under the polyfill: events would cost more than the frames.
 const natives = new WeakMap<object, PeerConnection>()
 
+/** Connections of this process that are not closed. */
+const living = new Set<object>()
+
+/** Without a connection for so long, whatever the native side still holds is let go of. */
+const idleMs = 1_000
+
+/**
+ * A channel of the peer that arrives while its connection is being closed belongs to nobody, and keeps the process
+ * alive for ever. Where nothing else does, this timer is never waited for.
+ */
+function sweepWhenIdle(): void {
+  setTimeout(() => {
+    if (living.size === 0) cleanup()
+  }, idleMs).unref()
+}
+
 /** WebRTC of Node, by libdatachannel. */
 export async function loadNodeRtc(options: NodeRtcOptions = {}): Promise<Rtc> {
   class Connection extends RTCPeerConnection {
@@ -22,6 +38,12 @@ export async function loadNodeRtc(options: NodeRtcOptions = {}): Promise<Rtc> {
       })
       super({ ...configuration, iceServers: [], peerConnection: native } as RTCConfiguration)
       natives.set(this, native)
+      living.add(this)
+    }
+
+    override close(): void {
+      super.close()
+      if (living.delete(this) && living.size === 0) sweepWhenIdle()
     }
 
     // simple-peer writes to the `sdp` of what these give, which the polyfill's descriptions do not allow.
