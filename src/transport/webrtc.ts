@@ -95,8 +95,9 @@ class WebRtcLink implements Link {
     try {
       this.peer.signal(decodeSignal(body))
     } catch (error) {
-      if (!(error instanceof MalformedError)) throw error
-      this.options.counters.add('signal-malformed')
+      if (error instanceof MalformedError) this.options.counters.add('signal-malformed')
+      // WebRTC refuses what does not fit its state, by a throw in Node: this link is over, and is dialled anew.
+      else this.fail(`signal refused: ${String(error)}`)
     }
   }
 
