@@ -18,8 +18,9 @@ const living = new Set<object>()
 const idleMs = 1_000
 
 /**
- * A channel of the peer that arrives while its connection is being closed belongs to nobody, and keeps the process
- * alive for ever. Where nothing else does, this timer is never waited for.
+ * Now and then a process stayed alive after all of its connections were closed. The likely cause, not proved: a channel
+ * of the peer that arrives during the close belongs to nobody. This lets go of everything that node-datachannel holds
+ * in this process, other users of it included; there is no narrower way yet. Nothing waits for the timer itself.
  */
 function sweepWhenIdle(): void {
   setTimeout(() => {
