@@ -1,10 +1,13 @@
 export { type ErrorCode, isQuorateError, type Outcome, QuorateError } from './core/error.ts'
 export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from './core/types.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
+export type { LogStream } from './engine/log-stream.ts'
 export type { Store } from './engine/store.ts'
 export {
   type Absent,
   absent,
+  type Broadcast,
+  type BroadcastRange,
   type CallOptions,
   type Checked,
   type Consistency,
@@ -12,10 +15,13 @@ export {
   type HostEvents,
   type HostInfo,
   type KeyRange,
+  type LogEntry,
+  type LogRange,
   type Member,
   type MemberRole,
   type ReadOptions,
   type ScanRange,
+  type StoreCommand,
   type StoreEntry,
   type StoreEvents,
   type StoreHost,

@@ -1,6 +1,7 @@
 import type { Proposal } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
 import type { HostId, Revision } from '../core/types.ts'
+import type { LogSlice } from './applied-log.ts'
 import type { Call } from './call.ts'
 import type { Bounds } from './key-filter.ts'
 import type { Answer } from './proposals.ts'
@@ -38,6 +39,11 @@ export interface Backend {
   scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult>
   /** Begins at `from`, or with what comes after the call where undefined. Returns how to stop. */
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void
+  /**
+   * Waits for entries of the log from `from` on; may come back without any. Where `from` is undefined it comes back at
+   * once, with the place behind what is applied now.
+   */
+  entries(from: Revision | undefined, call: Call): Promise<LogSlice>
   members(call: Call): Promise<readonly Member[]>
   change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]>
   status(): StoreStatus

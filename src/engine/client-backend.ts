@@ -4,6 +4,7 @@ import type { Proposal } from '../core/machine/command.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asNatural } from '../wire/guards.ts'
 import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
+import { asLogSlice, type LogSlice } from './applied-log.ts'
 import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { asReadResult, freshnessFields } from './gateway.ts'
@@ -77,6 +78,10 @@ export class ClientBackend implements Backend {
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
     this.check()
     return this.watches.add(bounds, from, sink)
+  }
+
+  async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
+    return asLogSlice(await this.ask('entries', [this.group, from ?? null], call))
   }
 
   async members(call: Call): Promise<readonly Member[]> {

@@ -1,6 +1,7 @@
 import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { HostId, Revision } from '../core/types.ts'
+import type { LogSlice } from './applied-log.ts'
 import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, keyFilter } from './key-filter.ts'
@@ -54,6 +55,14 @@ export class ReplicaBackend implements Backend {
     this.check()
     const { machine, watchers } = this.replica
     return watchers.add(machine.history, keyFilter(bounds), from ?? machine.appliedIndex + 1, sink)
+  }
+
+  async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
+    this.check()
+    const { replica } = this
+    if (from === undefined) return replica.entries(replica.machine.appliedIndex + 1)
+    await replica.reads.reached(from, call)
+    return replica.entries(from)
   }
 
   members(call: Call): Promise<readonly Member[]> {

@@ -18,6 +18,7 @@ import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import type { StoredGroup } from '../storage/storage.ts'
 import { MalformedError } from '../wire/codec.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
+import { AppliedLog, type LogSlice } from './applied-log.ts'
 import { Applier } from './applier.ts'
 import { compactionIndex } from './compaction.ts'
 import { Condition } from './condition.ts'
@@ -85,6 +86,7 @@ export class Replica {
   /** The configuration at `machine.appliedIndex`. */
   conf: ConfState
   private readonly host: ReplicaHost
+  private readonly appliedLog: AppliedLog
   /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
   members: readonly Member[] = []
   /** What this leader put into the log and has not applied: read already, so it need not be read again. */
@@ -119,6 +121,7 @@ export class Replica {
       sliceMs: options.applySliceMs,
       clock: parts.clock,
     })
+    this.appliedLog = new AppliedLog(machine.appliedIndex)
     this.learnHosts()
     this.node = new RaftNode({
       id: this.id,
@@ -244,6 +247,13 @@ export class Replica {
     return term
   }
 
+  /** What is applied from there on, as much as makes a message. Throws COMPACTED where it is gone. */
+  entries(from: Index): LogSlice {
+    const { node, machine } = this
+    const entries = this.appliedLog.slice(node, from, machine.appliedIndex)
+    return { from, entries, hostOf: session => machine.hostOf(session) }
+  }
+
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
   adoptSnapshot(snapshot: Snapshot, trailingEntries: number): void {
     // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
@@ -254,6 +264,7 @@ export class Replica {
     this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)
       this.log.compact(compactTo)
+      this.appliedLog.forget(compactTo)
     })
     this.host.wake()
   }
@@ -371,6 +382,7 @@ export class Replica {
     this.conf = snapshot.conf
     this.applier.replace(Machine.restore(state))
     this.watchers.reset(snapshot.index)
+    this.appliedLog.restart(snapshot.index)
     this.memberTableChanged()
     this.advanced()
   }
@@ -406,7 +418,9 @@ export class Replica {
     const proposal = known ?? decodeOrNothing(() => decodeProposal(entry.data))
     if (proposal === undefined)
       throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
-    const { result, changes } = machine.apply(entry.index, proposal)
+    const { result, changes, duplicate } = machine.apply(entry.index, proposal)
+    if (duplicate || result.type === 'stale' || result.type === 'session-expired')
+      this.appliedLog.skip(entry.index)
     if (changes.length > 0) this.watchers.notify(changes)
     this.proposals.applied(proposal.session, proposal.seq, result)
   }
@@ -420,6 +434,7 @@ export class Replica {
     if (delta === undefined) machine.applyNoop(entry.index)
     // Steps that the member table refuses must not reach the quorum either. No steps at all: a joint change is left.
     const isRefused = change.steps.length > 0 && applied?.type !== 'changed'
+    if (isRefused) this.appliedLog.skip(entry.index)
     const harmless = { ...change, transition: 'auto', steps: [{ type: 'update', replica: this.id }] } as const
     this.conf = this.node.applyConfChange(isRefused ? harmless : change)
     if (applied?.type === 'changed') this.memberTableChanged()

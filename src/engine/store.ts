@@ -7,15 +7,20 @@ import { decodeValue, encodeValue } from '../wire/value.ts'
 import type { Backend, Freshness, MemberChange } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { checkBounds, checkKey } from './key-filter.ts'
+import { LogStream } from './log-stream.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
 import { ClientSession } from './session.ts'
 import {
   type Absent,
   absent,
+  type Broadcast,
+  type BroadcastRange,
   type CallOptions,
   type Checked,
   type Deleted,
+  type LogEntry,
+  type LogRange,
   type Member,
   type ReadOptions,
   type ScanRange,
@@ -51,6 +56,7 @@ export class Store {
   private readonly session: ClientSession
   private readonly emitter: Emitter<StoreEvents>
   private readonly watches = new Set<Watch<WatchEvent>>()
+  private readonly streams = new Set<{ end(error: unknown): void }>()
   /** The latest revision that this store wrote or read: what 'session' reads must not go back behind. */
   private seen: Revision = 0
   private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
@@ -176,9 +182,7 @@ export class Store {
    */
   watch<Value = unknown>(range: WatchRange = {}): Watch<WatchEvent<Value>> {
     const { from, signal } = range
-    if (from !== undefined && !(Number.isSafeInteger(from) && from > 0)) {
-      throw new TypeError('from must be a revision: an integer from 1')
-    }
+    checkRevision(from, 'from')
     if (this.ending !== undefined) throw this.ending
     const bounds = checkBounds(range)
     const watch = new Watch<WatchEvent<Value>>({
@@ -194,6 +198,37 @@ export class Store {
     })
     this.watches.add(watch as Watch<WatchEvent>)
     return watch
+  }
+
+  /**
+   * Has every replica told of a value, in the order of the log; it changes nothing. Resolves when it is durable on a
+   * quorum. It is heard once by each of `broadcasts`, and stands in `entries`. `topic` is what a key is.
+   */
+  async broadcast(topic: string, body: unknown, options: CallOptions = {}): Promise<Written> {
+    checkKey(topic, 'topic')
+    const result = await this.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options)
+    return { revision: expectType(result, 'written').revision }
+  }
+
+  /** What is broadcast, as it is applied here: the broadcasts among `entries`, with the same promises. */
+  broadcasts<Body = unknown>(range: BroadcastRange = {}): LogStream<Broadcast<Body>> {
+    const { topic } = range
+    if (topic !== undefined) checkKey(topic, 'topic')
+    return this.stream(range, entry => {
+      if (entry.type !== 'broadcast' || (topic !== undefined && topic !== entry.topic)) return undefined
+      return { topic: entry.topic, body: entry.body as Body, host: entry.host, revision: entry.revision }
+    })
+  }
+
+  /**
+   * The entries of the log, as they are applied here: each revision once, in order, none left out; committed, so they
+   * never change. The reader sets the pace. It ends with COMPACTED when what comes next is gone from this replica: it
+   * keeps what it applied since it started or took a leader's snapshot, as far as the log goes back (5000 entries at
+   * least, in the long run). Revision 1 is the founding and has no entry. On a client the default of `from` is what the
+   * other host has not applied when it is asked.
+   */
+  entries(range: LogRange = {}): LogStream {
+    return this.stream(range, entry => entry)
   }
 
   /** The members of the group, linearizable. */
@@ -236,6 +271,7 @@ export class Store {
    */
   async close(): Promise<void> {
     if (this.ending === undefined) this.closed()
+    this.endStreams(undefined)
     this.stopped(new QuorateError('CLOSED', 'the store was closed'))
     if (this.closesHost) await this.host.close()
   }
@@ -270,6 +306,23 @@ export class Store {
     this.ending = error
     this.session.close(error)
     for (const watch of [...this.watches]) watch.close()
+    this.endStreams(error)
+  }
+
+  private endStreams(error: unknown): void {
+    for (const stream of [...this.streams]) stream.end(error)
+  }
+
+  private stream<Event>(range: LogRange, eventOf: (entry: LogEntry) => Event | undefined): LogStream<Event> {
+    const { from, to = Number.POSITIVE_INFINITY, signal } = range
+    checkRevision(from, 'from')
+    checkRevision(range.to, 'to')
+    if (this.ending !== undefined) throw this.ending
+    const read = (next: Revision | undefined, call: Call) => this.backend.entries(next, call)
+    const closed = () => this.streams.delete(stream)
+    const stream = new LogStream<Event>({ from, to, signal, read, eventOf, closed })
+    this.streams.add(stream)
+    return stream
   }
 
   private async execute(command: Command, options: CallOptions): Promise<Result> {
@@ -305,6 +358,11 @@ export class Store {
   private see(revision: Revision): void {
     this.seen = Math.max(this.seen, revision)
   }
+}
+
+function checkRevision(revision: unknown, name: string): void {
+  if (revision === undefined || (Number.isSafeInteger(revision) && (revision as number) > 0)) return
+  throw new TypeError(`${name} must be a revision: an integer from 1`)
 }
 
 function entryOf<Value>(item: Item): StoreEntry<Value> {

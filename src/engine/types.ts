@@ -86,6 +86,58 @@ export interface WatchEvent<Value = unknown> {
   readonly revision: Revision
 }
 
+export interface LogRange {
+  /** The first revision to be told of. Default: whatever comes after the call. */
+  readonly from?: Revision
+  /** The last one. Default: there is no end. */
+  readonly to?: Revision
+  readonly signal?: AbortSignal
+}
+
+/** What a command asks of a store. Values are what the caller gave; nothing checks what they hold. */
+export type StoreCommand =
+  | { readonly type: 'put' | 'insert'; readonly key: string; readonly value: unknown }
+  | { readonly type: 'delete'; readonly key: string }
+  | {
+      readonly type: 'compareAndSwap'
+      readonly key: string
+      readonly expected: unknown
+      readonly next: unknown
+    }
+  | { readonly type: 'broadcast'; readonly topic: string; readonly body: unknown }
+
+/**
+ * An entry of the log. A command is here once, in its place, whether its condition held or not: the entries before it
+ * tell that. `members` says who was changed, as they are now, and which replicas were removed. `none` is an entry that
+ * asks nothing of the store: the first of each leader, a barrier, a session, the second attempt of a command.
+ */
+export type LogEntry = {
+  readonly revision: Revision
+  readonly term: Term
+  /** The host whose store wrote it, as long as the group remembers: until it has written nothing for a long time. */
+  readonly host: HostId | undefined
+} & (
+  | StoreCommand
+  | {
+      readonly type: 'members'
+      readonly members: readonly Member[]
+      readonly removed: readonly ReplicaId[]
+    }
+  | { readonly type: 'none' }
+)
+
+export interface BroadcastRange extends LogRange {
+  /** Broadcasts of one topic alone. */
+  readonly topic?: string
+}
+
+export interface Broadcast<Body = unknown> {
+  readonly topic: string
+  readonly body: Body
+  readonly host: HostId | undefined
+  readonly revision: Revision
+}
+
 export type MemberRole = 'voter' | 'learner'
 
 export interface Member {

@@ -132,7 +132,8 @@ export class ChangeBuffer<Event> {
   }
 }
 
-function compacted(from: Revision, floor: Revision): QuorateError {
+/** The error of who wants to hear of what is forgotten. */
+export function compacted(from: Revision, floor: Revision): QuorateError {
   const message = `changes before revision ${floor + 1} are gone; read the present state and watch from there`
   return new QuorateError('COMPACTED', message, { detail: { from, floor } })
 }

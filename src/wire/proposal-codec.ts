@@ -16,6 +16,7 @@ const commandTypes: readonly Command['type'][] = [
   'delete',
   'compare-and-swap',
   'barrier',
+  'broadcast',
 ]
 const commandNumbers = numbersOf(commandTypes)
 
@@ -52,6 +53,8 @@ export function encodeProposal(proposal: Proposal): Uint8Array {
       return encodePooled([session, seq, acked, type, command.key])
     case 'compare-and-swap':
       return encodePooled([session, seq, acked, type, command.key, command.expected, command.value])
+    case 'broadcast':
+      return encodePooled([session, seq, acked, type, command.topic, command.body])
   }
 }
 
@@ -99,6 +102,8 @@ function asCommand(fields: readonly unknown[]): Command {
         expected: asMaybeValue(fields[5]),
         value: asMaybeValue(fields[6]),
       }
+    case 'broadcast':
+      return { type, topic: asStoredKey(fields[4]), body: asValue(fields[5]) }
   }
 }
 

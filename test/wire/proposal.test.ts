@@ -29,6 +29,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   record({ type: fc.constant('delete' as const), key }),
   record({ type: fc.constant('compare-and-swap' as const), key, expected: maybeValue, value: maybeValue }),
   fc.constant<Command>({ type: 'barrier' }),
+  record({ type: fc.constant('broadcast' as const), topic: key, body: value }),
 )
 const positive = natural.map(number => Math.max(1, number))
 const proposal: fc.Arbitrary<Proposal> = fc.oneof(

@@ -2,7 +2,7 @@ import { assert, unreachable } from '../../base/assert.ts'
 import { equalBytes } from '../../base/bytes.ts'
 import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
 import * as limits from '../limits.ts'
-import type { Index } from '../types.ts'
+import type { HostId, Index } from '../types.ts'
 import type { Command, CompareAndSwap, Proposal, Result, SessionId } from './command.ts'
 import { History, type HistoryLimits } from './history.ts'
 import type { Change, Item } from './item.ts'
@@ -110,6 +110,11 @@ export class Machine {
     return { type: 'changed', members }
   }
 
+  /** Who opened a session; undefined when it is over, or not opened yet. */
+  hostOf(session: SessionId): HostId | undefined {
+    return this.sessions.hostOf(session)
+  }
+
   get(key: string): Item | undefined {
     return this.items.get(key)
   }
@@ -161,6 +166,7 @@ export class Machine {
       case 'compare-and-swap':
         return this.compareAndSwap(index, command)
       case 'barrier':
+      case 'broadcast':
         return unapplied({ type: 'written', revision: index })
       default:
         return unreachable(command)

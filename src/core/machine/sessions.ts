@@ -50,6 +50,10 @@ export class Sessions {
     return this.table.values()
   }
 
+  hostOf(id: SessionId): HostId | undefined {
+    return this.table.get(id)?.host
+  }
+
   open(index: Index, host: HostId): SessionId {
     if (this.table.size >= this.limits.sessionsMax) this.evict()
     const session: Session = { id: index, host, floor: 0, usedAt: index, results: new Map() }

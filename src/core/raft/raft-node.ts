@@ -11,7 +11,7 @@ import { handleReadIndex } from './read-index.ts'
 import { type Ready, ReadyQueue } from './ready.ts'
 import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
-import type { ConfChange, ConfState } from './types.ts'
+import type { ConfChange, ConfState, Entry } from './types.ts'
 
 export type { Ready } from './ready.ts'
 
@@ -167,6 +167,11 @@ export class RaftNode {
   reportSnapshot(id: ReplicaId, ok: boolean): void {
     const progress = this.leadersProgress(id)
     if (progress !== undefined) handleSnapshotStatus(progress, !ok)
+  }
+
+  /** Entries of [from, end), cut at `bytesMax` but at least one; durable here or not. */
+  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' {
+    return this.raft.log.slice(from, end, bytesMax)
   }
 
   hasReady(): boolean {
