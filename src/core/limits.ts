@@ -80,6 +80,21 @@ export const trailingBytesMax = 16 * 1024 * 1024
 /** One piece of a snapshot, in storage and on the bulk lane. */
 export const snapshotChunkBytes = 64 * 1024
 
+/** Pieces of a snapshot under way to one peer, not yet stored there: enough to fill a link, little enough to hold. */
+export const snapshotWindowChunks = 8
+
+/**
+ * Time without an answer after which a snapshot is not offered any more, and after which its receiver drops what it
+ * has: a reload, or a change of networks, takes less.
+ */
+export const snapshotPatienceMs = 60_000
+
+/**
+ * What a leader keeps of its log for followers that need it, those that a snapshot is under way to above all. Beyond
+ * it the log is compacted all the same, and they begin anew with a later snapshot.
+ */
+export const heldLogBytesMax = 4 * snapshotBytesEvery
+
 /** A snapshot that is being received, whole. The state lives in memory, so this bounds the store as well. */
 export const snapshotBytesMax = 1024 * 1024 * 1024
 

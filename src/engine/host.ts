@@ -83,6 +83,7 @@ export class Host implements StoreHost {
       parts,
       outbox,
       trailingEntries: options.trailingEntries,
+      replicaOf: group => this.loop.replicas.get(group),
       failed,
     })
     this.membership = new Membership({ requests, clock, hostId: parts.id })
@@ -300,7 +301,6 @@ export class Host implements StoreHost {
   private disconnected(peer: HostId, reason: string): void {
     this.peerBook.disconnected(peer)
     this.requests.disconnected(peer)
-    this.snapshots.disconnected(peer)
     this.gateway.disconnected(peer)
     for (const watches of this.remoteWatches.values()) watches.disconnected(peer)
     this.dial()
@@ -319,6 +319,7 @@ export class Host implements StoreHost {
 
   private ticked(now: number): void {
     for (const store of this.opened.values()) store.tick(now)
+    this.snapshots.tick(now)
     if (--this.ticksToDial > 0) return
     this.ticksToDial = dialEveryTicks
     this.gateway.bookmark()
@@ -388,7 +389,7 @@ export class Host implements StoreHost {
   private stopAll(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.loop.stop()
     this.joining.close(error('none'))
-    this.snapshots.close(error('none'))
+    this.snapshots.close()
     for (const replica of this.loop.replicas.values()) replica.close(error)
     for (const watches of this.remoteWatches.values()) watches.close(error('none'))
     for (const store of this.opened.values()) store.stopped(error('none'))

@@ -189,7 +189,7 @@ export class Loop {
       case 'event':
         return events.event(from, decode(body))
       case 'snapshot':
-        return this.receiveSnapshot(from, decode(body))
+        return snapshots.receive(from, decode(body))
       case 'snapshot-ack':
         return snapshots.acknowledged(from, decode(body))
       case 'removed':
@@ -238,19 +238,6 @@ export class Loop {
       return { session: asNatural(session), seq: asNatural(seq) }
     })
     this.replicas.get(asText(group))?.proposals.refused(commands)
-  }
-
-  private receiveSnapshot(from: HostId, body: unknown): void {
-    const { snapshots, parts } = this.loop
-    const replicaOf = (group: GroupId) => {
-      const replica = this.replicas.get(group)
-      if (replica !== undefined) this.wake(replica)
-      return replica
-    }
-    snapshots.receive(from, body, replicaOf).catch(error => {
-      if (error instanceof MalformedError) return parts.transport.misbehaved(from, 'malformed')
-      this.failed(error)
-    })
   }
 
   private receiveRemoved(from: HostId, body: unknown): void {

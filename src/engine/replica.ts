@@ -20,7 +20,7 @@ import { MalformedError } from '../wire/codec.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { AppliedLog, type LogSlice } from './applied-log.ts'
 import { Applier } from './applier.ts'
-import { compactionIndex } from './compaction.ts'
+import { compactionIndex, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
 import { GroupWrites } from './group-writes.ts'
 import type { Outbox } from './outbox.ts'
@@ -188,11 +188,15 @@ export class Replica {
 
   /** A message of a peer replica, already checked for its form. */
   step(from: HostId, message: Message): void {
-    if (message.to !== this.id || this.isEnded) return
+    if (this.accepts(from, message)) this.node.step(message)
+  }
+
+  /** The message is for this replica, and the replica that it names as its sender is that host's. */
+  accepts(from: HostId, message: Message): boolean {
+    if (message.to !== this.id || this.isEnded) return false
     // A replica that has not applied its own joining yet does not know the others: it answers where it was addressed.
     if (!this.hosts.has(message.from) && this.hosts.size < knownHostsMax) this.hosts.set(message.from, from)
-    if (this.hosts.get(message.from) !== from) return
-    this.node.step(message)
+    return this.hosts.get(message.from) === from
   }
 
   /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
@@ -259,7 +263,8 @@ export class Replica {
     // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
     if (this.isEnded || snapshot.index <= this.snapshotIndex) return
     this.snapshotIndex = snapshot.index
-    const compactTo = compactionIndex(this.log, snapshot.index, trailingEntries)
+    const needed = neededFrom(this.id, this.node.status().progress)
+    const compactTo = compactionIndex(this.log, snapshot.index, { trailingEntries, neededFrom: needed })
     const write = compactTo >= this.log.firstIndex() ? { snapshot, compactTo } : { snapshot }
     this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)

@@ -6,7 +6,8 @@ import { startHost } from '../../src/engine/open-host.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
 import { MemoryDisk, openMemoryStorage } from '../../src/storage/memory.ts'
-import { MemoryNetwork } from '../../src/transport/memory.ts'
+import { MemoryNetwork, type MemoryTransport } from '../../src/transport/memory.ts'
+import type { Lane } from '../../src/transport/transport.ts'
 import { VirtualTimers } from '../transport/virtual-timers.ts'
 
 export interface TestHost {
@@ -20,6 +21,10 @@ export class TestCluster {
   readonly timers = new VirtualTimers()
   readonly network: MemoryNetwork
   readonly disks = new Map<HostId, MemoryDisk>()
+  /** Sees every frame that a host sends; false loses it. */
+  tap: (from: HostId, to: HostId, lane: Lane, frame: Uint8Array) => boolean = () => true
+  /** How long operations of the disks take. */
+  diskDelay: MemoryDisk['delay'] = () => Promise.resolve()
   private readonly random: () => number
   private readonly options: Partial<EngineOptions>
   private readonly clock: Clock = {
@@ -37,14 +42,14 @@ export class TestCluster {
 
   /** Starts a host on the disk it had before, if any. */
   async host(name: HostId, options: Partial<EngineOptions> = {}): Promise<Host> {
-    const disk = this.disks.get(name) ?? new MemoryDisk({ random: this.random })
+    const disk = this.disks.get(name) ?? this.disk()
     this.disks.set(name, disk)
     const storage = await openMemoryStorage(disk)
     const stored = await this.settle(storage.load())
     const parts = {
       id: name,
       storage,
-      transport: this.network.transport(name),
+      transport: this.tapped(name),
       rendezvous: this.network.rendezvous(name),
       clock: this.clock,
       random: this.random,
@@ -56,6 +61,17 @@ export class TestCluster {
   async open(name: HostId, options: Partial<EngineOptions> = {}): Promise<TestHost> {
     const host = await this.host(name, options)
     return { name, host, store: await this.settle(host.store()) }
+  }
+
+  private disk(): MemoryDisk {
+    return new MemoryDisk({ random: this.random, delay: (...operation) => this.diskDelay(...operation) })
+  }
+
+  private tapped(name: HostId): MemoryTransport {
+    const transport = this.network.transport(name)
+    const send = transport.send.bind(transport)
+    transport.send = (to, lane, frame) => !this.tap(name, to, lane, frame) || send(to, lane, frame)
+    return transport
   }
 
   /** A seed and two promoted members: three voters, the first of which leads. */

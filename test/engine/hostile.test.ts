@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
-import { encodeRaftBody } from '../../src/wire/message-codec.ts'
+import { encodeRaftBody, messageFields } from '../../src/wire/message-codec.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { deployment, tapped } from './wiretap.ts'
 
@@ -22,6 +23,15 @@ const put = encodeProposal({
   command: { type: 'put', key: 'hostile', value: encode(1) },
 })
 
+const offer = {
+  ...blankMessage,
+  type: 'MsgSnap',
+  from: 2,
+  to: 1,
+  term: 9,
+  snapshot: { index: 50, term: 9, conf: { ...emptyConfState, voters: [1, 2] } },
+} as const
+
 /** A body of each kind as a member would send it. */
 const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
   ['hello', encode([['main']])],
@@ -34,8 +44,10 @@ const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
   ['request', encode([5, 'join', 1000, ['main']])],
   ['response', encode([1, true, null])],
   ['event', encode([1, 1, 5, [], null])],
-  ['snapshot', encode(['main', 1, 0, null, null])],
-  ['snapshot-ack', encode(['main', 1, 1])],
+  ['snapshot', encode(['main', 9, 50, 0, 0, messageFields(offer)])],
+  ['snapshot', encode(['main', 9, 50, 0, 1, new Uint8Array(3)])],
+  ['snapshot', encode(['main', 9, 50, 1, 1, null])],
+  ['snapshot-ack', encode(['main', 1, 1, 1, null])],
   ['removed', encode(['main', 1])],
 ]
 
