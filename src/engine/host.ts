@@ -53,7 +53,8 @@ export class Host implements StoreHost {
   private readonly membership: Membership
   private readonly gateway: Gateway
   private readonly joining: Joining
-  private readonly loop: Loop
+  /** @internal What the simulator looks into. */
+  readonly loop: Loop
   private readonly opening = new Map<GroupId, SingleFlight<Store>>()
   private readonly opened = new Map<GroupId, Store>()
   private readonly remoteWatches = new Map<GroupId, RemoteWatches>()

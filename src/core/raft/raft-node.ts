@@ -52,7 +52,8 @@ export interface RaftStatus {
  * After every input, while `hasReady()`: take `ready()` and carry it out; see `Ready` for the order.
  */
 export class RaftNode {
-  private readonly raft: Raft
+  /** @internal What the simulator looks into. */
+  readonly raft: Raft
   private readonly readyQueue: ReadyQueue
 
   constructor(config: RaftConfig) {

@@ -1,0 +1,218 @@
+import { seededRandom } from '../../base/random.ts'
+import { isQuorateError } from '../../core/error.ts'
+import { Faults } from './faults.ts'
+import { Operator } from './operator.ts'
+import { eventLoopTurn, promiseJobs } from './promise-jobs.ts'
+import { type Scenario, scenarioOf } from './scenario.ts'
+import { describeWorld } from './state-table.ts'
+import type { TraceRow } from './trace.ts'
+import type { Violation } from './violation.ts'
+import { type Call, Workload } from './workload.ts'
+import { World } from './world.ts'
+
+export interface SimulationOptions {
+  /** Decides everything. */
+  readonly seed: number
+  /** Events until everything is healed; the healing takes some more. Default 10 000. */
+  readonly events?: number
+  /** So many members, whatever the seed says. */
+  readonly members?: number
+  /** Keeps what happened as rows to read. */
+  readonly trace?: boolean
+}
+
+export interface SimulationResult {
+  readonly seed: number
+  readonly scenario: Scenario
+  readonly events: number
+  /** Virtual time that has passed. */
+  readonly ms: number
+  /** Equal for two runs of the same seed and the same program. */
+  readonly hash: string
+  /** The first breach of a promise, with the state of all hosts then; undefined: there was none. */
+  readonly violation: (Violation & { readonly state: string }) | undefined
+  readonly history: readonly Call[]
+  readonly rows: readonly TraceRow[]
+}
+
+/** Virtual time within which a healed cluster must be as good as new. */
+const healMs = 180_000
+const healEventsMax = 200_000
+
+/** Events between two turns of the event loop, so that signals and timers of the process are seen. */
+const eventsPerTurn = 4096
+
+/**
+ * Runs whole hosts on virtual time through what the seed has in store for them, and then demands that they recover.
+ * Two simulations must not run at once in one process: rejections that nobody handles are counted as the simulation's.
+ */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const simulation = new Simulation(options)
+  const unhandled = (reason: unknown) => simulation.unhandled(reason)
+  process.on('unhandledRejection', unhandled)
+  try {
+    await simulation.run()
+    await eventLoopTurn()
+    return simulation.result()
+  } finally {
+    process.off('unhandledRejection', unhandled)
+  }
+}
+
+class Simulation {
+  private readonly options: SimulationOptions
+  private readonly scenario: Scenario
+  private readonly world: World
+  private readonly workload: Workload
+  private events = 0
+  private state = ''
+
+  constructor(options: SimulationOptions) {
+    this.options = options
+    this.scenario = scenarioOf(options.seed, { members: options.members })
+    this.world = new World(this.scenario, options.trace ?? false)
+    const { timers, trace, report, groups } = this.world
+    const oracleOf = (name: string) => {
+      const group = groups.get(name)
+      if (group === undefined) throw new TypeError(`no group ${name}`)
+      return group.oracle
+    }
+    const random = seededRandom(options.seed ^ 0x2545f491)
+    this.workload = new Workload({ timers, random, scenario: this.scenario, trace, report, oracleOf })
+    this.world.workload = this.workload
+  }
+
+  async run(): Promise<void> {
+    const { world, scenario } = this
+    await promiseJobs()
+    for (let i = 0; i < scenario.members; i++) world.create('member')
+    for (let i = 0; i < scenario.clients; i++) world.create('client')
+    const faults = new Faults(world, scenario, seededRandom(scenario.seed ^ 0x1b873593))
+    const operator = new Operator(world, scenario, seededRandom(scenario.seed ^ 0x6c62272e))
+    const end = this.options.events ?? 10_000
+    await this.runUntil(() => this.events >= end)
+    operator.stop()
+    this.workload.stop()
+    faults.stop()
+    if (!this.isBroken) await this.heal()
+  }
+
+  unhandled(reason: unknown): void {
+    this.world.report(
+      'unhandled',
+      reason instanceof Error ? (reason.stack ?? reason.message) : String(reason),
+    )
+  }
+
+  result(): SimulationResult {
+    const { world, events, options, scenario } = this
+    const [violation] = world.violations
+    return {
+      seed: options.seed,
+      scenario,
+      events,
+      ms: world.timers.now(),
+      hash: world.trace.hash,
+      violation: violation && { ...violation, state: this.state || describeWorld(world) },
+      history: this.workload.history,
+      rows: world.trace.rows,
+    }
+  }
+
+  private get isBroken(): boolean {
+    return this.world.violations.length > 0
+  }
+
+  /** Runs events until the condition holds or something is broken. False when there is nothing left to wait for. */
+  private async runUntil(condition: () => boolean, endMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const { world } = this
+    while (!this.isBroken) {
+      if (condition()) return true
+      try {
+        if (!world.timers.step(endMs)) return false
+      } catch (error) {
+        world.report('assertion', error instanceof Error ? (error.stack ?? error.message) : String(error))
+      }
+      await promiseJobs()
+      world.check()
+      if (++this.events % eventsPerTurn === 0) await eventLoopTurn()
+    }
+    this.state = describeWorld(world)
+    return false
+  }
+
+  /** Nothing is wrong any more: all must become one again, and take new writes everywhere. */
+  private async heal(): Promise<void> {
+    const { world, workload } = this
+    const endMs = world.timers.now() + healMs
+    const endEvents = this.events + healEventsMax
+    world.trace.note('', 'heal')
+    const within = async (what: string, condition: () => boolean): Promise<boolean> => {
+      let isLate = false
+      const isOver = () => {
+        isLate = this.events >= endEvents
+        return isLate || condition()
+      }
+      if ((await this.runUntil(isOver, endMs)) && !isLate) return true
+      if (!this.isBroken) world.report('stuck', `${what} within ${healMs} ms after the last fault`)
+      return false
+    }
+    const isOpen = () => this.waitingHosts().length === 0
+    if (!(await within('not every host has its stores', isOpen))) return
+    let failures = 0
+    let waiting = 0
+    for (const host of world.hosts.values()) {
+      for (const store of host.life?.stores.values() ?? []) {
+        if (store.status().role === 'removed') continue
+        waiting += 1
+        workload.writeOnce(store, 60_000).then(
+          () => {
+            waiting -= 1
+          },
+          error => {
+            failures += 1
+            world.report(
+              'stuck',
+              `${host.id} cannot write: ${isQuorateError(error) ? error.code : String(error)}`,
+            )
+          },
+        )
+      }
+    }
+    if (!(await within('not every host could write', () => waiting === 0))) return
+    if (!(await within('some calls did not end', () => workload.pending.length === 0))) return
+    if (failures > 0) return
+    if (await within('not all replicas are alike', () => this.isConverged())) this.compareAll()
+  }
+
+  private waitingHosts() {
+    return [...this.world.hosts.values()].filter(({ life }) => {
+      if (life?.host === undefined) return true
+      return this.scenario.groups.some(group => !life.stores.has(group) && !life.removedFrom.has(group))
+    })
+  }
+
+  private isConverged(): boolean {
+    for (const [group, { checker }] of this.world.groups) {
+      for (const { replica } of this.world.replicasOf(group)) {
+        if (replica.machine.appliedIndex !== checker.commitMax) return false
+        if (replica.leader === undefined) return false
+      }
+    }
+    return true
+  }
+
+  private compareAll(): void {
+    for (const [group, { checker, oracle }] of this.world.groups) {
+      for (const { host, replica } of this.world.replicasOf(group)) {
+        checker.compare(replica)
+        for (const key of oracle.keys()) {
+          const revision = replica.machine.get(key)?.modRevision ?? 0
+          const { revision: expected, value } = oracle.latest(key)
+          if (revision === (value === null ? 0 : expected)) continue
+          this.world.report('lost-write', `${host.id} holds ${key} of ${revision}, not of ${expected}`)
+        }
+      }
+    }
+  }
+}
