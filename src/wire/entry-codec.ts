@@ -1,4 +1,13 @@
-import type { ConfChange, ConfChangeStep, ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
+import type { QuorumSets } from '../core/quorum.ts'
+import type {
+  ConfChange,
+  ConfChangeStep,
+  ConfState,
+  Entry,
+  EntryType,
+  HardState,
+  Snapshot,
+} from '../core/raft/types.ts'
 import type { ReplicaId } from '../core/types.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -69,7 +78,7 @@ export function readEntries(reader: ByteReader): Entry[] {
 }
 
 export function writeEntry(writer: ByteWriter, entry: Entry): void {
-  writer.byte(entry.type === 'normal' ? 0 : 1)
+  writer.byte(entryTypes.indexOf(entry.type))
   writer.number(entry.term)
   writer.number(entry.index)
   writer.bytes(entry.data)
@@ -77,14 +86,13 @@ export function writeEntry(writer: ByteWriter, entry: Entry): void {
 }
 
 export function readEntry(reader: ByteReader): Entry {
-  const kind = reader.byte()
-  if (kind > 1) throw new MalformedError('an unknown type of entry')
+  const type = entryTypes[reader.byte()]
+  if (type === undefined) throw new MalformedError('an unknown type of entry')
   const term = reader.number()
   const index = reader.number()
   if (index === 0) throw new MalformedError('an entry at index 0')
   const data = reader.bytes()
-  if (kind === 0) return { term, index, type: 'normal', data, change: null }
-  return { term, index, type: 'conf-change', data, change: readConfChange(reader) }
+  return { term, index, type, data, change: type === 'conf-change' ? readConfChange(reader) : null }
 }
 
 export function writeHardState(writer: ByteWriter, state: HardState): void {
@@ -112,44 +120,85 @@ export function writeConfState(writer: ByteWriter, conf: ConfState): void {
   writeReplicas(writer, conf.learners)
   writeReplicas(writer, conf.votersOutgoing)
   writeReplicas(writer, conf.learnersNext)
-  writer.byte(conf.autoLeave ? 1 : 0)
+  const { autoLeave, witnesses, quorums, quorumsOutgoing } = conf
+  writer.byte(
+    (autoLeave ? 1 : 0) +
+      (witnesses ? hasWitnesses : 0) +
+      (quorums ? hasQuorums : 0) +
+      (quorumsOutgoing ? hasOutgoing : 0),
+  )
+  if (witnesses) writeReplicas(writer, witnesses)
+  if (quorums) writeQuorums(writer, quorums)
+  if (quorumsOutgoing) writeQuorums(writer, quorumsOutgoing)
 }
 
+// What most configurations do not have is announced in the byte that was once for autoLeave alone.
+const hasWitnesses = 2
+const hasQuorums = 4
+const hasOutgoing = 8
+
 export function readConfState(reader: ByteReader): ConfState {
-  return {
+  const lists = {
     voters: readReplicas(reader),
     learners: readReplicas(reader),
     votersOutgoing: readReplicas(reader),
     learnersNext: readReplicas(reader),
-    autoLeave: readBoolean(reader),
+  }
+  const flags = reader.byte()
+  if (flags > 15) throw new MalformedError('an unknown kind of configuration')
+  return {
+    ...lists,
+    autoLeave: (flags & 1) !== 0,
+    ...(flags & hasWitnesses ? { witnesses: readReplicas(reader) } : {}),
+    ...(flags & hasQuorums ? { quorums: readQuorums(reader) } : {}),
+    ...(flags & hasOutgoing ? { quorumsOutgoing: readQuorums(reader) } : {}),
   }
 }
 
 function writeConfChange(writer: ByteWriter, change: ConfChange): void {
-  writer.byte(transitions.indexOf(change.transition))
+  writer.byte(transitions.indexOf(change.transition) + (change.quorums ? isMore : 0))
   writer.number(change.steps.length)
   for (const step of change.steps) {
-    writer.byte(stepTypes.indexOf(step.type))
+    writer.byte(stepTypes.indexOf(step.type) + (step.witness ? isMore : 0))
     writer.number(step.replica)
   }
   writer.bytes(change.context)
+  if (change.quorums) writeQuorums(writer, change.quorums)
 }
 
 function readConfChange(reader: ByteReader): ConfChange {
-  const transition = transitions[reader.byte()]
-  if (transition === undefined) throw new MalformedError('an unknown transition')
+  const form = reader.byte()
+  const transition = transitions[form % isMore]
+  if (transition === undefined || form >= 2 * isMore) throw new MalformedError('an unknown transition')
   const steps: ConfChangeStep[] = []
   for (let left = reader.count(); left > 0; left--) {
-    const type = stepTypes[reader.byte()]
-    if (type === undefined) throw new MalformedError('an unknown step')
-    steps.push({ type, replica: reader.number() })
+    const kind = reader.byte()
+    const type = stepTypes[kind % isMore]
+    if (type === undefined || kind >= 2 * isMore) throw new MalformedError('an unknown step')
+    steps.push({ type, replica: reader.number(), ...(kind >= isMore ? { witness: true } : {}) })
   }
-  return { transition, steps, context: reader.bytes() }
+  const context = reader.bytes()
+  return { transition, steps, context, ...(form >= isMore ? { quorums: readQuorums(reader) } : {}) }
 }
 
-// Stored by position: only ever append to these two.
+// Stored by position: only ever append to these three.
+const entryTypes: readonly EntryType[] = ['normal', 'conf-change', 'stripped']
 const transitions: readonly ConfChange['transition'][] = ['auto', 'joint-implicit', 'joint-explicit']
 const stepTypes: readonly ConfChangeStep['type'][] = ['add-voter', 'add-learner', 'remove', 'update']
+
+/** Added to a transition that comes with quorums, and to a step that makes a witness. */
+const isMore = 8
+
+function writeQuorums(writer: ByteWriter, quorums: QuorumSets): void {
+  writer.number(quorums.length)
+  for (const set of quorums) writeReplicas(writer, set)
+}
+
+function readQuorums(reader: ByteReader): QuorumSets {
+  const quorums: (readonly ReplicaId[])[] = []
+  for (let left = reader.count(); left > 0; left--) quorums.push(readReplicas(reader))
+  return quorums
+}
 
 function writeReplicas(writer: ByteWriter, replicas: readonly ReplicaId[]): void {
   writer.number(replicas.length)
@@ -160,12 +209,6 @@ function readReplicas(reader: ByteReader): ReplicaId[] {
   const replicas: ReplicaId[] = []
   for (let left = reader.count(); left > 0; left--) replicas.push(reader.number())
   return replicas
-}
-
-function readBoolean(reader: ByteReader): boolean {
-  const byte = reader.byte()
-  if (byte > 1) throw new MalformedError('neither true nor false')
-  return byte === 1
 }
 
 function encodeWith<T>(

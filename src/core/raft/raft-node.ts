@@ -22,6 +22,8 @@ export interface ReplicaProgress {
   readonly next: Index
   readonly state: ProgressState
   readonly isLearner: boolean
+  /** False for learners and witnesses. */
+  readonly mayLead: boolean
   readonly recentActive: boolean
   /** Only heartbeats go to it until it answers. */
   readonly isPaused: boolean
@@ -225,6 +227,7 @@ export function describeProgress(progress: Raft['progress'][number]): ReplicaPro
     next: progress.next,
     state: progress.state,
     isLearner: progress.isLearner,
+    mayLead: progress.mayLead,
     recentActive: progress.recentActive,
     isPaused: progress.isPaused(),
     pendingSnapshot: progress.pendingSnapshot,
