@@ -23,6 +23,7 @@ function follower(fields: Partial<ReplicaProgress>): ReplicaProgress {
     next: 41,
     state: 'replicate',
     isLearner: false,
+    mayLead: true,
     recentActive: true,
     isPaused: false,
     pendingSnapshot: 0,

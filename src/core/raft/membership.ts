@@ -63,7 +63,7 @@ export function changeSimply(conf: ConfState, steps: readonly ConfChangeStep[]):
   draft.take(steps)
   if (draft.voters.size === 0) return refused('removes-all-voters')
   // That one voter is no danger to the overlap is true of majorities only. And where a witness is what two quorums
-  // share, the one who leaves may hold the only copy of a value: in a joint configuration those who stay have to get it.
+  // share, who leaves may hold the only copy of a value: in a joint configuration those who stay have to get it.
   const differencesMax = conf.quorums === undefined && conf.witnesses === undefined ? 1 : 0
   if (differences(conf.voters, draft.voters) > differencesMax) return refused('changes-many-voters')
   return changed(draft, false)
