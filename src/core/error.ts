@@ -16,6 +16,9 @@ export type ErrorCode =
   | 'MEMBERSHIP_REFUSED' // the change cannot be made; the message says why
   | 'COMPACTED' // the history asked for is gone; read the present state and go on from there
   | 'SLOW_CONSUMER' // a watcher did not keep up and its buffer is full
+  | 'REFUSED' // the leader's `validate` refused the command; the message says why
+  | 'REQUEST_UNKNOWN' // the leader has no handler for a request of this name
+  | 'REQUEST_FAILED' // the leader's handler failed; what it did before is not undone
   | 'TOO_LARGE' // a key, a value or a proposal is above its limit
   | 'UNAUTHORIZED' // the secret is wrong, or an auth hook refused
   | 'WRONG_CLUSTER' // the stored data or the peer belongs to another cluster or deployment

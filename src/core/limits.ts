@@ -49,6 +49,9 @@ export const pendingProposalsMax = 65_536
 /** Reads of one replica that wait for a leader or for their index. */
 export const pendingReadsMax = 65_536
 
+/** Requests of the application that run on one leader: whoever hands out more work than that queues it himself. */
+export const leaderRequestsMax = 1024
+
 /** Longest deadline of a call, twelve days: timers of all platforms ring at once where a wait is above 2^31 ms. */
 export const deadlineMsMax = 2 ** 30
 

@@ -27,6 +27,15 @@ export interface ReadResult {
   readonly revision: Revision
 }
 
+/** A question to the leader's application. */
+export interface LeaderRequest {
+  readonly name: string
+  /** An encoded value, as is the reply. */
+  readonly body: Uint8Array
+  /** The host in whose name it is asked. */
+  readonly from: HostId
+}
+
 export type MemberChange = 'promote' | 'demote' | 'remove'
 
 /**
@@ -44,6 +53,8 @@ export interface Backend {
    * once, with the place behind what is applied now.
    */
   entries(from: Revision | undefined, call: Call): Promise<LogSlice>
+  /** Runs the leader's handler once at most. */
+  request(request: LeaderRequest, call: Call): Promise<Uint8Array>
   members(call: Call): Promise<readonly Member[]>
   change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]>
   status(): StoreStatus

@@ -74,7 +74,7 @@ export class Pending<Value> {
 
 /** The error of a write whose fate nobody can tell any more. */
 export function outcomeUnknown(why: string, cause?: unknown): QuorateError {
-  return new QuorateError('OUTCOME_UNKNOWN', `${why}; whether the write took effect is not known`, {
+  return new QuorateError('OUTCOME_UNKNOWN', `${why}; whether it took effect is not known`, {
     outcome: 'unknown',
     cause,
   })

@@ -2,10 +2,10 @@ import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
-import { asArray, asNatural } from '../wire/guards.ts'
+import { asArray, asBytes, asNatural } from '../wire/guards.ts'
 import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
 import { asLogSlice, type LogSlice } from './applied-log.ts'
-import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import type { Backend, Freshness, LeaderRequest, MemberChange, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { asReadResult, freshnessFields } from './gateway.ts'
 import type { Bounds } from './key-filter.ts'
@@ -84,6 +84,14 @@ export class ClientBackend implements Backend {
     return asLogSlice(await this.ask('entries', [this.group, from ?? null], call))
   }
 
+  request({ name, body }: LeaderRequest, call: Call): Promise<Uint8Array> {
+    return retrying(this.clock, call, async () => {
+      const fields = [this.group, name, body]
+      const reply = this.requests.askOnce(this.gatewayOrThrow(), 'request', fields, call)
+      return asBytes(await reply.catch(error => this.failed(error)))
+    })
+  }
+
   async members(call: Call): Promise<readonly Member[]> {
     return asMembers(await this.ask('members', [this.group], call))
   }
@@ -112,10 +120,13 @@ export class ClientBackend implements Backend {
 
   private askGateway(gateway: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
     const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)
-    return this.requests.ask(gateway, method, body, { ...call, deadline }).catch(error => {
-      this.failures += 1
-      throw error
-    })
+    return this.requests.ask(gateway, method, body, { ...call, deadline }).catch(error => this.failed(error))
+  }
+
+  /** Another gateway has the next turn. */
+  private failed(error: unknown): never {
+    this.failures += 1
+    throw error
   }
 
   private gatewayOrThrow(): HostId {

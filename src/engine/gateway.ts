@@ -51,6 +51,7 @@ export class Gateway {
     requests.serve('get', (_from, body, call) => this.get(asArray(body, 4), call))
     requests.serve('scan', (_from, body, call) => this.scan(asArray(body, 6), call))
     requests.serve('entries', (_from, body, call) => this.entries(asArray(body, 2), call))
+    requests.serve('request', (from, body, call) => this.request(from, asArray(body, 3), call))
     requests.serve('members', (_from, body, call) => this.members(asArray(body, 1), call))
     requests.serve('watch', (from, body) => this.watch(from, asArray(body, 4)))
     requests.serve('unwatch', (from, body) => this.unwatch(from, asArray(body, 1)))
@@ -109,6 +110,11 @@ export class Gateway {
       if (from === undefined || !isQuorateError(error) || !error.retryable) throw error
       return logSliceBody({ from, entries: [], hostOf: () => undefined })
     })
+  }
+
+  private async request(from: HostId, body: readonly unknown[], call: Call): Promise<unknown> {
+    const [group, name, value] = body
+    return this.backendOf(asText(group)).request({ name: asText(name), body: asBytes(value), from }, call)
   }
 
   private async members(body: readonly unknown[], call: Call): Promise<unknown> {

@@ -11,6 +11,7 @@ import { chooseDials } from './dialing.ts'
 import { Gateway } from './gateway.ts'
 import { handOver } from './hand-over.ts'
 import { Joining, removed } from './joining.ts'
+import { LeaderRequests } from './leader-requests.ts'
 import { Loop } from './loop.ts'
 import { groupOf, Membership } from './membership.ts'
 import { Outbox } from './outbox.ts'
@@ -23,10 +24,10 @@ import { Requests } from './requests.ts'
 import { SingleFlight } from './single-flight.ts'
 import { Snapshots } from './snapshots.ts'
 import { Store } from './store.ts'
-import type { CallOptions, HostEvents, HostInfo, StoreHost } from './types.ts'
+import type { CallOptions, HostEvents, HostInfo, StoreHooks, StoreHost } from './types.ts'
 import { Writer } from './writer.ts'
 
-export interface StoreOptions extends CallOptions {
+export interface StoreOptions extends CallOptions, StoreHooks {
   /** False: resolve as soon as the replica runs, even while no leader is known. Then only stale reads work at once. */
   readonly waitForLeader?: boolean
 }
@@ -51,6 +52,8 @@ export class Host implements StoreHost {
   private readonly snapshots: Snapshots
   private readonly peerBook = new PeerBook()
   private readonly membership: Membership
+  private readonly leaderRequests: LeaderRequests
+  private readonly hooks = new Map<GroupId, StoreHooks>()
   private readonly gateway: Gateway
   private readonly joining: Joining
   /** @internal What the simulator looks into. */
@@ -80,6 +83,13 @@ export class Host implements StoreHost {
     this.writer = new Writer(parts.storage, failed)
     this.requests = new Requests(this.outbox, clock)
     const { outbox, writer, requests } = this
+    const hooksOf = (group: GroupId) => this.hooks.get(group) ?? {}
+    this.leaderRequests = new LeaderRequests({
+      requests,
+      clock,
+      hooksOf,
+      replicaOf: group => this.replicaOrThrow(group),
+    })
     this.snapshots = new Snapshots({
       parts,
       outbox,
@@ -119,7 +129,7 @@ export class Host implements StoreHost {
       loop: this.loop,
       requests,
       peerBook: this.peerBook,
-      replicaHost: { parts, options, outbox, writer, snapshots: this.snapshots },
+      replicaHost: { parts, options, outbox, writer, hooksOf, snapshots: this.snapshots },
       changed: replica => this.replicaChanged(replica),
       applied: replica => this.opened.get(replica.group)?.applied(replica.machine.appliedIndex),
       announce: () => this.greetAll(),
@@ -150,6 +160,8 @@ export class Host implements StoreHost {
     }
     this.check()
     const call = startCall(this.parts.clock, options, this.options.deadlineMs)
+    // Before anything of the store starts: it may lead at once.
+    this.hooks.set(name, { ...this.hooks.get(name), ...checkHooks(options) })
     const store = await this.storeOnce(name, call)
     if (options.waitForLeader !== false && this.options.role === 'member') {
       await this.joining.leaderKnown(this.replicaOrThrow(name), call)
@@ -244,6 +256,7 @@ export class Host implements StoreHost {
   private backendOf(replica: Replica): Backend {
     return new ReplicaBackend(replica, {
       membership: this.membership,
+      leaderRequests: this.leaderRequests,
       wake: () => this.loop.wake(replica),
       check: () => this.check(replica),
     })
@@ -403,6 +416,14 @@ export class Host implements StoreHost {
       throw error
     })
   }
+}
+
+/** The hooks among the options. Throws TypeError on what is none. */
+function checkHooks({ validate, requests }: StoreOptions): StoreHooks {
+  if (validate !== undefined && typeof validate !== 'function') throw new TypeError('validate is a function')
+  if (requests !== undefined && Object.values(requests).some(handler => typeof handler !== 'function'))
+    throw new TypeError('requests holds a function for each name')
+  return { ...(validate && { validate }), ...(requests && { requests }) }
 }
 
 /** Voters and the leader are needed by every replica; a leader needs all members that it can reach. */

@@ -31,7 +31,7 @@ export interface JoiningParts {
   readonly loop: Loop
   readonly requests: Requests
   readonly peerBook: PeerBook
-  readonly replicaHost: Pick<ReplicaHost, 'parts' | 'options' | 'outbox' | 'writer'> & {
+  readonly replicaHost: Pick<ReplicaHost, 'parts' | 'options' | 'outbox' | 'writer' | 'hooksOf'> & {
     readonly snapshots: Snapshots
   }
   /** Leader, part or members of a replica changed. */

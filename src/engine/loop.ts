@@ -8,6 +8,7 @@ import { decodeProposal } from '../wire/proposal-codec.ts'
 import type { Outbox } from './outbox.ts'
 import type { HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
+import { untaken } from './proposals.ts'
 import type { Replica } from './replica.ts'
 import type { Requests } from './requests.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -223,19 +224,22 @@ export class Loop {
       return { bytes, proposal: decodeProposal(bytes) }
     })
     const replica = this.replicas.get(group)
-    if (replica?.lead(drafts)) {
-      this.touched.add(replica)
-      return
-    }
-    const refused = drafts.map(({ proposal }) => [proposal.session, proposal.seq])
-    this.loop.outbox.send(from, 'control', 'refuse', [group, refused])
+    if (replica !== undefined) this.touched.add(replica)
+    const refused = replica?.lead(drafts) ?? untaken(drafts)
+    if (refused.length === 0) return
+    const fields = refused.map(({ session, seq, reason }) => [session, seq, reason ?? null])
+    this.loop.outbox.send(from, 'control', 'refuse', [group, fields])
   }
 
   private receiveRefusal(body: unknown): void {
     const [group, list] = asArray(body, 2)
     const commands = asArray(list).map(value => {
-      const [session, seq] = asArray(value, 2)
-      return { session: asNatural(session), seq: asNatural(seq) }
+      const [session, seq, reason] = asArray(value, 3)
+      return {
+        session: asNatural(session),
+        seq: asNatural(seq),
+        reason: reason === null ? undefined : asText(reason),
+      }
     })
     this.replicas.get(asText(group))?.proposals.refused(commands)
   }

@@ -192,13 +192,14 @@ export function groupOf(body: readonly unknown[]): GroupId {
   return asText(body[0])
 }
 
-function leaderOf(replica: Replica): HostId {
+/** Throws NO_LEADER where none is known. */
+export function leaderOf(replica: Replica): HostId {
   const { leader } = replica
   if (leader === undefined) throw new QuorateError('NO_LEADER', 'no leader is known', { retryable: true })
   return leader
 }
 
-function notLeader(replica: Replica, outcome: 'none' | 'unknown' = 'none'): QuorateError {
+export function notLeader(replica: Replica, outcome: 'none' | 'unknown' = 'none'): QuorateError {
   return new QuorateError('NOT_LEADER', 'this host does not lead the group', {
     retryable: true,
     outcome,

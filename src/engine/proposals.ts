@@ -11,6 +11,18 @@ export interface Draft {
   readonly bytes: Uint8Array
 }
 
+/** A proposal that the leader did not take: by the rules of the store, or not now where there is no reason. */
+export interface Refusal {
+  readonly session: number
+  readonly seq: number
+  readonly reason: string | undefined
+}
+
+/** Drafts that a host could not take: somebody else must, or later. */
+export function untaken(drafts: readonly Draft[]): readonly Refusal[] {
+  return drafts.map(({ proposal: { session, seq } }) => ({ session, seq, reason: undefined }))
+}
+
 interface Waiter extends Draft {
   readonly pending: Pending<Answer>
   /** How often it was handed to a leader. More than once: an earlier attempt may have been applied. */
@@ -106,11 +118,21 @@ export class Proposals {
     waiter.pending.resolve({ result, attempts: waiter.attempts })
   }
 
-  /** The host that was taken for the leader refused these commands: they wait for the next leader, or the next tick. */
-  refused(commands: readonly { readonly session: number; readonly seq: number }[]): void {
-    for (const { session, seq } of commands) {
+  /**
+   * The host that was taken for the leader did not take these commands. Without a reason they wait for the next leader,
+   * or the next tick. With one they are over: what was handed on once and came back is nowhere else.
+   */
+  refused(refusals: readonly Refusal[]): void {
+    for (const { session, seq, reason } of refusals) {
       const waiter = this.waiters.get(session)?.get(seq)
-      if (waiter !== undefined && waiter.sentTerm !== 0) this.unsend(waiter)
+      if (waiter === undefined) continue
+      if (reason !== undefined) {
+        this.forget(waiter)
+        const outcome = waiter.attempts === 1 ? 'none' : 'unknown'
+        waiter.pending.reject(
+          new QuorateError('REFUSED', `the leader refused the command: ${reason}`, { outcome }),
+        )
+      } else if (waiter.sentTerm !== 0) this.unsend(waiter)
     }
   }
 

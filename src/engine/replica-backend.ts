@@ -2,9 +2,10 @@ import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { HostId, Revision } from '../core/types.ts'
 import type { LogSlice } from './applied-log.ts'
-import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import type { Backend, Freshness, LeaderRequest, MemberChange, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, keyFilter } from './key-filter.ts'
+import type { LeaderRequests } from './leader-requests.ts'
 import type { Membership } from './membership.ts'
 import type { Answer } from './proposals.ts'
 import type { Replica } from './replica.ts'
@@ -15,13 +16,23 @@ import type { ChangeSink } from './watchers.ts'
 export class ReplicaBackend implements Backend {
   private readonly replica: Replica
   private readonly membership: Membership
+  private readonly leaderRequests: LeaderRequests
   private readonly wake: () => void
   /** Throws why the replica can serve nothing any more. */
   private readonly check: () => void
 
-  constructor(replica: Replica, parts: { membership: Membership; wake: () => void; check: () => void }) {
+  constructor(
+    replica: Replica,
+    parts: {
+      readonly membership: Membership
+      readonly leaderRequests: LeaderRequests
+      readonly wake: () => void
+      readonly check: () => void
+    },
+  ) {
     this.replica = replica
     this.membership = parts.membership
+    this.leaderRequests = parts.leaderRequests
     this.wake = parts.wake
     this.check = parts.check
   }
@@ -63,6 +74,10 @@ export class ReplicaBackend implements Backend {
     if (from === undefined) return replica.entries(replica.machine.appliedIndex + 1)
     await replica.reads.reached(from, call)
     return replica.entries(from)
+  }
+
+  request(request: LeaderRequest, call: Call): Promise<Uint8Array> {
+    return this.leaderRequests.ask(this.replica, request, call)
   }
 
   members(call: Call): Promise<readonly Member[]> {

@@ -7,7 +7,6 @@ import {
   membersMax,
   uncommittedBytesMax,
 } from '../core/limits.ts'
-import type { Proposal } from '../core/machine/command.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
@@ -16,18 +15,19 @@ import { RaftNode, type Ready } from '../core/raft/raft-node.ts'
 import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import type { StoredGroup } from '../storage/storage.ts'
-import { MalformedError } from '../wire/codec.ts'
+import { decodeOrNothing } from '../wire/guards.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { AppliedLog, type LogSlice } from './applied-log.ts'
 import { Applier } from './applier.ts'
 import { compactionIndex, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
 import { GroupWrites } from './group-writes.ts'
+import { Leading } from './leading.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
-import { type Draft, Proposals } from './proposals.ts'
+import { type Draft, Proposals, type Refusal, untaken } from './proposals.ts'
 import { Reads } from './reads.ts'
-import type { Member, StoreStatus } from './types.ts'
+import type { Member, StoreHooks, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
 import type { Writer } from './writer.ts'
 
@@ -42,6 +42,7 @@ export interface ReplicaHost {
   readonly writer: Writer
   /** Asks for a turn of the loop. */
   readonly wake: () => void
+  readonly hooksOf: (group: GroupId) => StoreHooks
   readonly events: ReplicaEvents
 }
 
@@ -89,8 +90,9 @@ export class Replica {
   private readonly appliedLog: AppliedLog
   /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
   members: readonly Member[] = []
-  /** What this leader put into the log and has not applied: read already, so it need not be read again. */
-  private readonly logged = new Map<Uint8Array, Proposal>()
+  private readonly leading: Leading
+  /** Own proposals that this leader did not take. */
+  private refused: readonly Refusal[] = []
   private hosts = new Map<ReplicaId, HostId>()
   private hardState: HardState
   private readonly writes: GroupWrites
@@ -144,6 +146,11 @@ export class Replica {
       // The engine forwards by itself, because the asker must hear when the leader refuses.
       disableProposalForwarding: true,
       stepDownOnRemoval: true,
+    })
+    this.leading = new Leading({
+      node: this.node,
+      machine: () => this.machine,
+      hooks: () => host.hooksOf(this.group),
     })
     this.campaignAlone()
     const retryMs = options.electionTicks * options.tickMs
@@ -217,6 +224,8 @@ export class Replica {
   pump(now: number): void {
     if (this.isEnded) return
     this.proposals.pump(now)
+    this.proposals.refused(this.refused)
+    this.refused = []
     this.reads.pump(now)
     while (this.node.hasReady()) this.perform(this.node.ready())
     this.received = []
@@ -239,9 +248,10 @@ export class Replica {
     this.host.wake()
   }
 
-  /** Takes another host's proposals into the log. False: this replica cannot, and the asker shall hear so. */
-  lead(drafts: readonly Draft[]): boolean {
-    return this.leads && this.append(drafts) === 'handed'
+  /** Takes another host's proposals into the log; the asker shall hear of those that it does not take. */
+  lead(drafts: readonly Draft[]): readonly Refusal[] {
+    const { answer, refused } = this.leads ? this.leading.take(drafts) : notNow
+    return answer === 'handed' ? refused : untaken(drafts)
   }
 
   /** The term of an entry that is applied and not compacted. */
@@ -255,7 +265,7 @@ export class Replica {
   entries(from: Index): LogSlice {
     const { node, machine } = this
     const entries = this.appliedLog.slice(node, from, machine.appliedIndex)
-    return { from, entries, hostOf: session => machine.hostOf(session) }
+    return { from, entries, hostOf: session => machine.session(session)?.host }
   }
 
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
@@ -329,7 +339,7 @@ export class Replica {
   }
 
   private changeLeader(soft: Ready['softState']): void {
-    this.logged.clear()
+    this.leading.clear()
     if (soft !== null) {
       this.leaderReplica = soft.leader
       this.raftRole = soft.role === 'pre-candidate' ? 'candidate' : soft.role
@@ -417,10 +427,8 @@ export class Replica {
   private apply(machine: Machine, entry: Entry): void {
     if (entry.type === 'conf-change') return this.applyChange(machine, entry)
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
-    const known = this.logged.get(entry.data)
-    if (known !== undefined) this.logged.delete(entry.data)
     // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-    const proposal = known ?? decodeOrNothing(() => decodeProposal(entry.data))
+    const proposal = this.leading.claim(entry.data) ?? decodeOrNothing(() => decodeProposal(entry.data))
     if (proposal === undefined)
       throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
     const { result, changes, duplicate } = machine.apply(entry.index, proposal)
@@ -456,20 +464,15 @@ export class Replica {
   }
 
   private hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {
-    if (this.leads) return this.append(batch)
+    if (this.leads) {
+      const { answer, refused } = this.leading.take(batch)
+      this.refused = refused
+      return answer
+    }
     const { leader } = this
     if (leader === undefined || leader === this.host.parts.id) return 'not-now'
     const proposals = batch.map(draft => draft.bytes)
     return this.host.outbox.propose(leader, this.group, proposals) ? 'handed' : 'not-now'
-  }
-
-  private append(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {
-    const answer = this.node.propose(batch.map(draft => draft.bytes))
-    if (answer.type === 'proposed') {
-      for (const { bytes, proposal } of batch) this.logged.set(bytes, proposal)
-      return 'handed'
-    }
-    return answer.type === 'refused' && answer.reason === 'busy' ? 'busy' : 'not-now'
   }
 
   private memberTableChanged(): void {
@@ -486,11 +489,4 @@ export class Replica {
   }
 }
 
-function decodeOrNothing<Value>(decode: () => Value): Value | undefined {
-  try {
-    return decode()
-  } catch (error) {
-    if (error instanceof MalformedError) return undefined
-    throw error
-  }
-}
+const notNow = { answer: 'not-now', refused: [] } as const

@@ -3,7 +3,7 @@ import { type ErrorCode, type Outcome, QuorateError } from '../core/error.ts'
 import { deadlineMsMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
-import { type Call, Pending } from './call.ts'
+import { type Call, outcomeUnknown, Pending } from './call.ts'
 import type { Outbox } from './outbox.ts'
 
 /** Serves one kind of request. What it throws or rejects with goes back to the asker. */
@@ -11,6 +11,8 @@ export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown
 
 interface Asked {
   readonly to: HostId
+  /** What was asked must not be asked twice: an answer that does not come leaves it unknown what was done. */
+  readonly isOnce: boolean
   readonly pending: Pending<unknown>
 }
 
@@ -42,12 +44,12 @@ export class Requests {
   }
 
   /** Rejects with UNREACHABLE when the peer is lost, TIMEOUT at the deadline, else with the peer's own error. */
-  ask(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+  ask(to: HostId, method: string, body: unknown, call: Call, isOnce = false): Promise<unknown> {
     if (this.ending !== undefined) return Promise.reject(this.ending('none'))
     const id = ++this.lastId
     const pending = new Pending<unknown>(call, () => this.asked.delete(id))
     if (pending.isSettled) return pending.promise
-    this.asked.set(id, { to, pending })
+    this.asked.set(id, { to, pending, isOnce })
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
@@ -77,6 +79,14 @@ export class Requests {
       .catch(error => answer(false, errorBody(error)))
   }
 
+  /**
+   * `ask` for what must not happen twice: with OUTCOME_UNKNOWN, which is final, where it may have happened. What is
+   * retryable beside that did not.
+   */
+  askOnce(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+    return this.ask(to, method, body, call, true)
+  }
+
   /** An answer came in. One that nobody waits for is late, and dropped. */
   answered(from: HostId, body: unknown): void {
     const fields = asArray(body, 3)
@@ -85,14 +95,14 @@ export class Requests {
     if (asked === undefined || asked.to !== from) return
     this.asked.delete(id)
     if (asBoolean(fields[1])) asked.pending.resolve(fields[2])
-    else asked.pending.reject(errorOf(from, fields[2]))
+    else asked.pending.reject(finalWhereOnce(asked, errorOf(from, fields[2])))
   }
 
   disconnected(peer: HostId): void {
     for (const [id, asked] of this.asked) {
       if (asked.to !== peer) continue
       this.asked.delete(id)
-      asked.pending.reject(unreachable(peer))
+      asked.pending.reject(finalWhereOnce(asked, unreachable(peer, outcomeOf(asked))))
     }
   }
 
@@ -100,9 +110,12 @@ export class Requests {
     for (const [id, asked] of this.asked) {
       if (!asked.pending.isDue(now)) continue
       this.asked.delete(id)
-      asked.pending.reject(
-        new QuorateError('TIMEOUT', 'no answer came before the deadline', { retryable: true }),
-      )
+      const outcome = outcomeOf(asked)
+      const error = new QuorateError('TIMEOUT', 'no answer came before the deadline', {
+        retryable: true,
+        outcome,
+      })
+      asked.pending.reject(finalWhereOnce(asked, error))
     }
   }
 
@@ -114,8 +127,18 @@ export class Requests {
   }
 }
 
-function unreachable(peer: HostId): QuorateError {
-  return new QuorateError('UNREACHABLE', `the connection to host ${peer} was lost`, { retryable: true })
+/** Of what was asked and not answered. */
+function outcomeOf({ isOnce }: Asked): Outcome {
+  return isOnce ? 'unknown' : 'none'
+}
+
+function finalWhereOnce({ isOnce }: Asked, error: QuorateError): QuorateError {
+  return isOnce && error.retryable && error.outcome !== 'none' ? outcomeUnknown(error.message, error) : error
+}
+
+function unreachable(peer: HostId, outcome: Outcome = 'none'): QuorateError {
+  const message = `the connection to host ${peer} was lost`
+  return new QuorateError('UNREACHABLE', message, { retryable: true, outcome })
 }
 
 function errorBody(error: unknown): unknown {

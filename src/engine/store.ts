@@ -231,6 +231,23 @@ export class Store {
     return this.stream(range, entry => entry)
   }
 
+  /**
+   * Has the leader's handler of that name answer (`requests` in the options of its store). Nothing is logged. The
+   * handler runs once at most, on a leader that has confirmed itself, and its reply comes back. Rejects with
+   * REQUEST_UNKNOWN where the leader has no such handler, REQUEST_FAILED where it threw, NO_LEADER where none was found
+   * before the deadline, OUTCOME_UNKNOWN where it may have run and no answer came: the leader was deposed or lost, the
+   * deadline passed.
+   */
+  async request<Reply = unknown>(
+    name: string,
+    body: unknown = null,
+    options: CallOptions = {},
+  ): Promise<Reply> {
+    checkKey(name, 'name of a request')
+    const request = { name, body: encodeValue(body), from: this.host.id }
+    return decodeValue(await this.backend.request(request, this.call(options))) as Reply
+  }
+
   /** The members of the group, linearizable. */
   async members(options: CallOptions = {}): Promise<readonly Member[]> {
     return this.backend.members(this.call(options))

@@ -5,6 +5,7 @@ import type { Host } from '../../src/engine/host.ts'
 import { startHost } from '../../src/engine/open-host.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
+import type { StoreHooks } from '../../src/engine/types.ts'
 import { MemoryDisk, openMemoryStorage } from '../../src/storage/memory.ts'
 import { MemoryNetwork, type MemoryTransport } from '../../src/transport/memory.ts'
 import type { Lane } from '../../src/transport/transport.ts'
@@ -58,9 +59,11 @@ export class TestCluster {
     return startHost(parts, stored, { ...this.options, ...options, cluster: 'test' })
   }
 
-  async open(name: HostId, options: Partial<EngineOptions> = {}): Promise<TestHost> {
-    const host = await this.host(name, options)
-    return { name, host, store: await this.settle(host.store()) }
+  async open(name: HostId, options: Partial<EngineOptions> & StoreHooks = {}): Promise<TestHost> {
+    const { validate, requests, ...engine } = options
+    const hooks = { ...(validate && { validate }), ...(requests && { requests }) }
+    const host = await this.host(name, engine)
+    return { name, host, store: await this.settle(host.store('main', hooks)) }
   }
 
   private disk(): MemoryDisk {
@@ -75,10 +78,10 @@ export class TestCluster {
   }
 
   /** A seed and two promoted members: three voters, the first of which leads. */
-  async three(): Promise<[TestHost, TestHost, TestHost]> {
-    const a = await this.open('a')
-    const b = await this.open('b')
-    const c = await this.open('c')
+  async three(hooksOf: (name: HostId) => StoreHooks = () => ({})): Promise<[TestHost, TestHost, TestHost]> {
+    const a = await this.open('a', hooksOf('a'))
+    const b = await this.open('b', hooksOf('b'))
+    const c = await this.open('c', hooksOf('c'))
     await this.settle(a.store.promote(['b', 'c']))
     return [a, b, c]
   }

@@ -30,6 +30,7 @@ function learner() {
         add: (_group: string, _write: unknown, done: () => void) => writes.push(done),
       } as unknown as Writer,
       wake: nothing,
+      hooksOf: () => ({}),
       events: {
         leaderChanged: nothing,
         membersChanged: nothing,

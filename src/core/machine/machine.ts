@@ -2,7 +2,7 @@ import { assert, unreachable } from '../../base/assert.ts'
 import { equalBytes } from '../../base/bytes.ts'
 import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
 import * as limits from '../limits.ts'
-import type { HostId, Index } from '../types.ts'
+import type { Index } from '../types.ts'
 import type { Command, CompareAndSwap, Proposal, Result, SessionId } from './command.ts'
 import { History, type HistoryLimits } from './history.ts'
 import type { Change, Item } from './item.ts'
@@ -110,9 +110,9 @@ export class Machine {
     return { type: 'changed', members }
   }
 
-  /** Who opened a session; undefined when it is over, or not opened yet. */
-  hostOf(session: SessionId): HostId | undefined {
-    return this.sessions.hostOf(session)
+  /** Undefined when the session is over, or not opened yet. */
+  session(id: SessionId): Session | undefined {
+    return this.sessions.get(id)
   }
 
   get(key: string): Item | undefined {

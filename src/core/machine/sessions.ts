@@ -50,8 +50,8 @@ export class Sessions {
     return this.table.values()
   }
 
-  hostOf(id: SessionId): HostId | undefined {
-    return this.table.get(id)?.host
+  get(id: SessionId): Session | undefined {
+    return this.table.get(id)
   }
 
   open(index: Index, host: HostId): SessionId {
