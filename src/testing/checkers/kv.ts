@@ -1,0 +1,53 @@
+import type { Model } from './model.ts'
+import type { Operation } from './operation.ts'
+import { effectOf, registerModel } from './register.ts'
+import { isRecord, type ValueText } from './value.ts'
+
+/** One key of the Store. */
+export interface KeyState {
+  readonly value: ValueText
+  /** The last write of the key had this revision; where that is not known, a later one. 0: there was none. */
+  readonly revision: number
+  readonly isExact: boolean
+}
+
+/**
+ * The map of the Store: what the register checks, and the revisions that its answers tell. Each write of a key has a
+ * larger revision than the one before it, and a condition that failed tells the revision of the value that stands.
+ * An `entry` is a read with the revision: `{ value, modRevision }`.
+ */
+export const kvModel: Model<KeyState, Operation> = {
+  initial: { value: null, revision: 0, isExact: true },
+  step(state, operation) {
+    const effect = effectOf(state.value, asRegister(operation))
+    if (effect === undefined) return undefined
+    const told = revisionTold(operation)
+    if (effect.wrote) return written(state, effect.value, told)
+    if (told === undefined) return state
+    // Of a key without a value, answers tell revision 0.
+    if (state.value === null) return told === 0 ? state : undefined
+    if (state.isExact) return told === state.revision ? state : undefined
+    return told > state.revision ? { value: state.value, revision: told, isExact: true } : undefined
+  },
+  isBlind: operation => registerModel.isBlind?.(operation) ?? false,
+  fingerprint: ({ value, revision, isExact }) => `${value ?? ''}@${isExact ? '' : '>'}${revision}`,
+  partition: ({ key = '' }) => key,
+}
+
+function written(state: KeyState, value: ValueText, told: number | undefined): KeyState | undefined {
+  if (told === undefined) return { value, revision: state.revision, isExact: false }
+  return told > state.revision ? { value, revision: told, isExact: true } : undefined
+}
+
+function asRegister(operation: Operation): Operation {
+  if (operation.op !== 'entry') return operation
+  const { result } = operation
+  return { ...operation, op: 'get', result: isRecord(result) ? result.value : result }
+}
+
+function revisionTold({ op, outcome, result }: Operation): number | undefined {
+  // The value that a get returns may be a record with a field of that name.
+  if (outcome !== 'ok' || op === 'get' || op === 'read' || !isRecord(result)) return undefined
+  const told = op === 'entry' ? result.modRevision : result.revision
+  return typeof told === 'number' ? told : undefined
+}
