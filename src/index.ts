@@ -30,6 +30,7 @@ export {
   type StoreStatus,
   type WatchEvent,
   type WatchRange,
+  type WriteOptions,
   type Written,
 } from './engine/types.ts'
 export type { Watch } from './engine/watch.ts'

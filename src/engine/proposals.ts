@@ -1,8 +1,10 @@
 import { QuorateError } from '../core/error.ts'
 import { pendingProposalsMax } from '../core/limits.ts'
 import type { Proposal, Result } from '../core/machine/command.ts'
+import type { Entry } from '../core/raft/types.ts'
 import type { Term } from '../core/types.ts'
-import { encodeProposal } from '../wire/proposal-codec.ts'
+import { decodeOrNothing } from '../wire/guards.ts'
+import { decodeProposal, encodeProposal } from '../wire/proposal-codec.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
 
 /** A proposal on its way into the log. */
@@ -59,6 +61,8 @@ export class Proposals {
   private readonly waiters = new Map<number, Map<number, Waiter>>()
   private unsent: Waiter[] = []
   private count = 0
+  /** Waiters that want to hear when they are committed. */
+  private listeners = 0
 
   constructor(route: ProposalRoute, options: { readonly resendMs: number }) {
     this.route = route
@@ -107,6 +111,18 @@ export class Proposals {
         this.forget(waiter)
         waiter.pending.reject(busy())
       } else this.unsent.push(waiter)
+    }
+  }
+
+  /** Entries are committed and will be applied: whoever wants to hear of that does. */
+  committed(entries: readonly Entry[]): void {
+    if (this.listeners === 0) return
+    for (const { index, data, type } of entries) {
+      if (type !== 'normal' || data.length === 0) continue
+      // What this version cannot read is nothing that it proposed.
+      const proposal = decodeOrNothing(() => decodeProposal(data))
+      const waiter = proposal && this.waiters.get(proposal.session)?.get(proposal.seq)
+      waiter?.pending.call.committed?.(index)
     }
   }
 
@@ -173,6 +189,7 @@ export class Proposals {
     this.waiters.set(session, ofSession)
     ofSession.set(seq, waiter)
     this.count += 1
+    if (waiter.pending.call.committed !== undefined) this.listeners += 1
   }
 
   private expire(waiter: Waiter): void {
@@ -201,6 +218,7 @@ export class Proposals {
     ofSession.delete(seq)
     if (ofSession.size === 0) this.waiters.delete(session)
     this.count -= 1
+    if (waiter.pending.call.committed !== undefined) this.listeners -= 1
   }
 
   private all(): Waiter[] {

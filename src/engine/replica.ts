@@ -354,7 +354,10 @@ export class Replica {
 
   private dispatch(message: Message): void {
     if (message.to === localAppendThread) return this.persist(message)
-    if (message.to === localApplyThread) return this.applier.add(message)
+    if (message.to === localApplyThread) {
+      this.proposals.committed(message.entries)
+      return this.applier.add(message)
+    }
     const host = this.hosts.get(message.to)
     // A replica whose host is not known yet is told again by a later heartbeat.
     if (host === undefined) return

@@ -112,9 +112,10 @@ export class ClientSession {
     const { hostId, random, submit } = this.parts
     // Opening has no session to make it count once. Doing it twice leaves a session that nobody uses, to be evicted.
     const seq = 1 + Math.floor(random() * Number.MAX_SAFE_INTEGER)
+    const { deadline, signal } = call
     const { result } = await submit(
       { session: 0, seq, acked: 0, command: { type: 'open-session', host: hostId } },
-      call,
+      { deadline, signal },
     ).catch(asNothingWritten)
     assert(result.type === 'session', 'opening a session gives a session')
     this.opened = new OpenSession(result.session)

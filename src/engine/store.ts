@@ -30,6 +30,7 @@ import {
   type StoreStatus,
   type WatchEvent,
   type WatchRange,
+  type WriteOptions,
   type Written,
 } from './types.ts'
 import { Watch } from './watch.ts'
@@ -85,15 +86,11 @@ export class Store {
       clock,
       submit: (proposal, call) => this.backend.submit(proposal, call),
     })
-    this.emitter = new Emitter<StoreEvents>(error =>
-      clock.soon(() => {
-        throw error
-      }),
-    )
+    this.emitter = new Emitter<StoreEvents>(error => this.throwLater(error))
   }
 
   /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
-  async put(key: string, value: unknown, options: CallOptions = {}): Promise<Written> {
+  async put(key: string, value: unknown, options: WriteOptions = {}): Promise<Written> {
     checkKey(key)
     const result = await this.execute({ type: 'put', key, value: encodeValue(value) }, options)
     return { revision: expectType(result, 'written').revision }
@@ -103,14 +100,14 @@ export class Store {
   async insert<Value = unknown>(
     key: string,
     value: Value,
-    options: CallOptions = {},
+    options: WriteOptions = {},
   ): Promise<Checked<Value>> {
     checkKey(key)
     return checked(await this.execute({ type: 'insert', key, value: encodeValue(value) }, options))
   }
 
   /** Removes a key. `ok` is false when it did not exist. */
-  async delete(key: string, options: CallOptions = {}): Promise<Deleted> {
+  async delete(key: string, options: WriteOptions = {}): Promise<Deleted> {
     checkKey(key)
     const { ok, revision } = expectType(await this.execute({ type: 'delete', key }, options), 'deleted')
     return { ok, revision }
@@ -125,7 +122,7 @@ export class Store {
     key: string,
     expected: Value | Absent,
     next: Value | Absent,
-    options: CallOptions = {},
+    options: WriteOptions = {},
   ): Promise<Checked<Value>> {
     checkKey(key)
     const encoded = (value: Value | Absent) => (value === absent ? null : encodeValue(value))
@@ -139,7 +136,7 @@ export class Store {
   }
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
-  async barrier(options: CallOptions = {}): Promise<Written> {
+  async barrier(options: WriteOptions = {}): Promise<Written> {
     return { revision: expectType(await this.execute({ type: 'barrier' }, options), 'written').revision }
   }
 
@@ -204,7 +201,7 @@ export class Store {
    * Has every replica told of a value, in the order of the log; it changes nothing. Resolves when it is durable on a
    * quorum. It is heard once by each of `broadcasts`, and stands in `entries`. `topic` is what a key is.
    */
-  async broadcast(topic: string, body: unknown, options: CallOptions = {}): Promise<Written> {
+  async broadcast(topic: string, body: unknown, options: WriteOptions = {}): Promise<Written> {
     checkKey(topic, 'topic')
     const result = await this.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options)
     return { revision: expectType(result, 'written').revision }
@@ -342,11 +339,26 @@ export class Store {
     return stream
   }
 
-  private async execute(command: Command, options: CallOptions): Promise<Result> {
-    if (this.ending !== undefined) throw this.ending
-    const result = await this.session.execute(command, this.call(options))
+  private async execute(command: Command, options: WriteOptions): Promise<Result> {
+    const call = this.call(options)
+    const result = await this.session.execute(command, this.withCommitted(call, options))
     if ('revision' in result) this.see(result.revision)
     return result
+  }
+
+  private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
+    if (onCommitted === undefined) return call
+    let isTold = false
+    const committed = (revision: Revision) => {
+      if (isTold) return
+      isTold = true
+      try {
+        onCommitted(revision)
+      } catch (error) {
+        this.throwLater(error)
+      }
+    }
+    return { ...call, committed }
   }
 
   private async change(
@@ -370,6 +382,13 @@ export class Store {
       throw new TypeError("consistency is 'linearizable', 'session' or 'stale'")
     }
     return { consistency, atLeast: this.seen }
+  }
+
+  /** What a listener threw: the platform reports it as uncaught. */
+  private throwLater(error: unknown): void {
+    this.parts.clock.soon(() => {
+      throw error
+    })
   }
 
   private see(revision: Revision): void {

@@ -11,6 +11,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+export interface WriteOptions extends CallOptions {
+  /**
+   * Told once, with the revision of the write, when this host learns that it is committed: it is in its place for good,
+   * and what came of it follows when it is applied here. (Where the group had forgotten this store, because thousands
+   * of others wrote since, the write is tried anew at a later revision.) A client is not told.
+   */
+  readonly onCommitted?: (revision: Revision) => void
+}
+
 /**
  * What a read promises.
  * - `linearizable`: it sees every write that was acknowledged anywhere before the call (Raft thesis §6.4). Default.
