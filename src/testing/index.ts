@@ -1,5 +1,5 @@
-// What is published as `quorate/testing`: the contracts of the ports as suites, for adapters of one's own, the simulator
-// of whole hosts, and the check of histories for linearizability.
+// What is published as `quorate/testing`: the contracts of the ports as suites, for adapters of one's own, the
+// simulator of whole hosts, and the check of histories for linearizability.
 
 export { ConformanceError } from './check.ts'
 export { formatHistory, parseHistory } from './checkers/history.ts'

@@ -115,6 +115,12 @@ describe('the keys of a store', () => {
     impossible(lost, `${' '.repeat(40)}${entry(5)}`)
   })
 
+  test('promise nothing to reads that may be stale', () => {
+    possible('|put 1| |staleEntry ={"value":7,"modRevision":3}|')
+    impossible('|put 1| |entry ={"value":7,"modRevision":3}|')
+    impossible('|put 1| |entry =null|')
+  })
+
   test('may hold records that look like answers', () => {
     possible('|put {"revision":9}| |get ={"revision":9}|')
     impossible('|put {"revision":9}| |get ={"revision":8}|')

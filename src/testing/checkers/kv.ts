@@ -14,12 +14,11 @@ export interface KeyState {
 /**
  * The map of the Store: what the register checks, and the revisions that its answers tell. Each write of a key has a
  * larger revision than the one before it, and a condition that failed tells the revision of the value that stands.
- * An `entry` is a read with the revision: `{ value, modRevision }`.
  */
 export const kvModel: Model<KeyState, Operation> = {
   initial: { value: null, revision: 0, isExact: true },
   step(state, operation) {
-    const effect = effectOf(state.value, asRegister(operation))
+    const effect = effectOf(state.value, operation)
     if (effect === undefined) return undefined
     const told = revisionTold(operation)
     if (effect.wrote) return written(state, effect.value, told)
@@ -39,15 +38,13 @@ function written(state: KeyState, value: ValueText, told: number | undefined): K
   return told > state.revision ? { value, revision: told, isExact: true } : undefined
 }
 
-function asRegister(operation: Operation): Operation {
-  if (operation.op !== 'entry') return operation
-  const { result } = operation
-  return { ...operation, op: 'get', result: isRecord(result) ? result.value : result }
+function revisionTold({ op, outcome, result }: Operation): number | undefined {
+  if (outcome !== 'ok' || !isRecord(result)) return undefined
+  if (op === 'entry') return numberOf(result.modRevision)
+  // The value that a get returns may be a record with a field of that name.
+  return ['put', 'insert', 'delete', 'compareAndSwap'].includes(op) ? numberOf(result.revision) : undefined
 }
 
-function revisionTold({ op, outcome, result }: Operation): number | undefined {
-  // The value that a get returns may be a record with a field of that name.
-  if (outcome !== 'ok' || op === 'get' || op === 'read' || !isRecord(result)) return undefined
-  const told = op === 'entry' ? result.modRevision : result.revision
-  return typeof told === 'number' ? told : undefined
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
 }

@@ -12,7 +12,8 @@ export interface Effect {
 
 /**
  * One value per key, at first absent, with the names of the literature (`read`, `write`, `cas`) or of the Store (`get`,
- * `put`, `compareAndSwap`, `insert`, `delete`). Results are checked by what they say of values and of success.
+ * `put`, `compareAndSwap`, `insert`, `delete`, and `entry` for `{ value, modRevision }`). Results are checked by what
+ * they say of values and of success. `staleEntry` is a read that promises nothing.
  */
 export const registerModel: Model<ValueText, Operation> = {
   initial: null,
@@ -31,6 +32,17 @@ export function effectOf(value: ValueText, operation: Operation): Effect | undef
     case 'read':
     case 'get':
       return whenAnswered(operation, result => valueText(result) === value, { value, wrote: false })
+    case 'entry':
+      return whenAnswered(
+        operation,
+        result => valueText(isRecord(result) ? result.value : result) === value,
+        {
+          value,
+          wrote: false,
+        },
+      )
+    case 'staleEntry':
+      return { value, wrote: false }
     case 'write':
     case 'put':
       return { value: valueText(args[0]), wrote: true }
@@ -76,5 +88,6 @@ function saysOk(result: unknown): unknown {
 
 /** An answer may tell the value that stands after it. */
 function saysValue(result: unknown, value: ValueText): boolean {
-  return !isRecord(result) || result.value === undefined || valueText(result.value) === value
+  if (!isRecord(result)) return true
+  return result.value === undefined || valueText(result.value) === value
 }

@@ -4,6 +4,7 @@ export type ValueText = string | null
 /** The text of a value that JSON can hold. Null and undefined stand for "absent". */
 export function valueText(value: unknown): ValueText {
   if (value === null || value === undefined) return null
+  if (typeof value !== 'object') return JSON.stringify(value)
   return JSON.stringify(value, (_, part: unknown) => (isRecord(part) ? sorted(part) : part))
 }
 
