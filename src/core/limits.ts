@@ -43,8 +43,21 @@ export const peerQueueBytesMax = 16 * 1024 * 1024
 /** Bytes that may wait inside a data channel, so that a heartbeat never stands behind more than this. */
 export const channelBufferedBytesMax = 256 * 1024
 
-/** Calls of one host that wait for an outcome. */
+/**
+ * Entries that wait for the own disk, over all groups of a host. Above it a leader takes no proposals (SYSTEM_BUSY)
+ * and a follower no entries, which its leader sends again: a disk that hangs must not fill the memory.
+ */
+export const unwrittenBytesMax = 64 * 1024 * 1024
+
+/** Election timeouts after which a write that is not done is taken for one that never will be: the disk hangs. */
+export const hungElectionTimeouts = 2
+
+/** Writes of one replica's own host that wait for an outcome, by count and bytes. Above it: SYSTEM_BUSY. */
 export const pendingProposalsMax = 65_536
+export const pendingProposalsBytesMax = 64 * 1024 * 1024
+
+/** Frames of proposals that a replica remembers, to know one that comes twice: those of a second under full load. */
+export const proposeFramesMax = 1024
 
 /** Reads of one replica that wait for a leader or for their index. */
 export const pendingReadsMax = 65_536

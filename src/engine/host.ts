@@ -1,5 +1,6 @@
 import { Emitter, type Unsubscribe } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
+import { hungElectionTimeouts } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Path } from '../transport/transport.ts'
@@ -80,7 +81,7 @@ export class Host implements StoreHost {
     const failed = (error: unknown) => this.fail(error)
     const { transport, clock } = parts
     this.outbox = new Outbox({ transport, clock, deployment: () => this.loop.deployment })
-    this.writer = new Writer(parts.storage, failed)
+    this.writer = new Writer(parts.storage, hungElectionTimeouts * options.electionTicks, failed)
     this.requests = new Requests(this.outbox, clock)
     const { outbox, writer, requests } = this
     const hooksOf = (group: GroupId) => this.hooks.get(group) ?? {}

@@ -1,9 +1,13 @@
+import { Gate } from '../base/gate.ts'
+import { proposeFramesMax, uncommittedBytesMax } from '../core/limits.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
+import type { HostId } from '../core/types.ts'
 import { storeCommandOf } from './log-entry.ts'
-import type { Draft, Refusal } from './proposals.ts'
+import type { Draft, Refusal, Taken } from './proposals.ts'
 import type { StoreHooks } from './types.ts'
+import type { Writer } from './writer.ts'
 
 /** Longest reason of a refusal that crosses the wire. */
 const reasonCharactersMax = 500
@@ -17,6 +21,9 @@ export class Leading {
   private readonly node: RaftNode
   private readonly machine: () => Machine
   private readonly hooks: () => StoreHooks
+  private readonly writer: Writer
+  private readonly gate = new Gate(uncommittedBytesMax)
+  private readonly frames = new Set<string>()
   /** What was put into the log and is not applied: read already, so it need not be read again. */
   private readonly logged = new Map<Uint8Array, Proposal>()
 
@@ -24,30 +31,45 @@ export class Leading {
     readonly node: RaftNode
     readonly machine: () => Machine
     readonly hooks: () => StoreHooks
+    readonly writer: Writer
   }) {
     this.node = parts.node
     this.machine = parts.machine
     this.hooks = parts.hooks
+    this.writer = parts.writer
   }
 
-  /** Logs what passes, all of it or nothing. `refused` is what did not pass, and counts only where it was handed. */
-  take(drafts: readonly Draft[]): {
-    readonly answer: 'handed' | 'busy' | 'not-now'
-    readonly refused: readonly Refusal[]
-  } {
+  /**
+   * Logs what passes, all of it or nothing. 'busy' while too much waits for its commit, or for this host's own disk.
+   * `refused` is what did not pass, and counts only where it was handed.
+   */
+  take(drafts: readonly Draft[]): Taken {
     const refused: Refusal[] = []
     const { validate } = this.hooks()
     const passed = validate === undefined ? drafts : drafts.filter(draft => this.passes(draft, refused))
     if (passed.length === 0) return { answer: 'handed', refused }
+    const bytes = passed.reduce((sum, draft) => sum + draft.bytes.length, 0)
+    if (!this.gate.admits(bytes, this.node.uncommittedBytes) || !this.writer.admits(bytes)) return busy
     const answer = this.node.propose(passed.map(draft => draft.bytes))
     if (answer.type === 'proposed') {
-      for (const { bytes, proposal } of passed) this.logged.set(bytes, proposal)
+      for (const draft of passed) this.logged.set(draft.bytes, draft.proposal)
       return { answer: 'handed', refused }
     }
-    return {
-      answer: answer.type === 'refused' && answer.reason === 'busy' ? 'busy' : 'not-now',
-      refused: [],
-    }
+    return answer.type === 'refused' && answer.reason === 'busy' ? busy : notNow
+  }
+
+  /**
+   * Whether a frame of proposals came before. A network should not repeat one, but if the second one were refused,
+   * its sender would take the first for refused as well.
+   */
+  isRepeated(from: HostId, round: number, first: Draft): boolean {
+    const { session, seq } = first.proposal
+    const frame = `${from} ${round} ${session} ${seq}`
+    if (this.frames.has(frame)) return true
+    this.frames.add(frame)
+    if (this.frames.size > proposeFramesMax)
+      for (const oldest of this.frames) return !this.frames.delete(oldest)
+    return false
   }
 
   /** The proposal of an entry that this leader logged itself. */
@@ -67,14 +89,14 @@ export class Leading {
     const session = machine.session(id)
     // Opened by an entry that is not applied yet: then it is too early to say in whose name the command comes.
     if (id > machine.appliedIndex) {
-      refused.push({ session: id, seq, reason: undefined })
+      refused.push({ session: id, seq, isBusy: false, reason: undefined })
       return false
     }
     // Nothing will be applied: an earlier attempt was, or the session is over. The log gives the answer.
     if (id !== 0 && (session === undefined || seq <= session.floor || session.results.has(seq))) return true
     const reason = this.objection(command, session?.host)
     if (reason === undefined) return true
-    refused.push({ session: id, seq, reason: reason.slice(0, reasonCharactersMax) })
+    refused.push({ session: id, seq, isBusy: false, reason: reason.slice(0, reasonCharactersMax) })
     return false
   }
 
@@ -91,3 +113,6 @@ export class Leading {
     }
   }
 }
+
+const busy: Taken = { answer: 'busy', refused: [] }
+const notNow: Taken = { answer: 'not-now', refused: [] }

@@ -2,7 +2,7 @@ import { AssertionError } from '../base/assert.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import { decodeFrame, type Frame } from '../wire/frames.ts'
-import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
+import { asArray, asBoolean, asBytes, asNatural, asText } from '../wire/guards.ts'
 import { decodeRaftBody } from '../wire/message-codec.ts'
 import { decodeProposal } from '../wire/proposal-codec.ts'
 import type { Outbox } from './outbox.ts'
@@ -157,6 +157,7 @@ export class Loop {
       replica.tick(now)
       this.touched.add(replica)
     }
+    this.loop.writer.tick()
     this.loop.requests.tick(now)
     this.loop.events.ticked(now)
   }
@@ -217,31 +218,33 @@ export class Loop {
 
   /** Another host's proposals, for this one as the leader: looked at before they are logged, or refused. */
   private receiveProposals(from: HostId, body: unknown): void {
-    const [groupField, list] = asArray(body, 2)
+    const [groupField, roundField, list] = asArray(body, 3)
     const group = asText(groupField)
+    const round = asNatural(roundField)
     const drafts = asArray(list).map(value => {
       const bytes = asBytes(value)
       return { bytes, proposal: decodeProposal(bytes) }
     })
     const replica = this.replicas.get(group)
     if (replica !== undefined) this.touched.add(replica)
-    const refused = replica?.lead(drafts) ?? untaken(drafts)
+    const refused = replica?.lead(from, round, drafts) ?? untaken(drafts, 'not-now')
     if (refused.length === 0) return
-    const fields = refused.map(({ session, seq, reason }) => [session, seq, reason ?? null])
-    this.loop.outbox.send(from, 'control', 'refuse', [group, fields])
+    const fields = refused.map(({ session, seq, isBusy, reason }) => [session, seq, isBusy, reason ?? null])
+    this.loop.outbox.send(from, 'control', 'refuse', [group, round, fields])
   }
 
   private receiveRefusal(body: unknown): void {
-    const [group, list] = asArray(body, 2)
-    const commands = asArray(list).map(value => {
-      const [session, seq, reason] = asArray(value, 3)
+    const [group, round, list] = asArray(body, 3)
+    const refusals = asArray(list).map(value => {
+      const [session, seq, isBusy, reason] = asArray(value, 4)
       return {
         session: asNatural(session),
         seq: asNatural(seq),
+        isBusy: asBoolean(isBusy),
         reason: reason === null ? undefined : asText(reason),
       }
     })
-    this.replicas.get(asText(group))?.proposals.refused(commands)
+    this.replicas.get(asText(group))?.proposals.refused(asNatural(round), refusals)
   }
 
   private receiveRemoved(from: HostId, body: unknown): void {

@@ -57,11 +57,12 @@ export class Outbox {
 
   /**
    * Hands proposals to the leader's host, now. False when all of them were dropped at once: where any may have arrived,
-   * nobody may say that nothing was handed on.
+   * nobody may say that nothing was handed on. A refusal names the round.
    */
-  propose(to: HostId, group: GroupId, proposals: readonly Uint8Array[]): boolean {
+  propose(to: HostId, group: GroupId, round: number, proposals: readonly Uint8Array[]): boolean {
     let isSent = false
-    for (const batch of batches(proposals)) isSent = this.send(to, 'log', 'propose', [group, batch]) || isSent
+    for (const batch of batches(proposals))
+      isSent = this.send(to, 'log', 'propose', [group, round, batch]) || isSent
     return isSent
   }
 

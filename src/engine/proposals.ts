@@ -1,5 +1,6 @@
+import { Gate } from '../base/gate.ts'
 import { QuorateError } from '../core/error.ts'
-import { pendingProposalsMax } from '../core/limits.ts'
+import { pendingProposalsBytesMax, pendingProposalsMax } from '../core/limits.ts'
 import type { Proposal, Result } from '../core/machine/command.ts'
 import type { Entry } from '../core/raft/types.ts'
 import type { Term } from '../core/types.ts'
@@ -13,22 +14,35 @@ export interface Draft {
   readonly bytes: Uint8Array
 }
 
-/** A proposal that the leader did not take: by the rules of the store, or not now where there is no reason. */
+/** A proposal that the leader did not take: by the rules of the store (a reason), for want of room, or not now. */
 export interface Refusal {
   readonly session: number
   readonly seq: number
+  readonly isBusy: boolean
   readonly reason: string | undefined
 }
 
 /** Drafts that a host could not take: somebody else must, or later. */
-export function untaken(drafts: readonly Draft[]): readonly Refusal[] {
-  return drafts.map(({ proposal: { session, seq } }) => ({ session, seq, reason: undefined }))
+export function untaken(drafts: readonly Draft[], why: 'busy' | 'not-now'): readonly Refusal[] {
+  const isBusy = why === 'busy'
+  return drafts.map(({ proposal: { session, seq } }) => ({ session, seq, isBusy, reason: undefined }))
+}
+
+/**
+ * What became of proposals that were handed on: 'busy', there is no room for them; 'not-now', nobody took them and
+ * somebody may soon; or handed, but for those that were refused.
+ */
+export interface Taken {
+  readonly answer: 'handed' | 'busy' | 'not-now'
+  readonly refused: readonly Refusal[]
 }
 
 interface Waiter extends Draft {
   readonly pending: Pending<Answer>
   /** How often it was handed to a leader. More than once: an earlier attempt may have been applied. */
   attempts: number
+  /** In which round it was handed on last. */
+  round: number
   /** Term of the leader that has it now; 0 while it waits to be handed on. */
   sentTerm: Term
   sentAt: number
@@ -44,8 +58,8 @@ export interface Answer {
 export interface ProposalRoute {
   /** The term in which a leader is known, 0 when none is. */
   leaderTerm(): Term
-  /** Hands proposals to the leader, in order. */
-  hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now'
+  /** Hands proposals to the leader, in order. Each call has a round of its own, which a refusal names. */
+  hand(batch: readonly Draft[], round: number): Taken
 }
 
 /**
@@ -59,29 +73,34 @@ export class Proposals {
   private readonly route: ProposalRoute
   private readonly resendMs: number
   private readonly waiters = new Map<number, Map<number, Waiter>>()
+  private readonly gate = new Gate(pendingProposalsBytesMax)
   private unsent: Waiter[] = []
   private count = 0
   /** Waiters that want to hear when they are committed. */
   private listeners = 0
+  private bytes = 0
+  /** Begins at random: a refusal of what an earlier life of this host sent must not fit one of ours. */
+  private round: number
 
-  constructor(route: ProposalRoute, options: { readonly resendMs: number }) {
+  constructor(route: ProposalRoute, options: { readonly resendMs: number; readonly firstRound: number }) {
     this.route = route
     this.resendMs = options.resendMs
+    this.round = options.firstRound
   }
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
-    if (this.count >= pendingProposalsMax) {
-      return Promise.reject(
-        new QuorateError('SYSTEM_BUSY', 'too many writes wait for their outcome', { retryable: true }),
-      )
+    const bytes = encodeProposal(proposal)
+    if (this.count >= pendingProposalsMax || !this.gate.admits(bytes.length, this.bytes)) {
+      return Promise.reject(busy('too many writes wait for their outcome'))
     }
     const pending = new Pending<Answer>(call, () => this.forget(waiter))
     if (pending.isSettled) return pending.promise
     const waiter: Waiter = {
       proposal,
-      bytes: encodeProposal(proposal),
+      bytes,
       pending,
       attempts: 0,
+      round: 0,
       sentTerm: 0,
       sentAt: 0,
     }
@@ -99,19 +118,21 @@ export class Proposals {
       this.unsent = []
       return
     }
-    const handed = this.route.hand(batch)
-    if (handed === 'not-now') return
+    this.round += 1
+    const { answer, refused } = this.route.hand(batch, this.round)
+    if (answer === 'not-now') return
     this.unsent = []
     for (const waiter of batch) {
-      if (handed === 'handed') {
-        waiter.attempts += 1
-        waiter.sentTerm = term
-        waiter.sentAt = now
-      } else if (waiter.attempts === 0) {
-        this.forget(waiter)
-        waiter.pending.reject(busy())
-      } else this.unsent.push(waiter)
+      if (answer === 'busy') {
+        this.turnedAway(waiter)
+        continue
+      }
+      waiter.attempts += 1
+      waiter.round = this.round
+      waiter.sentTerm = term
+      waiter.sentAt = now
     }
+    this.refused(this.round, refused)
   }
 
   /** Entries are committed and will be applied: whoever wants to hear of that does. */
@@ -135,20 +156,24 @@ export class Proposals {
   }
 
   /**
-   * The host that was taken for the leader did not take these commands. Without a reason they wait for the next leader,
-   * or the next tick. With one they are over: what was handed on once and came back is nowhere else.
+   * The host that was taken for the leader did not log these commands of that round: it is as if they had not been
+   * handed on then. Against a rule they are over; for want of room, too, unless an earlier round may have logged them;
+   * or else they wait for the next leader, or the next tick.
    */
-  refused(refusals: readonly Refusal[]): void {
-    for (const { session, seq, reason } of refusals) {
+  refused(round: number, refusals: readonly Refusal[]): void {
+    for (const { session, seq, isBusy, reason } of refusals) {
       const waiter = this.waiters.get(session)?.get(seq)
-      if (waiter === undefined) continue
+      if (waiter === undefined || waiter.sentTerm === 0 || waiter.round !== round) continue
+      waiter.attempts -= 1
+      waiter.sentTerm = 0
       if (reason !== undefined) {
         this.forget(waiter)
-        const outcome = waiter.attempts === 1 ? 'none' : 'unknown'
+        const outcome = waiter.attempts === 0 ? 'none' : 'unknown'
         waiter.pending.reject(
           new QuorateError('REFUSED', `the leader refused the command: ${reason}`, { outcome }),
         )
-      } else if (waiter.sentTerm !== 0) this.unsend(waiter)
+      } else if (isBusy) this.turnedAway(waiter)
+      else this.unsent.push(waiter)
     }
   }
 
@@ -190,6 +215,7 @@ export class Proposals {
     ofSession.set(seq, waiter)
     this.count += 1
     if (waiter.pending.call.committed !== undefined) this.listeners += 1
+    this.bytes += waiter.bytes.length
   }
 
   private expire(waiter: Waiter): void {
@@ -206,6 +232,16 @@ export class Proposals {
     )
   }
 
+  /** The leader has no room. What it was handed before may be in the log: that is waited for. */
+  private turnedAway(waiter: Waiter): void {
+    if (waiter.attempts > 0) {
+      this.unsent.push(waiter)
+      return
+    }
+    this.forget(waiter)
+    waiter.pending.reject(busy('the leader holds too much that is not committed'))
+  }
+
   private unsend(waiter: Waiter): void {
     waiter.sentTerm = 0
     this.unsent.push(waiter)
@@ -219,6 +255,7 @@ export class Proposals {
     if (ofSession.size === 0) this.waiters.delete(session)
     this.count -= 1
     if (waiter.pending.call.committed !== undefined) this.listeners -= 1
+    this.bytes -= waiter.bytes.length
   }
 
   private all(): Waiter[] {
@@ -226,8 +263,6 @@ export class Proposals {
   }
 }
 
-function busy(): QuorateError {
-  return new QuorateError('SYSTEM_BUSY', 'the leader holds too much that is not committed', {
-    retryable: true,
-  })
+function busy(why: string): QuorateError {
+  return new QuorateError('SYSTEM_BUSY', `${why}; nothing was written`, { retryable: true })
 }

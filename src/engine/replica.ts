@@ -25,7 +25,7 @@ import { GroupWrites } from './group-writes.ts'
 import { Leading } from './leading.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
-import { type Draft, Proposals, type Refusal, untaken } from './proposals.ts'
+import { type Draft, Proposals, type Refusal, type Taken, untaken } from './proposals.ts'
 import { Reads } from './reads.ts'
 import type { Member, StoreHooks, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
@@ -91,8 +91,6 @@ export class Replica {
   /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
   members: readonly Member[] = []
   private readonly leading: Leading
-  /** Own proposals that this leader did not take. */
-  private refused: readonly Refusal[] = []
   private hosts = new Map<ReplicaId, HostId>()
   private hardState: HardState
   private readonly writes: GroupWrites
@@ -151,6 +149,7 @@ export class Replica {
       node: this.node,
       machine: () => this.machine,
       hooks: () => host.hooksOf(this.group),
+      writer: host.writer,
     })
     this.campaignAlone()
     const retryMs = options.electionTicks * options.tickMs
@@ -166,9 +165,9 @@ export class Replica {
     this.proposals = new Proposals(
       {
         leaderTerm: () => (this.leader === undefined ? 0 : this.hardState.term),
-        hand: batch => this.hand(batch),
+        hand: (batch, round) => this.hand(batch, round),
       },
-      { resendMs: retryMs },
+      { resendMs: retryMs, firstRound: Math.floor(parts.random() * 2 ** 45) },
     )
   }
 
@@ -195,7 +194,10 @@ export class Replica {
 
   /** A message of a peer replica, already checked for its form. */
   step(from: HostId, message: Message): void {
-    if (this.accepts(from, message)) this.node.step(message)
+    if (!this.accepts(from, message)) return
+    // What the disk has no time for is as good as lost on the way: the leader sends it again.
+    const bytes = message.entries.reduce((sum, entry) => sum + entry.data.length, 0)
+    if (bytes === 0 || this.host.writer.admits(bytes)) this.node.step(message)
   }
 
   /** The message is for this replica, and the replica that it names as its sender is that host's. */
@@ -215,7 +217,9 @@ export class Replica {
   }
 
   tick(now: number): void {
-    this.node.tick()
+    // Its log grows and its votes get lost while its disk hangs: let others lead, and campaign when it is back.
+    if (this.host.writer.isHung) this.node.stepDown()
+    else this.node.tick()
     this.proposals.tick(now)
     this.reads.tick(now)
   }
@@ -224,8 +228,6 @@ export class Replica {
   pump(now: number): void {
     if (this.isEnded) return
     this.proposals.pump(now)
-    this.proposals.refused(this.refused)
-    this.refused = []
     this.reads.pump(now)
     while (this.node.hasReady()) this.perform(this.node.ready())
     this.received = []
@@ -249,9 +251,11 @@ export class Replica {
   }
 
   /** Takes another host's proposals into the log; the asker shall hear of those that it does not take. */
-  lead(drafts: readonly Draft[]): readonly Refusal[] {
+  lead(from: HostId, round: number, drafts: readonly Draft[]): readonly Refusal[] {
+    const [first] = drafts
+    if (first === undefined || this.leading.isRepeated(from, round, first)) return []
     const { answer, refused } = this.leads ? this.leading.take(drafts) : notNow
-    return answer === 'handed' ? refused : untaken(drafts)
+    return answer === 'handed' ? refused : untaken(drafts, answer)
   }
 
   /** The term of an entry that is applied and not compacted. */
@@ -466,16 +470,12 @@ export class Replica {
     return wasRemoved(this.machine.members, id) && !voters.includes(id) && !votersOutgoing.includes(id)
   }
 
-  private hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {
-    if (this.leads) {
-      const { answer, refused } = this.leading.take(batch)
-      this.refused = refused
-      return answer
-    }
+  private hand(batch: readonly Draft[], round: number): Taken {
+    if (this.leads) return this.leading.take(batch)
     const { leader } = this
-    if (leader === undefined || leader === this.host.parts.id) return 'not-now'
+    if (leader === undefined || leader === this.host.parts.id) return notNow
     const proposals = batch.map(draft => draft.bytes)
-    return this.host.outbox.propose(leader, this.group, proposals) ? 'handed' : 'not-now'
+    return this.host.outbox.propose(leader, this.group, round, proposals) ? handedOn : notNow
   }
 
   private memberTableChanged(): void {
@@ -492,4 +492,5 @@ export class Replica {
   }
 }
 
-const notNow = { answer: 'not-now', refused: [] } as const
+const notNow: Taken = { answer: 'not-now', refused: [] }
+const handedOn: Taken = { answer: 'handed', refused: [] }

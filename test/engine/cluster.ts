@@ -25,7 +25,7 @@ export class TestCluster {
   /** Sees every frame that a host sends; false loses it. */
   tap: (from: HostId, to: HostId, lane: Lane, frame: Uint8Array) => boolean = () => true
   /** How long operations of the disks take. */
-  diskDelay: MemoryDisk['delay'] = () => Promise.resolve()
+  diskDelay: (host: HostId, ...operation: Parameters<MemoryDisk['delay']>) => Promise<void> = async () => {}
   private readonly random: () => number
   private readonly options: Partial<EngineOptions>
   private readonly clock: Clock = {
@@ -43,7 +43,7 @@ export class TestCluster {
 
   /** Starts a host on the disk it had before, if any. */
   async host(name: HostId, options: Partial<EngineOptions> = {}): Promise<Host> {
-    const disk = this.disks.get(name) ?? this.disk()
+    const disk = this.disks.get(name) ?? this.disk(name)
     this.disks.set(name, disk)
     const storage = await openMemoryStorage(disk)
     const stored = await this.settle(storage.load())
@@ -66,8 +66,11 @@ export class TestCluster {
     return { name, host, store: await this.settle(host.store('main', hooks)) }
   }
 
-  private disk(): MemoryDisk {
-    return new MemoryDisk({ random: this.random, delay: (...operation) => this.diskDelay(...operation) })
+  private disk(name: HostId): MemoryDisk {
+    return new MemoryDisk({
+      random: this.random,
+      delay: (...operation) => this.diskDelay(name, ...operation),
+    })
   }
 
   private tapped(name: HostId): MemoryTransport {

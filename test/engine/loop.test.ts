@@ -14,8 +14,8 @@ test('proposals of which some left are not said to be unsent', async () => {
   const transport = { send: () => room-- > 0 } as unknown as Transport
   const outbox = new Outbox({ transport, clock: {} as Clock, deployment: () => deployment })
   const large = new Uint8Array(appendBytesMax)
-  assert.equal(outbox.propose('b', 'main', [large, large]), true)
-  assert.equal(outbox.propose('b', 'main', [large, large]), false)
+  assert.equal(outbox.propose('b', 'main', 1, [large, large]), true)
+  assert.equal(outbox.propose('b', 'main', 1, [large, large]), false)
 })
 
 describe('the loop of a host', () => {

@@ -158,7 +158,7 @@ describe('a snapshot on its way', () => {
     const { store } = await cluster.open('a')
     let isHung = true
     const release: (() => void)[] = []
-    cluster.diskDelay = operation =>
+    cluster.diskDelay = (_host, operation) =>
       operation === 'save-snapshot' && isHung
         ? new Promise(resolve => release.push(resolve))
         : Promise.resolve()

@@ -5,6 +5,7 @@ import { Machine } from '../../src/core/machine/machine.ts'
 import type { RaftNode } from '../../src/core/raft/raft-node.ts'
 import { Leading } from '../../src/engine/leading.ts'
 import { absent, type StoreCommand, type StoreHooks } from '../../src/engine/types.ts'
+import type { Writer } from '../../src/engine/writer.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -156,17 +157,18 @@ describe('a rule of the store', () => {
         return { type: 'proposed' }
       },
     } as unknown as RaftNode
-    const leading = new Leading({ node, machine: () => machine, hooks: () => hooks })
+    const writer = { admits: () => true } as unknown as Writer
+    const leading = new Leading({ node, machine: () => machine, hooks: () => hooks, writer })
     const take = (session: number, seq: number) => {
       const command = { type: 'delete', key: 'x' } as const
       const proposal = { session, seq, acked: 0, command }
       return leading.take([{ proposal, bytes: encodeProposal(proposal) }])
     }
-    assert.deepEqual(take(3, 1).refused, [{ session: 3, seq: 1, reason: undefined }])
+    assert.deepEqual(take(3, 1).refused, [{ session: 3, seq: 1, isBusy: false, reason: undefined }])
     assert.deepEqual(take(2, 1), { answer: 'handed', refused: [] })
     assert.deepEqual(take(1, 1), { answer: 'handed', refused: [] })
     assert.equal(asked.length, 0)
-    assert.deepEqual(take(1, 2).refused, [{ session: 1, seq: 2, reason: 'not for sale' }])
+    assert.deepEqual(take(1, 2).refused, [{ session: 1, seq: 2, isBusy: false, reason: 'not for sale' }])
     assert.deepEqual([asked.length, asked[0]?.host], [1, 'b'])
     assert.equal(logged.length, 2)
   })

@@ -152,6 +152,11 @@ export class RaftNode {
     else stepPeer(raft, { ...blankMessage, type: 'MsgTransferLeader', from: to, to: raft.id })
   }
 
+  /** A leader or candidate becomes a follower that knows of no leader; the term stays. For one that cannot serve. */
+  stepDown(): void {
+    if (this.raft.role !== 'follower') this.raft.becomeFollower(this.raft.term, 0)
+  }
+
   /**
    * A follower forgets its leader, so that it grants votes at once; used when the leader is known to be gone.
    * Nothing happens on other roles, and with lease reads, whose promise it would break.
@@ -213,6 +218,11 @@ export class RaftNode {
       progress: isLeader ? raft.progress.map(describeProgress) : [],
       leadTransferee: raft.leadTransferee,
     }
+  }
+
+  /** Payload that this leader appended and that is not yet applied. */
+  get uncommittedBytes(): number {
+    return this.raft.uncommittedBytes
   }
 
   private leadersProgress(id: ReplicaId) {
