@@ -71,7 +71,7 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
       random: Math.random,
       newDeployment,
     }
-    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs })
+    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs, authorize: options.authorize })
   } catch (error) {
     await transport?.close()
     await storage.close()

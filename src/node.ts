@@ -66,7 +66,7 @@ export async function openHost(options: NodeHostOptions): Promise<Host> {
       random: Math.random,
       newDeployment: () => randomBytes(16).toString('hex'),
     }
-    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs })
+    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs, authorize: options.authorize })
   } catch (error) {
     await transport?.close()
     await storage.close()

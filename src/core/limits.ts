@@ -131,6 +131,12 @@ export const dialTimeoutMs = 12_000
 /** Time that closing a link waits for what it still holds to leave. */
 export const drainMs = 500
 
+/** Time in which the application must say whether a peer may talk to this host; it may have to ask a server. */
+export const authorizeMs = 5_000
+
+/** Frames of a peer that is being asked about: its greeting and first questions. Whatever is lost is sent again. */
+export const heldFrameBytesMax = 256 * 1024
+
 /** Bad frames from one peer before its channel is closed. */
 export const badFramesMax = 16
 

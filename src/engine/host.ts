@@ -194,6 +194,19 @@ export class Host implements StoreHost {
     return this.emitter.on(name, listener)
   }
 
+  /**
+   * Milliseconds that a question takes to another host and back, behind what else goes there. Rejects with UNREACHABLE
+   * where the two are not connected, TIMEOUT where no answer comes before the deadline.
+   */
+  async ping(peer: HostId, options: CallOptions = {}): Promise<number> {
+    this.check()
+    const { clock } = this.parts
+    const call = startCall(clock, options, this.options.deadlineMs)
+    const start = clock.now()
+    await this.requests.ask(peer, 'ping', null, call)
+    return clock.now() - start
+  }
+
   /** Drops all connections and dials anew. Replicas, watches and waiting calls live on. */
   reconnect(): void {
     this.check()
@@ -276,6 +289,7 @@ export class Host implements StoreHost {
 
   private serveMembership(): void {
     const { requests, membership } = this
+    requests.serve('ping', async () => null)
     requests.serve('join', (from, body, call) => {
       const fields = asArray(body, 1)
       return membership.serveJoin(this.replicaOrThrow(groupOf(fields)), from, call)

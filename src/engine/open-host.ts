@@ -1,4 +1,6 @@
+import type { HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
+import { GuardedTransport } from './guarded-transport.ts'
 import { Host } from './host.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from './parts.ts'
 
@@ -16,6 +18,13 @@ export interface HostOptions {
   readonly webrtc?: 'auto' | 'off'
   /** STUN and TURN servers. Default: none, which is enough within a local network. */
   readonly iceServers?: readonly RTCIceServer[]
+  /**
+   * Asked about each peer whenever it connects, before anything of a store goes to it or comes from it. The peer has
+   * proved its id and the secret already. Whoever is answered by anything but true, by an error, or not within 5 s is
+   * refused: its channels close (`unauthorized` in `host.info().counters`), and half a minute later it may try again.
+   * Each host asks for itself; without a rule everybody who knows the secret is let in.
+   */
+  readonly authorize?: (peer: HostId) => boolean | Promise<boolean>
   /** Milliseconds between two ticks of the Raft clock; elections take 20 to 40 of them. Alike on all hosts. */
   readonly tickMs?: number
 }
@@ -23,7 +32,7 @@ export interface HostOptions {
 /** Throws TypeError on what is no option of a host. */
 export function checkHostOptions(options: HostOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('a host needs its options')
-  const { cluster, secret, deadlineMs, tickMs, role } = options
+  const { cluster, secret, deadlineMs, tickMs, role, authorize } = options
   if (typeof cluster !== 'string' || !/^[\w.-]{1,64}$/.test(cluster)) {
     throw new TypeError('cluster must have 1 to 64 letters, digits, dots, dashes or underscores')
   }
@@ -32,6 +41,8 @@ export function checkHostOptions(options: HostOptions): void {
   for (const [name, ms] of Object.entries({ deadlineMs, tickMs })) {
     if (ms !== undefined && !(ms > 0)) throw new TypeError(`${name} must be a number above 0`)
   }
+  if (authorize !== undefined && typeof authorize !== 'function')
+    throw new TypeError('authorize is a function')
   if (role !== undefined && role !== 'member' && role !== 'client') {
     throw new TypeError("role is 'member' or 'client'")
   }
@@ -40,7 +51,14 @@ export function checkHostOptions(options: HostOptions): void {
 /** Starts a host from its parts, with storage that was loaded. */
 export function startHost(parts: HostParts, stored: StoredHost, options: GivenOptions): Host {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  return Host.start(parts, { ...engineDefaults, ...given, cluster: options.cluster }, stored)
+  const { authorize } = options
+  const transport =
+    authorize === undefined ? parts.transport : new GuardedTransport(parts.transport, authorize, parts.clock)
+  return Host.start(
+    { ...parts, transport },
+    { ...engineDefaults, ...given, cluster: options.cluster },
+    stored,
+  )
 }
 
 type GivenOptions = { readonly [Name in keyof EngineOptions]?: EngineOptions[Name] | undefined } & {

@@ -4,6 +4,7 @@ import { applyBytesMax, snapshotBytesEvery, snapshotEntriesEvery, trailingEntrie
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
+import type { Authorize } from './guarded-transport.ts'
 
 /** What a host is made of: the adapters that a platform, or a test, wires together. */
 export interface HostParts {
@@ -33,6 +34,7 @@ export interface EngineOptions {
   readonly snapshotBytesEvery: number
   readonly trailingEntries: number
   readonly applyBytesMax: number
+  readonly authorize?: Authorize
 }
 
 /**

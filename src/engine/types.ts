@@ -245,6 +245,7 @@ export interface StoreHost {
   readonly error: QuorateError | undefined
   info(): HostInfo
   on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe
+  ping(peer: HostId, options?: CallOptions): Promise<number>
   reconnect(): void
   handOver(): Promise<void>
   close(): Promise<void>

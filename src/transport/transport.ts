@@ -58,6 +58,8 @@ export interface Transport {
   counters(): TransportCounters
   /** A bad frame was met above the transport: counted, and the peer's channels are closed when it repeats. */
   misbehaved(peer: HostId, reason: string): void
+  /** Closes the peer's channels now and gives it no connection for a while; counted. */
+  refuse(peer: HostId, reason: string): void
   /** Drops every connection and dials anew; nothing else is lost. */
   reconnect(): void
   close(): Promise<void>

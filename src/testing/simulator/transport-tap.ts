@@ -90,6 +90,10 @@ export class TransportTap implements Transport {
     this.transport.misbehaved(peer, reason)
   }
 
+  refuse(peer: HostId, reason: string): void {
+    this.transport.refuse(peer, reason)
+  }
+
   reconnect(): void {
     this.transport.reconnect()
   }
