@@ -81,8 +81,15 @@ export const sessionWindowBytesMax = 2 * valueBytesMax
 export const historyChangesMax = 100_000
 export const historyBytesMax = 32 * 1024 * 1024
 
-/** Events that wait for one watcher. Above it the watcher ends with SLOW_CONSUMER. */
+/** Events that wait for one watcher, and the values in them. Above it the watcher ends with SLOW_CONSUMER. */
 export const watchBufferEventsMax = 16_384
+export const watchBufferBytesMax = 64 * 1024 * 1024
+
+/** Requests of one host to others that wait for an answer, and those of others that it serves: SYSTEM_BUSY above it. */
+export const requestsMax = 65_536
+
+/** Frames that came in during one turn. What is beyond is dropped and counted, as a network would. */
+export const inboxBytesMax = 64 * 1024 * 1024
 
 /** Watchers of one store on one host. */
 export const watchersMax = 10_000

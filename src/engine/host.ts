@@ -179,6 +179,7 @@ export class Host implements StoreHost {
 
   info(): HostInfo {
     const { transport } = this.parts
+    const { dropped } = this.loop
     return {
       hostId: this.id,
       cluster: this.cluster,
@@ -186,7 +187,7 @@ export class Host implements StoreHost {
       peers: transport.peers(),
       present: [...transport.present()].sort(),
       stores: [...this.opened.values()].map(store => store.status()),
-      counters: transport.counters(),
+      counters: { ...transport.counters(), ...(dropped > 0 ? { 'inbox-full': dropped } : {}) },
     }
   }
 

@@ -1,4 +1,6 @@
 import { AssertionError } from '../base/assert.ts'
+import { Gate } from '../base/gate.ts'
+import { inboxBytesMax } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import { decodeFrame, type Frame } from '../wire/frames.ts'
@@ -55,7 +57,11 @@ export class Loop {
   deployment: DeploymentId | undefined
   private readonly loop: LoopParts
   private readonly touched = new Set<Replica>()
+  /** Frames that were dropped because the inbox was full. */
+  dropped = 0
   private inbox: Inbound[] = []
+  private inboxBytes = 0
+  private readonly inboxGate = new Gate(inboxBytesMax)
   private isTickDue = false
   private isScheduled = false
   private isStopped = false
@@ -68,7 +74,10 @@ export class Loop {
 
   /** A frame came in; it waits for the next turn. */
   inbound(from: HostId, bytes: Uint8Array): void {
-    this.enqueue({ type: 'frame', from, bytes })
+    if (this.inboxGate.admits(bytes.length, this.inboxBytes)) {
+      this.inboxBytes += bytes.length
+      this.enqueue({ type: 'frame', from, bytes })
+    } else this.dropped += 1
   }
 
   /** A peer went. A hello of it that was still in the inbox would make it a host that works, for ever. */
@@ -135,6 +144,7 @@ export class Loop {
     const { parts, outbox, writer, events } = this.loop
     const { inbox } = this
     this.inbox = []
+    this.inboxBytes = 0
     for (const inbound of inbox) {
       if (inbound.type === 'frame') this.receive(inbound.from, inbound.bytes)
       else events.gone(inbound.from, inbound.reason)

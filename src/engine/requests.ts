@@ -1,6 +1,7 @@
+import { Gate } from '../base/gate.ts'
 import type { Clock } from '../clock/clock.ts'
 import { type ErrorCode, type Outcome, QuorateError } from '../core/error.ts'
-import { deadlineMsMax } from '../core/limits.ts'
+import { deadlineMsMax, requestsMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
@@ -30,7 +31,11 @@ export class Requests {
   private readonly outbox: Outbox
   private readonly clock: Clock
   private readonly asked = new Map<number, Asked>()
+  private readonly askedGate = new Gate(requestsMax)
   private readonly served = new Map<string, Serve>()
+  private readonly servedGate = new Gate(requestsMax)
+  /** How many are being served. */
+  private serving = 0
   private lastId = 0
   private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
 
@@ -46,6 +51,7 @@ export class Requests {
   /** Rejects with UNREACHABLE when the peer is lost, TIMEOUT at the deadline, else with the peer's own error. */
   ask(to: HostId, method: string, body: unknown, call: Call, isOnce = false): Promise<unknown> {
     if (this.ending !== undefined) return Promise.reject(this.ending('none'))
+    if (!this.askedGate.admits(1, this.asked.size)) return Promise.reject(busy('asked of others'))
     const id = ++this.lastId
     const pending = new Pending<unknown>(call, () => this.asked.delete(id))
     if (pending.isSettled) return pending.promise
@@ -73,10 +79,18 @@ export class Requests {
       answer(false, errorBody(new QuorateError('UNSUPPORTED', 'this host does not know such a request')))
       return
     }
+    if (!this.servedGate.admits(1, this.serving)) {
+      answer(false, errorBody(busy('served for others')))
+      return
+    }
+    this.serving += 1
     // Begun at once, not behind the turn: a peer that went in the same turn must find here what it is to end.
     new Promise(resolve => resolve(serve(from, fields[3], call)))
       .then(result => answer(true, result))
       .catch(error => answer(false, errorBody(error)))
+      .finally(() => {
+        this.serving -= 1
+      })
   }
 
   /**
@@ -134,6 +148,10 @@ function outcomeOf({ isOnce }: Asked): Outcome {
 
 function finalWhereOnce({ isOnce }: Asked, error: QuorateError): QuorateError {
   return isOnce && error.retryable && error.outcome !== 'none' ? outcomeUnknown(error.message, error) : error
+}
+
+function busy(what: string): QuorateError {
+  return new QuorateError('SYSTEM_BUSY', `too much is ${what} at once`, { retryable: true })
 }
 
 function unreachable(peer: HostId, outcome: Outcome = 'none'): QuorateError {
