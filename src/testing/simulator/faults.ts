@@ -21,6 +21,7 @@ export class Faults {
   /** No new faults, and all that is broken is repaired: hosts that are down start again. */
   stop(): void {
     this.isStopped = true
+    this.world.isHealing = true
     const { network } = this.world
     network.setFaults({ ...this.scenario.network, lossRate: 0, duplicateRate: 0, reorderRate: 0 })
     network.setSeed(true)
@@ -158,8 +159,6 @@ export class Faults {
         host.isDiskFaulty = true
         host.disk.fail(this.random() < 0.5 ? 'the disk is full' : undefined)
         return this.later(this.spell(4000), () => {
-          host.disk.repair()
-          if (host.life?.failure !== undefined) host.crash()
           this.world.revive(host)
         })
       case 'rot':

@@ -29,7 +29,8 @@ export class HostClock implements Clock {
 
   after(ms: number, callback: () => void): () => void {
     const { throttleMs } = this
-    let wait = Math.max(0, ms) / this.rate
+    // A little late, as timers are: one that rang before its time would be asked for again and again without an end.
+    let wait = Math.max(0, ms) / this.rate + 0.001
     // A hidden tab: its timers ring together, once a second, say.
     if (throttleMs > 0) wait += throttleMs - ((this.timers.now() + wait) % throttleMs)
     return this.ring(wait, callback)

@@ -1,4 +1,5 @@
 import { equalBytes } from '../../base/bytes.ts'
+import type { Members } from '../../core/machine/members.ts'
 import type { Message } from '../../core/raft/message.ts'
 import type { Raft } from '../../core/raft/raft.ts'
 import type { ConfState, Entry } from '../../core/raft/types.ts'
@@ -33,6 +34,8 @@ const indexesMax = 2 ** 26
  */
 export class RaftChecker {
   commitMax: Index = 0
+  /** The configuration and the members that the replica with the latest state knows. */
+  latest: { readonly applied: Index; readonly conf: ConfState; readonly members: Members } | undefined
   /** What the disks hold, by replica. A disk that is wiped leaves its last state here. */
   readonly durable = new Map<ReplicaId, LogMirror>()
   private readonly group: GroupId
@@ -118,6 +121,9 @@ export class RaftChecker {
     // One that leads no more may have ended with its own decision: it was removed, say.
     if (committed > seen.commit) this.advanced(raft, seen, seen.isLeader && isSameTerm)
     if (applied !== seen.applied) this.applied(replica, applied)
+    if (applied > (this.latest?.applied ?? 0)) {
+      this.latest = { applied, conf: raft.conf, members: replica.machine.members }
+    }
     seen.term = raft.term
     seen.vote = raft.vote
     seen.commit = committed

@@ -31,6 +31,8 @@ export interface HostWorld {
   sent(frame: Uint8Array, lane: string): void
   opened(life: HostLife, store: Store): void
   ended(life: HostLife): void
+  /** The host's disk failed it, as it was meant to. */
+  broken(host: SimulatedHost): void
 }
 
 /** One run of a host's process, from its start to its crash or close. */
@@ -182,12 +184,13 @@ export class SimulatedHost {
   }
 
   private failed(life: HostLife, error: unknown): void {
-    if (life.isOver || life.failure !== undefined) return
+    if (life.isOver || life.isClosing || life.failure !== undefined) return
     if (!isQuorateError(error)) return this.world.report('assertion', `${this.id}: ${String(error)}`)
     life.failure = error
     this.world.trace.note(this.id, 'failed', 0, () => `${error.code} ${error.message}`)
     const isExpected = this.isDiskFaulty && error.code.startsWith('STORAGE_')
-    if (!isExpected) this.world.report('failure', `${this.id} failed: ${error.code} ${error.message}`)
+    if (isExpected) this.world.broken(this)
+    else this.world.report('failure', `${this.id} failed: ${error.code} ${error.message}`)
   }
 
   private diskOperation(): Promise<void> {

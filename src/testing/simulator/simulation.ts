@@ -170,6 +170,9 @@ class Simulation {
             waiting -= 1
           },
           error => {
+            waiting -= 1
+            // What operator and faults began may end now.
+            if (isQuorateError(error, 'REMOVED') || isQuorateError(error, 'CLOSED')) return
             failures += 1
             world.report(
               'stuck',

@@ -20,6 +20,9 @@ interface WatchedGroup {
 
 const raftFrameKind = 1
 
+/** Until somebody has looked after a host whose disk failed. */
+const repairMs = 4000
+
 /** The hosts of a simulation, what is between them, and what looks after them. */
 export class World {
   readonly timers = new VirtualTimers()
@@ -32,6 +35,8 @@ export class World {
   workload:
     | { attach(life: HostLife, store: Store): void; ended(life: HostLife): void; judge(): void }
     | undefined
+  /** Whatever goes down now is started again. */
+  isHealing = false
   private readonly hostWorld: HostWorld
   private readonly touchedLives: HostLife[] = []
   /** Hosts whose disks are lost, or will be as soon as they are read. */
@@ -70,7 +75,11 @@ export class World {
         if (lane === 'control' && frame[1] === raftFrameKind) this.heard(frame)
       },
       opened: (life, store) => this.workload?.attach(life, store),
-      ended: life => this.workload?.ended(life),
+      ended: life => {
+        this.workload?.ended(life)
+        if (this.isHealing) this.timers.after(repairMs, () => this.revive(life.owner))
+      },
+      broken: host => this.timers.after(repairMs, () => this.revive(host)),
     }
   }
 
@@ -121,16 +130,14 @@ export class World {
   /** Whether every group can spare the host's disk: most voters of each configuration keep theirs. */
   mayLose(host: SimulatedHost): boolean {
     if (this.doomed.has(host.id)) return false
-    for (const group of this.groups.keys()) {
-      const replicas = this.replicasOf(group).map(({ replica }) => replica)
-      if (replicas.length === 0) return false
-      for (const { conf, machine } of replicas) {
-        const hostOf = new Map(machine.members.list.map(member => [member.replica, member.host]))
-        for (const half of [conf.voters, conf.votersOutgoing]) {
-          const isGone = (id: HostId | undefined) => id === undefined || id === host.id || this.doomed.has(id)
-          const gone = half.filter(voter => isGone(hostOf.get(voter))).length
-          if (half.length > 0 && 2 * gone >= half.length) return false
-        }
+    for (const { checker } of this.groups.values()) {
+      const { latest } = checker
+      if (latest === undefined) return false
+      const hostOf = new Map(latest.members.list.map(member => [member.replica, member.host]))
+      for (const half of [latest.conf.voters, latest.conf.votersOutgoing]) {
+        const isGone = (id: HostId | undefined) => id === undefined || id === host.id || this.doomed.has(id)
+        const gone = half.filter(voter => isGone(hostOf.get(voter))).length
+        if (half.length > 0 && 2 * gone >= half.length) return false
       }
     }
     return true
@@ -148,10 +155,6 @@ export class World {
     this.hosts.delete(host.id)
     this.trace.note(host.id, 'lost')
     this.create(host.role)
-  }
-
-  isDoomed(id: HostId): boolean {
-    return this.doomed.has(id)
   }
 
   private observe(life: HostLife, replica: Replica): void {
