@@ -82,7 +82,7 @@ export class Host implements StoreHost {
     const { transport, clock } = parts
     this.outbox = new Outbox({ transport, clock, deployment: () => this.loop.deployment })
     this.writer = new Writer(parts.storage, hungElectionTimeouts * options.electionTicks, failed)
-    this.requests = new Requests(this.outbox, clock)
+    this.requests = new Requests(this.outbox, parts)
     const { outbox, writer, requests } = this
     const hooksOf = (group: GroupId) => this.hooks.get(group) ?? {}
     this.leaderRequests = new LeaderRequests({
@@ -339,7 +339,7 @@ export class Host implements StoreHost {
 
   private greet(peer: HostId): void {
     if (this.loop.deployment === undefined) return
-    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(this.loop.replicas.keys()))
+    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(this.loop.replicas.values()))
   }
 
   private greetAll(): void {
@@ -354,7 +354,8 @@ export class Host implements StoreHost {
     this.ticksToDial = dialEveryTicks
     this.gateway.bookmark()
     for (const watches of this.remoteWatches.values()) watches.tick()
-    this.dial()
+    // A hello may have been lost, and with it what a peer must know of this host.
+    this.greetAll()
   }
 
   private dial(): void {

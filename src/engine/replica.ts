@@ -86,6 +86,8 @@ export class Replica {
   readonly leaderChange = new Condition()
   /** The configuration at `machine.appliedIndex`. */
   conf: ConfState
+  /** The term of the entry at `machine.appliedIndex`. */
+  appliedTerm: Term
   private readonly host: ReplicaHost
   private readonly appliedLog: AppliedLog
   /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
@@ -114,6 +116,7 @@ export class Replica {
     this.writes = new GroupWrites(hardState)
     this.log = new MemoryLog({ hardState, snapshot, entries })
     this.snapshotIndex = snapshot?.index ?? 0
+    this.appliedTerm = snapshot?.term ?? 0
     this.conf = this.log.initialState().conf
     const machine = start.state === undefined ? new Machine() : Machine.restore(start.state)
     this.applier = new Applier(machine, {
@@ -258,13 +261,6 @@ export class Replica {
     return answer === 'handed' ? refused : untaken(drafts, answer)
   }
 
-  /** The term of an entry that is applied and not compacted. */
-  termOf(index: Index): Term {
-    const term = this.log.term(index)
-    assert(typeof term === 'number', 'what is applied and stands behind the snapshot is in the log')
-    return term
-  }
-
   /** What is applied from there on, as much as makes a message. Throws COMPACTED where it is gone. */
   entries(from: Index): LogSlice {
     const { node, machine } = this
@@ -403,6 +399,7 @@ export class Replica {
     this.log.applySnapshot(snapshot)
     this.conf = snapshot.conf
     this.applier.replace(Machine.restore(state))
+    this.appliedTerm = snapshot.term
     this.watchers.reset(snapshot.index)
     this.appliedLog.restart(snapshot.index)
     this.memberTableChanged()
@@ -427,11 +424,14 @@ export class Replica {
     const isDue =
       this.machine.appliedIndex - this.snapshotIndex >= snapshotEntriesEvery ||
       this.applier.bytesApplied >= snapshotBytesEvery
-    // A snapshot stands on the log: it waits until this host's own disk has what a quorum has.
-    if (isDue && this.machine.appliedIndex <= this.log.lastIndex()) this.host.events.snapshotDue(this)
+    // A snapshot stands on the log: it waits until this host's own disk has what a quorum has, and not an entry that
+    // another leader's is about to overwrite.
+    if (isDue && this.log.term(this.machine.appliedIndex) === this.appliedTerm)
+      this.host.events.snapshotDue(this)
   }
 
   private apply(machine: Machine, entry: Entry): void {
+    this.appliedTerm = entry.term
     if (entry.type === 'conf-change') return this.applyChange(machine, entry)
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
     // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.

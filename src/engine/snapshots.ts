@@ -60,7 +60,7 @@ export class Snapshots {
     if (this.outgoing.has(group) && applier.bytesApplied < heldLogBytesMax) return
     this.taking.add(group)
     const state = replica.machine.snapshot()
-    const snapshot = { index: state.index, term: replica.termOf(state.index), conf: replica.conf }
+    const snapshot = { index: state.index, term: replica.appliedTerm, conf: replica.conf }
     applier.bytesApplied = 0
     this.parts.storage
       .saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))

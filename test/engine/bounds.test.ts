@@ -23,7 +23,7 @@ function asking() {
     send: (_to: string, _lane: string, _kind: string, body: readonly unknown[]) => sent.push(body) > 0,
   } as unknown as Outbox
   const clock = { now: () => timers.now(), after: () => () => {}, soon: () => {} }
-  return { requests: new Requests(outbox, clock), sent }
+  return { requests: new Requests(outbox, { clock, random: () => 0 }), sent }
 }
 
 describe('requests', () => {

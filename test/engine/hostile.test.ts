@@ -34,7 +34,7 @@ const offer = {
 
 /** A body of each kind as a member would send it. */
 const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
-  ['hello', encode([['main']])],
+  ['hello', encode([[['main', 1]]])],
   ['propose', encode(['main', 1, [put]])],
   ['refuse', encode(['main', 1, [[1, 2, true, null]]])],
   ['request', encode([1, 'get', 1000, ['main', 'key', 0, 0]])],
