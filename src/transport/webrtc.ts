@@ -3,7 +3,7 @@ import { decode, encode, MalformedError } from '../wire/codec.ts'
 import { asArray, asNatural, asText } from '../wire/guards.ts'
 import type { Counters } from './counters.ts'
 import type { Channel, Link, LinkHandlers } from './link.ts'
-import type { ControlChannel, Rtc } from './rtc.ts'
+import { bulkChannelId, type ControlChannel, type Rtc } from './rtc.ts'
 import type { Session } from './session.ts'
 
 export interface WebRtcOptions {
@@ -120,6 +120,7 @@ class WebRtcLink implements Link {
     const peer = new simplePeer({
       initiator: this.isInitiator,
       objectMode: true,
+      channelConfig: { negotiated: true, id: bulkChannelId },
       // Only matters where candidates are not sent one by one; simple-peer never clears the timer, which would keep
       // a process alive.
       iceCompleteTimeout: 1,
@@ -153,6 +154,7 @@ class WebRtcLink implements Link {
       constructor(configuration?: RTCConfiguration) {
         super(configuration)
         link.connection = this
+        this.addEventListener('datachannel', () => link.fail('a channel that was not agreed on'))
         link.control = rtc.openControl(this, {
           open: () => link.open(),
           message: bytes => link.handlers.chunk('control', bytes),
