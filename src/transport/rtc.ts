@@ -25,7 +25,7 @@ export interface ControlHandlers {
   closed(): void
 }
 
-/** Both ends make both channels themselves, under numbers they know beforehand (RFC 8831 §6.5); no other is expected. */
+/** Both ends make both channels themselves, under numbers known beforehand (RFC 8831 §6.5); no other is expected. */
 export const controlChannelId = 100
 export const bulkChannelId = 101
 export const controlChannelName = 'ctl'
