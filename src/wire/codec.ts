@@ -1,6 +1,11 @@
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
+import { plainBytes } from '../base/bytes.ts'
 import { QuorateError } from '../core/error.ts'
 import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.ts'
+import { MalformedError } from './malformed-error.ts'
+import { decodeText } from './text.ts'
+
+export { MalformedError }
 
 // MessagePack, cut down to what means the same everywhere: null, booleans, numbers, well-formed strings, byte
 // strings, arrays, and objects with string keys. Whatever passes `encode` comes out of `decode` equal;
@@ -10,11 +15,6 @@ import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.
 // msgpackr packs. It would also unpack, but understands more than that (records, references, typed arrays,
 // errors, regular expressions), and does so whatever its options say: what it is given has to be walked first.
 // That walk, once it is there, can as well return the value as it goes, so that nothing hostile is ever built.
-
-/** Bytes that are no message: cut short, too deep, too large, or of a kind that `encode` never writes. */
-export class MalformedError extends Error {
-  override readonly name = 'MalformedError'
-}
 
 /**
  * The bytes of a value, in an ArrayBuffer of their own. Throws TypeError on a value that would not come back
@@ -40,9 +40,7 @@ export function encodeShared(value: unknown): Uint8Array {
  */
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.length > frameBytesMax) throw new MalformedError('too long')
-  // A plain view: pieces of a Buffer would be Buffers.
-  const source = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return new Decoder(source).message()
+  return new Decoder(plainBytes(bytes)).message()
 }
 
 const packr = new Packr({
@@ -236,24 +234,8 @@ class Decoder {
   }
 
   private text(length: number): string {
-    const { bytes } = this
     const start = this.position
-    const end = this.skip(length)
-    if (length <= shortTextMax) {
-      let text = ''
-      let i = start
-      for (; i < end; i++) {
-        const byte = bytes[i] as number
-        if (byte >= 0x80) break
-        text += String.fromCharCode(byte)
-      }
-      if (i === end) return text
-    }
-    try {
-      return strictText.decode(bytes.subarray(start, end))
-    } catch (cause) {
-      throw new MalformedError('a string that is not UTF-8', { cause })
-    }
+    return decodeText(this.bytes, start, this.skip(length))
   }
 
   private double(): number {
@@ -296,9 +278,3 @@ class Decoder {
     return this.position
   }
 }
-
-/** Texts up to this length are read faster here than by the platform, where they are ASCII. */
-const shortTextMax = 24
-
-/** Refuses what is not well-formed, in place of putting replacement characters, and takes nothing for a mark. */
-const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
