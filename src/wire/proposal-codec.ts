@@ -35,8 +35,8 @@ const roles: readonly Role[] = ['voter', 'learner']
 const roleNumbers = numbersOf(roles)
 
 // Proposals share buffers: they come and go with the log, one like the other, and an own one for each would be half of
-// the work.
-const writer = new ByteWriter(64 * 1024)
+// the work. Small buffers: a single proposal of a quiet group keeps the whole of one alive.
+const writer = new ByteWriter(8 * 1024)
 
 /**
  * The data of a log entry: type of the command, session, seq, acked, fields. By hand rather than by MessagePack: it is
