@@ -1,4 +1,5 @@
 import { plainBytes } from '../base/bytes.ts'
+import { keepBytes } from '../base/keep-bytes.ts'
 import { MalformedError } from './malformed-error.ts'
 import { decodeText } from './text.ts'
 
@@ -51,6 +52,12 @@ export class ByteReader {
   raw(length: number): Uint8Array<ArrayBuffer> {
     const start = this.skip(length)
     return this.source.slice(start, this.position) as Uint8Array<ArrayBuffer>
+  }
+
+  /** Like `raw`, for what is kept for long and comes in great numbers. */
+  kept(length: number): Uint8Array<ArrayBuffer> {
+    const start = this.skip(length)
+    return keepBytes(this.source, start, this.position)
   }
 
   bytes(): Uint8Array<ArrayBuffer> {

@@ -26,6 +26,13 @@ export function encode(value: unknown): Uint8Array<ArrayBuffer> {
 }
 
 /**
+ * Like `encode`, for a value that is known to pass it. The result is valid until the next call of any of these three.
+ */
+export function encodeChecked(value: unknown): Uint8Array {
+  return packr.pack(value, RESET_BUFFER_MODE)
+}
+
+/**
  * Like `encode`, without the copy: the result is a piece of a buffer in which other results lie, too. It
  * stays unchanged, but whoever keeps it keeps the whole buffer, and it must not be transferred. For what is
  * copied into a frame at once.

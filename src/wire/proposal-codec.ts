@@ -1,3 +1,4 @@
+import { keepBytes } from '../base/keep-bytes.ts'
 import { keyCharactersMax, valueBytesMax } from '../core/limits.ts'
 import type { Checked, Command, Proposal, Result } from '../core/machine/command.ts'
 import { isKey } from '../core/machine/key.ts'
@@ -124,7 +125,7 @@ function readKey(reader: ByteReader): string {
 function readValue(reader: ByteReader): Uint8Array {
   const length = reader.number()
   if (length > valueBytesMax) throw new MalformedError('a value is too large')
-  return reader.raw(length)
+  return reader.kept(length)
 }
 
 function writeMaybeValue(value: Uint8Array | null): void {
@@ -238,7 +239,7 @@ export function asHost(value: unknown): string {
 export function asValue(value: unknown): Uint8Array {
   const bytes = asBytes(value)
   if (bytes.length > valueBytesMax) throw new MalformedError('a value is too large')
-  return bytes.slice()
+  return keepBytes(bytes)
 }
 
 function asMaybeValue(value: unknown): Uint8Array | null {

@@ -1,6 +1,7 @@
+import { keepBytes } from '../base/keep-bytes.ts'
 import { QuorateError } from '../core/error.ts'
 import { messageDepthMax, valueBytesMax } from '../core/limits.ts'
-import { decode, encode } from './codec.ts'
+import { decode, encodeChecked } from './codec.ts'
 
 /**
  * The bytes of a value as it lies in the store: null, booleans, finite numbers, well-formed strings,
@@ -9,11 +10,12 @@ import { decode, encode } from './codec.ts'
  * symbols are no members; unlike in JSON, nothing is converted: everything else, -0, NaN and holes in arrays
  * included, is a TypeError that names the place. Throws TOO_LARGE above `valueBytesMax` bytes.
  */
-export function encodeValue(value: unknown): Uint8Array<ArrayBuffer> {
+export function encodeValue(value: unknown): Uint8Array {
   const walk: Walk = { path: [], left: valueBytesMax }
-  const bytes = encode(canonical(value, walk))
+  // What is canonical can be encoded: that walk refuses all that `encode` would, and more.
+  const bytes = encodeChecked(canonical(value, walk))
   if (bytes.length > valueBytesMax) throw tooLarge()
-  return bytes
+  return keepBytes(bytes)
 }
 
 /** The value that the bytes stand for, new at every call. Throws MalformedError where they stand for none. */
