@@ -116,15 +116,17 @@ async function closeKilled(): Promise<void> {
   for (const link of links) link.close()
 }
 
-/** One end of each of `count` links; the signals go through the channel of a process. */
+/** One end of each of `count` links; the signals go through the channel of a process. Resolves when none is pending. */
 async function connectAll(isInitiator: boolean, through: ChildProcess | NodeJS.Process): Promise<Link[]> {
   const links: Link[] = []
-  let opened = 0
+  const pending = new Set<number>()
   await new Promise<void>(resolve => {
+    const settle = (index: number) => pending.delete(index) && pending.size === 0 && resolve()
     for (let index = 0; index < Number(count); index++) {
       const signal = (body: Uint8Array) => through.connected && through.send?.([index, [...body]])
-      const end = makeEnd(isInitiator, { signal, opened: () => ++opened === Number(count) && resolve() })
-      links.push(end.link)
+      const [opened, closed] = [() => settle(index), () => settle(index)]
+      pending.add(index)
+      links.push(makeEnd(isInitiator, { signal, opened, closed }).link)
     }
     through.on('message', (message: unknown) => {
       const [index, body] = message as [number, number[]]
