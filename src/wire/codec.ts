@@ -1,8 +1,8 @@
-import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
 import { plainBytes } from '../base/bytes.ts'
-import { QuorateError } from '../core/error.ts'
 import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.ts'
+import { canonical, tooLarge } from './canonical.ts'
 import { MalformedError } from './malformed-error.ts'
+import { pack, packOnce } from './packer.ts'
 import { decodeText } from './text.ts'
 
 export { MalformedError }
@@ -10,26 +10,23 @@ export { MalformedError }
 // MessagePack, cut down to what means the same everywhere: null, booleans, numbers, well-formed strings, byte
 // strings, arrays, and objects with string keys. Whatever passes `encode` comes out of `decode` equal;
 // everything else is refused on both sides: extensions, 64-bit integers (they would become BigInt or lose
-// bits), Map, Set, Date, class instances, -0, undefined, lone surrogates and the key `__proto__`.
+// bits), Map, Set, Date, class instances, -0, NaN, lone surrogates and the key `__proto__`.
 //
-// msgpackr packs. It would also unpack, but understands more than that (records, references, typed arrays,
-// errors, regular expressions), and does so whatever its options say: what it is given has to be walked first.
+// msgpackr packs (packer.ts). It would also unpack, but understands more than that (records, references, typed
+// arrays, errors, regular expressions), and does so whatever its options say: what it is given has to be walked first.
 // That walk, once it is there, can as well return the value as it goes, so that nothing hostile is ever built.
 
 /**
- * The bytes of a value, in an ArrayBuffer of their own. Throws TypeError on a value that would not come back
- * equal, TOO_LARGE above `frameBytesMax` bytes or `messageItemsMax` items.
+ * The bytes of a value, in an ArrayBuffer of their own: equal values have equal bytes. Throws TypeError on a value that
+ * would not come back equal, TOO_LARGE above `frameBytesMax` bytes or `messageItemsMax` items.
  */
 export function encode(value: unknown): Uint8Array<ArrayBuffer> {
-  // The packer starts at the same place of its buffer next time: this copy is all that remains.
-  return new Uint8Array(pack(value, RESET_BUFFER_MODE))
+  return new Uint8Array(encodeOnce(value, frameBytesMax))
 }
 
-/**
- * Like `encode`, for a value that is known to pass it. The result is valid until the next call of any of these three.
- */
-export function encodeChecked(value: unknown): Uint8Array {
-  return packr.pack(value, RESET_BUFFER_MODE)
+/** Like `encode`, but the result is valid only until the next call of any of these three. */
+export function encodeOnce(value: unknown, bytesMax: number): Uint8Array {
+  return limited(packOnce(canonical(value, bytesMax)), bytesMax)
 }
 
 /**
@@ -38,7 +35,7 @@ export function encodeChecked(value: unknown): Uint8Array {
  * copied into a frame at once.
  */
 export function encodeShared(value: unknown): Uint8Array {
-  return pack(value)
+  return limited(pack(canonical(value, frameBytesMax)), frameBytesMax)
 }
 
 /**
@@ -50,95 +47,9 @@ export function decode(bytes: Uint8Array): unknown {
   return new Decoder(plainBytes(bytes)).message()
 }
 
-const packr = new Packr({
-  useRecords: false,
-  moreTypes: false,
-  useToJSON: false,
-  mapsAsObjects: true,
-  // Exact headers for objects; the default one has room for 65,535 keys.
-  variableMapSize: true,
-})
-
-function pack(value: unknown, mode?: number): Uint8Array {
-  // The walk sees to it that packing cannot run away: neither in a circle nor over all memory.
-  checkValue(value, { items: 0, bytes: 0 }, messageDepthMax)
-  const bytes = packr.pack(value, mode)
-  if (bytes.length > frameBytesMax) throw tooLarge()
+function limited(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length > bytesMax) throw tooLarge(bytesMax)
   return bytes
-}
-
-interface Tally {
-  items: number
-  /** A lower bound of the encoded size. */
-  bytes: number
-}
-
-function checkValue(value: unknown, tally: Tally, depth: number): void {
-  countItem(tally)
-  switch (typeof value) {
-    case 'number':
-      if (Object.is(value, -0)) throw new TypeError('-0 cannot be encoded, it would come back as 0')
-      return
-    case 'string':
-      checkText(value, tally)
-      return
-    case 'boolean':
-      return
-    case 'object':
-      if (value === null) return
-      if (value instanceof Uint8Array) countBytes(tally, value.length)
-      else if (depth === 0)
-        throw new TypeError('a value that is nested too deep, or holds itself, cannot be encoded')
-      else if (Array.isArray(value)) checkArray(value, tally, depth)
-      else checkObject(value, tally, depth)
-      return
-    default:
-      throw new TypeError(`a value of type ${typeof value} cannot be encoded`)
-  }
-}
-
-function checkArray(array: readonly unknown[], tally: Tally, depth: number): void {
-  // By index, so that a hole is met as the undefined that it is.
-  for (let i = 0; i < array.length; i++) checkValue(array[i], tally, depth - 1)
-}
-
-function checkObject(object: object, tally: Tally, depth: number): void {
-  const prototype: unknown = Object.getPrototypeOf(object)
-  // Not compared with Object.prototype: an object from another frame of the page has its own.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    throw new TypeError('an instance of a class cannot be encoded')
-  }
-  const members = object as Readonly<Record<string, unknown>>
-  for (const key of Object.keys(members)) {
-    if (key === '__proto__') throw new TypeError('the key __proto__ cannot be encoded')
-    countItem(tally)
-    checkText(key, tally)
-    checkValue(members[key], tally, depth - 1)
-  }
-}
-
-const loneSurrogate = /\p{Surrogate}/u
-
-function checkText(text: string, tally: Tally): void {
-  countBytes(tally, text.length)
-  if (loneSurrogate.test(text)) throw new TypeError('a string with a lone surrogate cannot be encoded')
-}
-
-function countItem(tally: Tally): void {
-  tally.items += 1
-  if (tally.items > messageItemsMax) throw tooLarge()
-}
-
-function countBytes(tally: Tally, bytes: number): void {
-  tally.bytes += bytes
-  if (tally.bytes > frameBytesMax) throw tooLarge()
-}
-
-function tooLarge(): QuorateError {
-  return new QuorateError(
-    'TOO_LARGE',
-    `a message holds at most ${frameBytesMax} bytes and ${messageItemsMax} items`,
-  )
 }
 
 /** Reads one message. A class, because the place moves through every call. */
@@ -249,7 +160,7 @@ class Decoder {
     const { buffer, byteOffset, length } = this.bytes
     this.view ??= new DataView(buffer, byteOffset, length)
     const value = this.view.getFloat64(this.skip(8) - 8)
-    if (Object.is(value, -0)) throw new MalformedError('-0')
+    if (!Number.isFinite(value) || Object.is(value, -0)) throw new MalformedError('no number')
     return value
   }
 
