@@ -53,6 +53,20 @@ const ownPacker = {
 }
 
 /**
+ * Limits stand where they are used, as numbers: a copy of their module for each file that imports it.
+ * @type {import('esbuild').Plugin}
+ */
+const limitsInPlace = {
+  name: 'limits-in-place',
+  setup(build) {
+    build.onResolve({ filter: /\/limits\.ts$/ }, ({ path, importer }) => ({
+      path: join(dirname(importer), path),
+      suffix: `?for=${relative(root, importer)}`,
+    }))
+  },
+}
+
+/**
  * simple-peer without its media and its log: nothing here ever adds a track, and a fourth of its code is about them.
  * @type {import('esbuild').Plugin}
  */
@@ -81,7 +95,7 @@ const forBrowsers = {
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
   // Already bundled when a user's bundler meets it, so that it never meets a Node import.
   alias: browserAliases,
-  plugins: [ownPacker, dataOnly],
+  plugins: [ownPacker, dataOnly, limitsInPlace],
   define: { ...common.define, ...absentInBrowsers, global: 'globalThis' },
 }
 

@@ -113,7 +113,7 @@ function readRun(reader: ByteReader, entries: Entry[], countMax: number): void {
   const term = reader.number()
   const first = reader.number()
   const count = reader.count()
-  if (first === 0 || count === 0 || count > countMax || !Number.isSafeInteger(first + count))
+  if (first === 0 || count === 0 || count > countMax || !Number.isSafeInteger(first + count - 1))
     throw new MalformedError('entries without a place in the log')
   const ends: number[] = []
   let end = 0
