@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { access, chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, extname, join, relative } from 'node:path'
+import { basename, dirname, extname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import { minify } from 'terser'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
@@ -31,64 +32,54 @@ const common = {
  * and need `process`, of which it uses what these files hold (6 KB with simple-peer itself).
  */
 const browserAliases = Object.fromEntries(
-  ['readable-stream', 'buffer', 'randombytes', 'debug'].map(name => [
-    name,
-    join(root, `src/transport/shims/${name}.cts`),
-  ]),
+  ['readable-stream', 'buffer', 'randombytes', 'debug', 'err-code', 'get-browser-rtc', 'queue-microtask'].map(
+    name => [name, join(root, `src/transport/shims/${name}.cts`)],
+  ),
 )
 
 /** Packages look for these before use. Here they look in vain even on a page that has them, and bundles shrink. */
 const absentInBrowsers = { process: 'undefined', Buffer: 'undefined', setImmediate: 'undefined' }
 
-/** What `wire/codec.ts` tells msgpackr, and what it leaves undefined. */
-const packerOptions = {
-  useRecords: false,
-  useToJSON: false,
-  moreTypes: false,
-  variableMapSize: true,
-  ...{
-    bundleStrings: undefined,
-    structuredClone: undefined,
-    useFloat32: undefined,
-    writeFunction: undefined,
-  },
-  ...{
-    coercibleKeyAsNumber: undefined,
-    mapAsEmptyObject: undefined,
-    skipValues: undefined,
-    _writeStruct: undefined,
+/**
+ * Browsers pack with a packer of our own, Node with msgpackr.
+ * @type {import('esbuild').Plugin}
+ */
+const ownPacker = {
+  name: 'own-packer',
+  setup(build) {
+    const path = join(root, 'src/wire/packer-browser.ts')
+    build.onResolve({ filter: /^\.\/packer\.ts$/ }, () => ({ path }))
   },
 }
 
-/** Conditions in msgpackr's packer that never hold with these options, for values that `wire/codec.ts` lets through. */
-const packerNever = [
-  /(?<=if \()(structures|referenceMap|bundledStrings|wasInstancePacking)(?= &&|\))/g,
-  /type === '(bigint|undefined)'/g,
-  /constructor === Map/g,
-]
-
 /**
- * msgpackr without its unpacker, and its packer with our options as constants, so that the bundler drops what they
- * switch off: 4 KB compressed in place of 12. test/wire/browser-codec.test.ts shows that the bytes stay the same.
+ * Limits stand where they are used, as numbers: a copy of their module for each file that imports it.
  * @type {import('esbuild').Plugin}
  */
-const leanPacker = {
-  name: 'lean-packer',
+const limitsInPlace = {
+  name: 'limits-in-place',
   setup(build) {
-    build.onResolve({ filter: /^\.\/unpack\.js$/ }, ({ importer }) =>
-      importer.includes('msgpackr') ? { path: join(root, 'src/wire/shims/unpack.ts') } : undefined,
-    )
-    build.onLoad({ filter: /msgpackr[/\\]pack\.js$/ }, async ({ path }) => {
-      let contents = await readFile(path, 'utf8')
-      const replace = (pattern, text) => {
-        if (contents.search(pattern) < 0) throw new Error(`msgpackr has changed: no ${pattern}`)
-        contents = contents.replace(pattern, text)
-      }
-      for (const [name, value] of Object.entries(packerOptions)) {
-        replace(new RegExp(`\\b(this|packr)\\.${name}\\b(?! =[^=]|\\()`, 'g'), `${value}`)
-      }
-      for (const pattern of packerNever) replace(pattern, 'false')
-      return { contents }
+    build.onResolve({ filter: /\/limits\.ts$/ }, ({ path, importer }) => ({
+      path: join(dirname(importer), path),
+      suffix: `?for=${relative(root, importer)}`,
+    }))
+  },
+}
+
+/**
+ * simple-peer without its media and its log: nothing here ever adds a track, and a fourth of its code is about them.
+ * @type {import('esbuild').Plugin}
+ */
+const dataOnly = {
+  name: 'data-only',
+  setup(build) {
+    const names = 'address|add(Transceiver|Stream|Track)|replaceTrack|remove(Track|Stream)|_onTrack|_debug'
+    const media = new RegExp(`^ {2}(${names}) \\(.*?^ {2}}\\n`, 'gms')
+    const log = /^ *this\._debug\((\n.*?^ *|.*?)\)$/gms
+    build.onLoad({ filter: /simple-peer[/\\]index\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      assert.equal(source.match(media)?.length, 9, 'simple-peer has changed')
+      return { contents: source.replace(media, '').replace(log, '') }
     })
   },
 }
@@ -104,13 +95,14 @@ const forBrowsers = {
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
   // Already bundled when a user's bundler meets it, so that it never meets a Node import.
   alias: browserAliases,
-  plugins: [leanPacker],
+  plugins: [ownPacker, dataOnly, limitsInPlace],
   define: { ...common.define, ...absentInBrowsers, global: 'globalThis' },
 }
 
 /**
  * Private members that are renamed, because their names stand nowhere but in `private` declarations and behind `this`:
  * in no other place of our sources (strings included), in no type of the platform, in no package that is bundled.
+ * simple-peer's begin with `_`.
  */
 async function privateNames() {
   const names = new Set()
@@ -130,7 +122,7 @@ async function privateNames() {
   }
   for (const name of others.match(/[\w$]+/g)) names.delete(name)
   assert.ok(names.size > 0, 'some names are private')
-  return new RegExp(`^(${[...names].join('|')})$`)
+  return new RegExp(`^(_[a-zA-Z]\\w+|${[...names].join('|')})$`)
 }
 
 let foundNames
@@ -141,16 +133,40 @@ function mangleProps() {
   return foundNames
 }
 
-/** The browser module: `quorate.js`, with WebRTC in a chunk of its own that loads on first use. */
-export async function buildBrowser(outdir, options = {}) {
-  return build({
+/** Bundles for browsers. terser goes over what esbuild made: it sees more, and saves another 3 %. */
+async function buildForBrowsers(options) {
+  const result = await build({
     ...forBrowsers,
     mangleProps: await mangleProps(),
-    entryPoints: { quorate: join(root, 'src/browser.ts') },
     chunkNames: '[name]-[hash]',
-    outdir,
     ...options,
+    write: false,
   })
+  const files = new Map(result.outputFiles.map(({ path, text }) => [path, text]))
+  for (const [path, text] of files) {
+    if (extname(path) !== '.js') continue
+    const map = files.get(`${path}.map`)
+    const { code, map: newMap } = await minify(text, {
+      module: true,
+      ecma: 2020,
+      compress: { passes: 3, inline: 1, pure_getters: true },
+      sourceMap: map !== undefined && { content: map, url: `${basename(path)}.map` },
+    })
+    files.set(path, code)
+    if (map !== undefined) files.set(`${path}.map`, newMap)
+  }
+  if (options.write === false)
+    return { ...result, outputFiles: Array.from(files, ([path, text]) => ({ path, text })) }
+  for (const [path, text] of files) {
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
+  }
+  return result
+}
+
+/** The browser module: `quorate.js`, with all of WebRTC in a chunk of its own that loads when a host is opened. */
+export function buildBrowser(outdir, options = {}) {
+  return buildForBrowsers({ entryPoints: { quorate: join(root, 'src/browser.ts') }, outdir, ...options })
 }
 
 /** The Node modules and the command share chunks, so that `QuorateError` is one class in all of them. */
@@ -175,13 +191,7 @@ export function buildNode(outdir, options = {}) {
 /** The demo: its script bundled with the library, everything else copied as it is. */
 export async function buildDemo(outdir) {
   const source = join(root, 'demo')
-  await build({
-    ...forBrowsers,
-    mangleProps: await mangleProps(),
-    entryPoints: { main: join(source, 'main.ts') },
-    chunkNames: '[name]-[hash]',
-    outdir,
-  })
+  await buildForBrowsers({ entryPoints: { main: join(source, 'main.ts') }, outdir })
   await mkdir(outdir, { recursive: true })
   for (const file of await listFiles(source)) {
     if (['.ts', '.json'].includes(extname(file))) continue

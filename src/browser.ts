@@ -1,18 +1,12 @@
-import { toHex } from './base/bytes.ts'
 import { browserClock } from './clock/browser.ts'
 import { isQuorateError, QuorateError } from './core/error.ts'
 import type { Host, StoreOptions } from './engine/host.ts'
-import { checkHostOptions, type HostOptions, startHost } from './engine/open-host.ts'
+import { checkHostOptions, type HostOptions } from './engine/open-host.ts'
 import type { Store } from './engine/store.ts'
+import { openHostOn, openSoleStore, type Platform } from './open.ts'
 import { openIndexedDbStorage } from './storage/indexeddb.ts'
 import type { Storage } from './storage/storage.ts'
 import { openVolatileStorage } from './storage/volatile.ts'
-import { createMesh } from './transport/create-mesh.ts'
-import { hostIdentity } from './transport/host-identity.ts'
-import { signalUrls } from './transport/signal-url.ts'
-import type { Transport } from './transport/transport.ts'
-import { loadBrowserRtc } from './transport/webrtc-browser.ts'
-import { openBrowserSocket } from './transport/websocket-browser.ts'
 
 export * from './index.ts'
 
@@ -38,58 +32,21 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
       'keys and locks need a secure context: serve the page over https, or from localhost',
     )
   }
-  const { cluster, secret, deadlineMs, tickMs, webrtc = 'auto', iceServers = [] } = options
-  const urls = signalUrls(options.seeds ?? [location.origin])
+  const { cluster, secret, webrtc, iceServers, seeds = [location.origin] } = options
   const { storage, role } = await openStorage(options)
-  let transport: Transport | undefined
-  try {
-    const stored = await storage.load()
-    const identity = await hostIdentity(storage, stored)
-    const clock = browserClock()
-    const mesh = await createMesh({
-      identity,
-      cluster,
-      secret,
-      urls,
-      webrtc,
-      iceServers,
-      environment: {
-        openSocket: openBrowserSocket,
-        loadRtc: loadBrowserRtc,
-        timers: clock,
-        random: Math.random,
-        onLeave: callback => addEventListener('pagehide', callback),
-      },
-    })
-    transport = mesh.transport
-    const parts = {
-      id: identity.hostId,
-      storage,
-      transport,
-      rendezvous: mesh.rendezvous,
-      clock,
-      random: Math.random,
-      newDeployment,
-    }
-    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs, authorize: options.authorize })
-  } catch (error) {
-    await transport?.close()
-    await storage.close()
-    throw error
+  const clock = browserClock()
+  const connect: Platform['connect'] = async stored => {
+    const { createBrowserMesh } = await import('./transport/mesh-browser.ts')
+    return createBrowserMesh(clock, { storage, stored, cluster, secret, seeds, webrtc, iceServers })
   }
+  return openHostOn({ storage, clock, connect }, { ...options, role })
 }
 
 /** `openHost`, then its store; closing the store closes the host. */
 export async function open(
   options: BrowserHostOptions & StoreOptions & { readonly name?: string },
 ): Promise<Store> {
-  const host = await openHost(options)
-  try {
-    return await host.soleStore(options.name, options)
-  } catch (error) {
-    await host.close()
-    throw error
-  }
+  return openSoleStore(await openHost(options), options)
 }
 
 type Role = NonNullable<HostOptions['role']>
@@ -108,9 +65,4 @@ async function openStorage(options: BrowserHostOptions): Promise<{ storage: Stor
     if (!isQuorateError(error, 'STORAGE_LOCKED')) throw error
     return { storage: openVolatileStorage(), role: 'client' }
   }
-}
-
-function newDeployment(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return toHex(bytes)
 }

@@ -1,15 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { nodeClock } from './clock/node.ts'
 import type { Host, StoreOptions } from './engine/host.ts'
-import { checkHostOptions, type HostOptions, startHost } from './engine/open-host.ts'
+import { checkHostOptions, type HostOptions } from './engine/open-host.ts'
 import type { Store } from './engine/store.ts'
+import { openHostOn, openSoleStore, type Platform } from './open.ts'
 import { openFileStorage } from './storage/file.ts'
 import { openMemoryStorage } from './storage/memory.ts'
 import type { Storage } from './storage/storage.ts'
-import { createMesh } from './transport/create-mesh.ts'
-import { hostIdentity } from './transport/host-identity.ts'
-import { signalUrls } from './transport/signal-url.ts'
-import type { Rendezvous, Transport } from './transport/transport.ts'
+import { createHostMesh } from './transport/create-mesh.ts'
+import type { Rendezvous } from './transport/transport.ts'
 import { loadNodeRtc } from './transport/webrtc-node.ts'
 import { openNodeSocket } from './transport/websocket-node.ts'
 
@@ -34,57 +32,27 @@ export interface NodeHostOptions extends HostOptions {
  */
 export async function openHost(options: NodeHostOptions): Promise<Host> {
   checkHostOptions(options)
-  const { cluster, secret, role, deadlineMs, tickMs, webrtc = 'auto', iceServers = [], seeds = [] } = options
-  const urls = signalUrls(seeds)
+  const { cluster, secret, webrtc, iceServers, seeds = [], bindAddress } = options
   const storage = options.storage ?? (await openStorage(options.data))
-  let transport: Transport | undefined
-  try {
-    const stored = await storage.load()
-    const identity = await hostIdentity(storage, stored)
-    const { bindAddress } = options
-    const mesh = await createMesh({
-      identity,
-      cluster,
-      secret,
-      urls,
-      webrtc,
-      iceServers,
-      environment: {
-        openSocket: openNodeSocket,
-        loadRtc: () => loadNodeRtc(bindAddress === undefined ? {} : { bindAddress }),
-        timers: nodeClock,
-        random: Math.random,
-      },
-    })
-    transport = mesh.transport
-    const parts = {
-      id: identity.hostId,
-      storage,
-      transport,
-      rendezvous: options.rendezvous ?? mesh.rendezvous,
-      clock: nodeClock,
-      random: Math.random,
-      newDeployment: () => randomBytes(16).toString('hex'),
-    }
-    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs, authorize: options.authorize })
-  } catch (error) {
-    await transport?.close()
-    await storage.close()
-    throw error
+  const environment = {
+    openSocket: openNodeSocket,
+    loadRtc: () => loadNodeRtc(bindAddress === undefined ? {} : { bindAddress }),
+    timers: nodeClock,
+    random: Math.random,
   }
+  const connect: Platform['connect'] = async stored => {
+    const meshOptions = { storage, stored, cluster, secret, seeds, webrtc, iceServers, environment }
+    const mesh = await createHostMesh(meshOptions)
+    return { ...mesh, rendezvous: options.rendezvous ?? mesh.rendezvous }
+  }
+  return openHostOn({ storage, clock: nodeClock, connect }, options)
 }
 
 /** `openHost`, then its store; closing the store closes the host. */
 export async function open(
   options: NodeHostOptions & StoreOptions & { readonly name?: string },
 ): Promise<Store> {
-  const host = await openHost(options)
-  try {
-    return await host.soleStore(options.name, options)
-  } catch (error) {
-    await host.close()
-    throw error
-  }
+  return openSoleStore(await openHost(options), options)
 }
 
 function openStorage(folder: string | undefined): Promise<Storage> {

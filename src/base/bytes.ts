@@ -1,6 +1,12 @@
 /** An empty byte string, shared because it cannot be changed. */
 export const emptyBytes = new Uint8Array(0)
 
+/** The same bytes as a plain view: of a Buffer, which is a Uint8Array too, `slice` would be no copy. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0
   for (const part of parts) length += part.length

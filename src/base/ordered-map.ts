@@ -47,6 +47,9 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
   // become empty (Johnson and Shasha, "B-trees with inserts and deletes: why free-at-empty is better", 1993).
   private root: Node<Key, Value> = { owner: this.owner, keys: [], values: [], children: undefined }
   private count = 0
+  /** Where `get` found a key last: a write mostly follows a read of the same key, and need not look for it again. */
+  private found = this.root
+  private foundAt = 0
 
   get size(): number {
     return this.count
@@ -55,10 +58,18 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
   get(key: Key): Value | undefined {
     const leaf = this.leafOf(key)
     const at = rank(leaf.keys, key)
+    this.found = leaf
+    this.foundAt = at
     return leaf.keys[at] === key ? leaf.values[at] : undefined
   }
 
   set(key: Key, value: Value): void {
+    const { found, foundAt } = this
+    // A node of our own has been ours from the root down, and as long as it holds a key it is part of the tree.
+    if (found.owner === this.owner && found.keys[foundAt] === key) {
+      found.values[foundAt] = value
+      return
+    }
     this.root = this.owned(this.root)
     const right = this.insert(this.root, key, value)
     if (right === undefined) return

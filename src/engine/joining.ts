@@ -116,11 +116,12 @@ export class Joining {
     const bootstrap = { cluster: options.cluster, host: parts.id, replica: replica.id, isRemoved: true }
     loop.replicas.delete(group)
     replica.close(removed)
-    replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {})
+    replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {
+      // Clients that work through this host must look for another one.
+      this.joining.announce()
+      this.joining.changed(replica)
+    })
     replicaHost.writer.flush()
-    // Clients that work through this host must look for another one.
-    this.joining.announce()
-    this.joining.changed(replica)
   }
 
   private async enter(stored: StoredHost, call: Call): Promise<void> {

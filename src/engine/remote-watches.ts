@@ -156,8 +156,8 @@ function asChange(value: unknown): Change {
   const [keyField, revisionField, bytes] = asArray(value, 3)
   const key = asText(keyField)
   const revision = asNatural(revisionField)
-  if (bytes === null) return { type: 'delete', key, revision, item: null, previous: null }
+  if (bytes === null) return { type: 'delete', key, revision, item: null }
   // What a watcher is told: the value and its revision. The rest of the item stays with the replicas.
   const item = { key, value: asBytes(bytes), createRevision: 0, modRevision: revision, version: 0 }
-  return { type: 'put', key, revision, item, previous: null }
+  return { type: 'put', key, revision, item }
 }

@@ -22,7 +22,7 @@ export interface Segment {
 }
 
 export const preambleBytes = 32
-const format = 1
+const format = 2
 const magic = 0x54_52_51_1a
 
 export function writePreamble(writer: ByteWriter, { salt, sequence }: Omit<Segment, 'number'>): void {

@@ -1,6 +1,9 @@
 import type { Random } from '../base/random.ts'
+import type { HostId } from '../core/types.ts'
+import type { Storage, StoredHost } from '../storage/storage.ts'
 import { Counters } from './counters.ts'
 import { EnvelopeSealer } from './envelope.ts'
+import { hostIdentity } from './host-identity.ts'
 import type { Identity } from './identity.ts'
 import type { LinkHandlers } from './link.ts'
 import { Mesh } from './mesh.ts'
@@ -8,6 +11,7 @@ import { Relay } from './relay.ts'
 import type { Rtc } from './rtc.ts'
 import { deriveClusterKeys } from './secret.ts'
 import type { Session } from './session.ts'
+import { signalUrls } from './signal-url.ts'
 import { Signaling } from './signaling.ts'
 import type { OpenSocket } from './socket.ts'
 import type { Timers } from './timers.ts'
@@ -32,10 +36,10 @@ export interface CreateMeshOptions {
   /** WebSocket addresses of seeds, `/v1/signal` and all. The first is asked for the founding. */
   readonly urls: readonly string[]
   /** 'off': do without direct connections. */
-  readonly webrtc?: 'auto' | 'off'
+  readonly webrtc?: 'auto' | 'off' | undefined
   /** False: do without the relay, so that frames only ever go directly. */
   readonly relay?: boolean
-  readonly iceServers?: readonly RTCIceServer[]
+  readonly iceServers?: readonly RTCIceServer[] | undefined
   readonly environment: MeshEnvironment
 }
 
@@ -43,6 +47,24 @@ export interface CreateMeshOptions {
 export interface CreatedMesh {
   readonly transport: Transport
   readonly rendezvous: Rendezvous
+}
+
+export interface HostMeshOptions extends Omit<CreateMeshOptions, 'identity' | 'urls'> {
+  readonly storage: Storage
+  readonly stored: StoredHost
+  /** Addresses of seeds, in any of their forms. */
+  readonly seeds: readonly string[]
+}
+
+export interface CreatedHostMesh extends CreatedMesh {
+  readonly id: HostId
+}
+
+/** The mesh of the host that owns the storage. Throws TypeError on an address that is none. */
+export async function createHostMesh(options: HostMeshOptions): Promise<CreatedHostMesh> {
+  const urls = signalUrls(options.seeds)
+  const identity = await hostIdentity(options.storage, options.stored)
+  return { id: identity.hostId, ...(await createMesh({ ...options, identity, urls })) }
 }
 
 /** Begins to connect to the seeds at once; peers are dialled when `start` was called and they are wanted. */

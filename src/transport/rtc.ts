@@ -25,9 +25,10 @@ export interface ControlHandlers {
   closed(): void
 }
 
-/** Both ends make the channel themselves, under a number that simple-peer's own channel never gets. */
-export const controlChannelName = 'ctl'
+/** Both ends make both channels themselves, under numbers known beforehand (RFC 8831 §6.5); no other is expected. */
 export const controlChannelId = 100
+export const bulkChannelId = 101
+export const controlChannelName = 'ctl'
 
 /** Below this a channel says that it drained: half of what an outbox lets wait, so that it never runs dry. */
 export const drainedBelowBytes = channelBufferedBytesMax / 2

@@ -1,4 +1,4 @@
-import { cleanup, type DataChannel, PeerConnection } from 'node-datachannel'
+import { type DataChannel, PeerConnection } from 'node-datachannel'
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill'
 import { assert } from '../base/assert.ts'
 import { controlChannelId, controlChannelName, drainedBelowBytes, type Rtc } from './rtc.ts'
@@ -11,23 +11,6 @@ export interface NodeRtcOptions {
 // The control channel is made on the native connection under the polyfill: events would cost more than the frames.
 const natives = new WeakMap<object, PeerConnection>()
 
-/** Connections of this process that are not closed. */
-const living = new Set<object>()
-
-/** Without a connection for so long, whatever the native side still holds is let go of. */
-const idleMs = 1_000
-
-/**
- * Now and then a process stayed alive after all of its connections were closed. The likely cause, not proved: a channel
- * of the peer that arrives during the close belongs to nobody. This lets go of everything that node-datachannel holds
- * in this process, other users of it included; there is no narrower way yet. Nothing waits for the timer itself.
- */
-function sweepWhenIdle(): void {
-  setTimeout(() => {
-    if (living.size === 0) cleanup()
-  }, idleMs).unref()
-}
-
 /** WebRTC of Node, by libdatachannel. */
 export async function loadNodeRtc(options: NodeRtcOptions = {}): Promise<Rtc> {
   class Connection extends RTCPeerConnection {
@@ -39,12 +22,19 @@ export async function loadNodeRtc(options: NodeRtcOptions = {}): Promise<Rtc> {
       })
       super({ ...configuration, iceServers: [], peerConnection: native } as RTCConfiguration)
       natives.set(this, native)
-      living.add(this)
     }
 
-    override close(): void {
-      super.close()
-      if (living.delete(this) && living.size === 0) sweepWhenIdle()
+    /**
+     * The channel ends with its connection, and only so. libdatachannel closes the channels of a connection on a
+     * thread of its own. A close() from here at that moment finds the channel marked as closed and drops it, with the
+     * callbacks that the other thread is about to call: the news of the end is lost, and the native function that
+     * waits for it keeps the process alive for ever (node-datachannel#349; test/transport/exit.test.ts). It must have
+     * an `id` from the start: a channel that still waits for one is left out when its connection is closed.
+     */
+    override createDataChannel(label: string | null, init: RTCDataChannelInit & { readonly id: number }) {
+      const channel = super.createDataChannel(label ?? '', init)
+      channel.close = () => undefined
+      return channel
     }
 
     // simple-peer writes to the `sdp` of what these give, which the polyfill's descriptions do not allow.
@@ -105,11 +95,7 @@ function controlChannel(channel: DataChannel, handlers: Parameters<Rtc['openCont
       }
     },
     detach() {
-      if (isDetached) return
       isDetached = true
-      // A channel that never opened would keep the process alive, even after its connection was closed. Not at once:
-      // this may be running inside one of the channel's own callbacks.
-      setImmediate(() => channel.close())
     },
   }
 }

@@ -1,9 +1,9 @@
-import type { Instance, Options, SignalData } from 'simple-peer'
+import SimplePeer, { type Instance, type Options, type SignalData } from 'simple-peer'
 import { decode, encode, MalformedError } from '../wire/codec.ts'
 import { asArray, asNatural, asText } from '../wire/guards.ts'
 import type { Counters } from './counters.ts'
 import type { Channel, Link, LinkHandlers } from './link.ts'
-import type { ControlChannel, Rtc } from './rtc.ts'
+import { bulkChannelId, type ControlChannel, type Rtc } from './rtc.ts'
 import type { Session } from './session.ts'
 
 export interface WebRtcOptions {
@@ -13,29 +13,22 @@ export interface WebRtcOptions {
   readonly counters: Counters
 }
 
-type SimplePeer = typeof import('simple-peer')
-
-/** Makes direct links. simple-peer is loaded with the first one, so that a page does not wait for it. */
+/** Makes direct links. */
 export class WebRtc {
   private readonly options: WebRtcOptions
-  private loading: Promise<readonly [SimplePeer, Rtc]> | undefined
+  private loading: Promise<Rtc> | undefined
 
   constructor(options: WebRtcOptions) {
     this.options = options
   }
 
   makeLink(session: Session, handlers: LinkHandlers): Link {
-    this.loading ??= this.load().catch(error => {
-      // A page may have been offline when it asked for the chunk: the next link asks again.
+    this.loading ??= this.options.loadRtc().catch(error => {
+      // What could not be loaded now is tried again by the next link.
       this.loading = undefined
       throw error
     })
     return new WebRtcLink(this.options, session, handlers, this.loading)
-  }
-
-  private async load(): Promise<readonly [SimplePeer, Rtc]> {
-    const [{ default: simplePeer }, rtc] = await Promise.all([import('simple-peer'), this.options.loadRtc()])
-    return [simplePeer as unknown as SimplePeer, rtc]
   }
 }
 
@@ -50,20 +43,15 @@ class WebRtcLink implements Link {
   private control: ControlChannel | undefined
   private bulkBytes = 0
   private isClosed = false
-  /** Signals that came before simple-peer was loaded. */
+  /** Signals that came before WebRTC was loaded. */
   private early: Uint8Array[] = []
 
-  constructor(
-    options: WebRtcOptions,
-    session: Session,
-    handlers: LinkHandlers,
-    loading: Promise<readonly [SimplePeer, Rtc]>,
-  ) {
+  constructor(options: WebRtcOptions, session: Session, handlers: LinkHandlers, loading: Promise<Rtc>) {
     this.options = options
     this.isInitiator = session.isInitiator
     this.handlers = handlers
     loading.then(
-      ([simplePeer, rtc]) => this.begin(simplePeer, rtc),
+      rtc => this.begin(rtc),
       error => this.fail(`no WebRTC: ${String(error)}`),
     )
   }
@@ -115,11 +103,12 @@ class WebRtcLink implements Link {
     this.handlers.closed(reason)
   }
 
-  private begin(simplePeer: SimplePeer, rtc: Rtc): void {
+  private begin(rtc: Rtc): void {
     if (this.isClosed) return
-    const peer = new simplePeer({
+    const peer = new SimplePeer({
       initiator: this.isInitiator,
       objectMode: true,
+      channelConfig: { negotiated: true, id: bulkChannelId },
       // Only matters where candidates are not sent one by one; simple-peer never clears the timer, which would keep
       // a process alive.
       iceCompleteTimeout: 1,
@@ -153,6 +142,7 @@ class WebRtcLink implements Link {
       constructor(configuration?: RTCConfiguration) {
         super(configuration)
         link.connection = this
+        this.addEventListener('datachannel', () => link.fail('a channel that was not agreed on'))
         link.control = rtc.openControl(this, {
           open: () => link.open(),
           message: bytes => link.handlers.chunk('control', bytes),

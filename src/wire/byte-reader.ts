@@ -1,4 +1,7 @@
-import { MalformedError } from './codec.ts'
+import { plainBytes } from '../base/bytes.ts'
+import { keepBytes } from '../base/keep-bytes.ts'
+import { MalformedError } from './malformed-error.ts'
+import { decodeText } from './text.ts'
 
 /** Reads what a ByteWriter wrote. Everything that does not fit throws MalformedError. */
 export class ByteReader {
@@ -6,8 +9,7 @@ export class ByteReader {
   private position = 0
 
   constructor(source: Uint8Array) {
-    // A plain view: of a Buffer, `slice` would be no copy.
-    this.source = new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+    this.source = plainBytes(source)
   }
 
   get left(): number {
@@ -28,8 +30,10 @@ export class ByteReader {
 
   /** A safe integer from 0. */
   number(): number {
-    let value = 0
-    for (let scale = 1; ; scale *= 128) {
+    let value = this.byte()
+    if (value < 128) return value
+    value -= 128
+    for (let scale = 128; ; scale *= 128) {
       const byte = this.byte()
       value += (byte & 127) * scale
       if (!Number.isSafeInteger(value)) throw new MalformedError('a number above 2^53')
@@ -46,9 +50,14 @@ export class ByteReader {
 
   /** A copy: the caller may keep it without keeping the source. */
   raw(length: number): Uint8Array<ArrayBuffer> {
-    if (length > this.left) throw new MalformedError('cut short')
-    this.position += length
-    return this.source.slice(this.position - length, this.position) as Uint8Array<ArrayBuffer>
+    const start = this.skip(length)
+    return this.source.slice(start, this.position) as Uint8Array<ArrayBuffer>
+  }
+
+  /** Like `raw`, for what is kept for long and comes in great numbers. */
+  kept(length: number): Uint8Array<ArrayBuffer> {
+    const start = this.skip(length)
+    return keepBytes(this.source, start, this.position)
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
@@ -56,18 +65,19 @@ export class ByteReader {
   }
 
   text(): string {
-    try {
-      return decoder.decode(this.bytes())
-    } catch (cause) {
-      if (cause instanceof MalformedError) throw cause
-      throw new MalformedError('a string that is not UTF-8', { cause })
-    }
+    const start = this.skip(this.number())
+    return decodeText(this.source, start, this.position)
   }
 
   /** Nothing may follow. */
   finish(): void {
     if (this.left > 0) throw new MalformedError('bytes after the end')
   }
-}
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  /** Goes on behind so many bytes, and returns where they begin. */
+  private skip(length: number): number {
+    if (length > this.left) throw new MalformedError('cut short')
+    this.position += length
+    return this.position - length
+  }
+}

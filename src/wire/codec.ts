@@ -1,28 +1,32 @@
-import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
-import { QuorateError } from '../core/error.ts'
+import { plainBytes } from '../base/bytes.ts'
 import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.ts'
+import { canonical, tooLarge } from './canonical.ts'
+import { MalformedError } from './malformed-error.ts'
+import { pack, packOnce } from './packer.ts'
+import { decodeText } from './text.ts'
+
+export { MalformedError }
 
 // MessagePack, cut down to what means the same everywhere: null, booleans, numbers, well-formed strings, byte
 // strings, arrays, and objects with string keys. Whatever passes `encode` comes out of `decode` equal;
 // everything else is refused on both sides: extensions, 64-bit integers (they would become BigInt or lose
-// bits), Map, Set, Date, class instances, -0, undefined, lone surrogates and the key `__proto__`.
+// bits), Map, Set, Date, class instances, -0, NaN, lone surrogates and the key `__proto__`.
 //
-// msgpackr packs. It would also unpack, but understands more than that (records, references, typed arrays,
-// errors, regular expressions), and does so whatever its options say: what it is given has to be walked first.
+// msgpackr packs (packer.ts). It would also unpack, but understands more than that (records, references, typed
+// arrays, errors, regular expressions), and does so whatever its options say: what it is given has to be walked first.
 // That walk, once it is there, can as well return the value as it goes, so that nothing hostile is ever built.
 
-/** Bytes that are no message: cut short, too deep, too large, or of a kind that `encode` never writes. */
-export class MalformedError extends Error {
-  override readonly name = 'MalformedError'
-}
-
 /**
- * The bytes of a value, in an ArrayBuffer of their own. Throws TypeError on a value that would not come back
- * equal, TOO_LARGE above `frameBytesMax` bytes or `messageItemsMax` items.
+ * The bytes of a value, in an ArrayBuffer of their own: equal values have equal bytes. Throws TypeError on a value that
+ * would not come back equal, TOO_LARGE above `frameBytesMax` bytes or `messageItemsMax` items.
  */
 export function encode(value: unknown): Uint8Array<ArrayBuffer> {
-  // The packer starts at the same place of its buffer next time: this copy is all that remains.
-  return new Uint8Array(pack(value, RESET_BUFFER_MODE))
+  return new Uint8Array(encodeOnce(value, frameBytesMax))
+}
+
+/** Like `encode`, but the result is valid only until the next call of any of these three. */
+export function encodeOnce(value: unknown, bytesMax: number): Uint8Array {
+  return limited(packOnce(canonical(value, bytesMax)), bytesMax)
 }
 
 /**
@@ -31,7 +35,7 @@ export function encode(value: unknown): Uint8Array<ArrayBuffer> {
  * copied into a frame at once.
  */
 export function encodeShared(value: unknown): Uint8Array {
-  return pack(value)
+  return limited(pack(canonical(value, frameBytesMax)), frameBytesMax)
 }
 
 /**
@@ -40,100 +44,12 @@ export function encodeShared(value: unknown): Uint8Array {
  */
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.length > frameBytesMax) throw new MalformedError('too long')
-  // A plain view: pieces of a Buffer would be Buffers.
-  const source = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return new Decoder(source).message()
+  return new Decoder(plainBytes(bytes)).message()
 }
 
-const packr = new Packr({
-  useRecords: false,
-  moreTypes: false,
-  useToJSON: false,
-  mapsAsObjects: true,
-  // Exact headers for objects; the default one has room for 65,535 keys.
-  variableMapSize: true,
-})
-
-function pack(value: unknown, mode?: number): Uint8Array {
-  // The walk sees to it that packing cannot run away: neither in a circle nor over all memory.
-  checkValue(value, { items: 0, bytes: 0 }, messageDepthMax)
-  const bytes = packr.pack(value, mode)
-  if (bytes.length > frameBytesMax) throw tooLarge()
+function limited(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length > bytesMax) throw tooLarge(bytesMax)
   return bytes
-}
-
-interface Tally {
-  items: number
-  /** A lower bound of the encoded size. */
-  bytes: number
-}
-
-function checkValue(value: unknown, tally: Tally, depth: number): void {
-  countItem(tally)
-  switch (typeof value) {
-    case 'number':
-      if (Object.is(value, -0)) throw new TypeError('-0 cannot be encoded, it would come back as 0')
-      return
-    case 'string':
-      checkText(value, tally)
-      return
-    case 'boolean':
-      return
-    case 'object':
-      if (value === null) return
-      if (value instanceof Uint8Array) countBytes(tally, value.length)
-      else if (depth === 0)
-        throw new TypeError('a value that is nested too deep, or holds itself, cannot be encoded')
-      else if (Array.isArray(value)) checkArray(value, tally, depth)
-      else checkObject(value, tally, depth)
-      return
-    default:
-      throw new TypeError(`a value of type ${typeof value} cannot be encoded`)
-  }
-}
-
-function checkArray(array: readonly unknown[], tally: Tally, depth: number): void {
-  // By index, so that a hole is met as the undefined that it is.
-  for (let i = 0; i < array.length; i++) checkValue(array[i], tally, depth - 1)
-}
-
-function checkObject(object: object, tally: Tally, depth: number): void {
-  const prototype: unknown = Object.getPrototypeOf(object)
-  // Not compared with Object.prototype: an object from another frame of the page has its own.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    throw new TypeError('an instance of a class cannot be encoded')
-  }
-  const members = object as Readonly<Record<string, unknown>>
-  for (const key of Object.keys(members)) {
-    if (key === '__proto__') throw new TypeError('the key __proto__ cannot be encoded')
-    countItem(tally)
-    checkText(key, tally)
-    checkValue(members[key], tally, depth - 1)
-  }
-}
-
-const loneSurrogate = /\p{Surrogate}/u
-
-function checkText(text: string, tally: Tally): void {
-  countBytes(tally, text.length)
-  if (loneSurrogate.test(text)) throw new TypeError('a string with a lone surrogate cannot be encoded')
-}
-
-function countItem(tally: Tally): void {
-  tally.items += 1
-  if (tally.items > messageItemsMax) throw tooLarge()
-}
-
-function countBytes(tally: Tally, bytes: number): void {
-  tally.bytes += bytes
-  if (tally.bytes > frameBytesMax) throw tooLarge()
-}
-
-function tooLarge(): QuorateError {
-  return new QuorateError(
-    'TOO_LARGE',
-    `a message holds at most ${frameBytesMax} bytes and ${messageItemsMax} items`,
-  )
 }
 
 /** Reads one message. A class, because the place moves through every call. */
@@ -236,31 +152,15 @@ class Decoder {
   }
 
   private text(length: number): string {
-    const { bytes } = this
     const start = this.position
-    const end = this.skip(length)
-    if (length <= shortTextMax) {
-      let text = ''
-      let i = start
-      for (; i < end; i++) {
-        const byte = bytes[i] as number
-        if (byte >= 0x80) break
-        text += String.fromCharCode(byte)
-      }
-      if (i === end) return text
-    }
-    try {
-      return strictText.decode(bytes.subarray(start, end))
-    } catch (cause) {
-      throw new MalformedError('a string that is not UTF-8', { cause })
-    }
+    return decodeText(this.bytes, start, this.skip(length))
   }
 
   private double(): number {
     const { buffer, byteOffset, length } = this.bytes
     this.view ??= new DataView(buffer, byteOffset, length)
     const value = this.view.getFloat64(this.skip(8) - 8)
-    if (Object.is(value, -0)) throw new MalformedError('-0')
+    if (!Number.isFinite(value) || Object.is(value, -0)) throw new MalformedError('no number')
     return value
   }
 
@@ -296,9 +196,3 @@ class Decoder {
     return this.position
   }
 }
-
-/** Texts up to this length are read faster here than by the platform, where they are ASCII. */
-const shortTextMax = 24
-
-/** Refuses what is not well-formed, in place of putting replacement characters, and takes nothing for a mark. */
-const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

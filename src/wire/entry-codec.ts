@@ -68,13 +68,69 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
 
 export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
   writer.number(entries.length)
-  for (const entry of entries) writeEntry(writer, entry)
+  for (let from = 0; from < entries.length; ) {
+    const end = endOfRun(entries, from)
+    writeRun(writer, entries, from, end)
+    from = end
+  }
 }
 
 export function readEntries(reader: ByteReader): Entry[] {
   const entries: Entry[] = []
-  for (let left = reader.count(); left > 0; left--) entries.push(readEntry(reader))
+  const count = reader.count()
+  while (entries.length < count) readRun(reader, entries, count - entries.length)
   return entries
+}
+
+// A run: entries of one type and term that follow each other, as nearly all do that are sent or stored together. What
+// they share stands there once, then come their lengths, then their data without anything in between: so a reader
+// takes the data of a whole run in one piece, in which the entries lie as long as the log has them.
+
+function endOfRun(entries: readonly Entry[], from: number): number {
+  const { type, term, index } = entries[from] as Entry
+  let end = from + 1
+  for (; end < entries.length; end++) {
+    const next = entries[end] as Entry
+    if (next.type !== type || next.term !== term || next.index !== index + end - from) break
+  }
+  return end
+}
+
+function writeRun(writer: ByteWriter, entries: readonly Entry[], from: number, end: number): void {
+  const { type, term, index } = entries[from] as Entry
+  writer.byte(entryTypes.indexOf(type))
+  writer.number(term)
+  writer.number(index)
+  writer.number(end - from)
+  for (let i = from; i < end; i++) writer.number((entries[i] as Entry).data.length)
+  for (let i = from; i < end; i++) writer.raw((entries[i] as Entry).data)
+  if (type !== 'conf-change') return
+  for (let i = from; i < end; i++) writeConfChange(writer, (entries[i] as Entry).change as ConfChange)
+}
+
+function readRun(reader: ByteReader, entries: Entry[], countMax: number): void {
+  const type = entryTypes[reader.byte()]
+  if (type === undefined) throw new MalformedError('an unknown type of entry')
+  const term = reader.number()
+  const first = reader.number()
+  const count = reader.count()
+  if (first === 0 || count === 0 || count > countMax || !Number.isSafeInteger(first + count - 1))
+    throw new MalformedError('entries without a place in the log')
+  const ends: number[] = []
+  let end = 0
+  for (let i = 0; i < count; i++) {
+    end += reader.number()
+    ends.push(end)
+  }
+  const run = reader.raw(end)
+  for (let i = 0, start = 0; i < count; i++) {
+    const data = run.subarray(start, ends[i])
+    start = ends[i] as number
+    entries.push({ term, index: first + i, type, data, change: null })
+  }
+  if (type !== 'conf-change') return
+  for (let i = entries.length - count; i < entries.length; i++)
+    entries[i] = { ...(entries[i] as Entry), change: readConfChange(reader) }
 }
 
 export function writeEntry(writer: ByteWriter, entry: Entry): void {

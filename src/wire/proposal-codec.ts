@@ -1,8 +1,11 @@
-import { valueBytesMax } from '../core/limits.ts'
+import { keepBytes } from '../base/keep-bytes.ts'
+import { keyCharactersMax, valueBytesMax } from '../core/limits.ts'
 import type { Checked, Command, Proposal, Result } from '../core/machine/command.ts'
 import { isKey } from '../core/machine/key.ts'
 import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
-import { decode, encode, encodeShared, MalformedError } from './codec.ts'
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { decode, encode, MalformedError } from './codec.ts'
 import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from './guards.ts'
 
 // Proposals lie in the logs of all replicas for as long as a log lasts: a number that once stood for a type
@@ -33,29 +36,46 @@ const resultNumbers = numbersOf(resultTypes)
 const roles: readonly Role[] = ['voter', 'learner']
 const roleNumbers = numbersOf(roles)
 
+// Proposals share buffers: they come and go with the log, one like the other, and an own one for each would be half of
+// the work. Small buffers: a single proposal of a quiet group keeps the whole of one alive.
+const writer = new ByteWriter(8 * 1024)
+
 /**
- * The data of a log entry: session, seq, acked, type of the command, its fields. Entries come and go with the log, one
- * like the other, so they may share buffers: an own one for each would be half of the work.
+ * The data of a log entry: type of the command, session, seq, acked, fields. By hand rather than by MessagePack: it is
+ * written for every command, and read on every replica.
  */
-export function encodeProposal(proposal: Proposal): Uint8Array {
-  const { session, seq, acked, command } = proposal
-  const type = commandNumbers[command.type]
+export function encodeProposal({ session, seq, acked, command }: Proposal): Uint8Array {
+  writer.clear()
+  writer.byte(commandNumbers[command.type])
+  writer.number(session)
+  writer.number(seq)
+  writer.number(acked)
   switch (command.type) {
     case 'open-session':
-      return encodePooled([session, seq, acked, type, command.host])
-    case 'close-session':
-    case 'barrier':
-      return encodePooled([session, seq, acked, type])
+      writer.text(command.host)
+      break
     case 'put':
     case 'insert':
-      return encodePooled([session, seq, acked, type, command.key, command.value])
+      writer.text(command.key)
+      writer.bytes(command.value)
+      break
     case 'delete':
-      return encodePooled([session, seq, acked, type, command.key])
+      writer.text(command.key)
+      break
     case 'compare-and-swap':
-      return encodePooled([session, seq, acked, type, command.key, command.expected, command.value])
+      writer.text(command.key)
+      writeMaybeValue(command.expected)
+      writeMaybeValue(command.value)
+      break
     case 'broadcast':
-      return encodePooled([session, seq, acked, type, command.topic, command.body])
+      writer.text(command.topic)
+      writer.bytes(command.body)
+      break
+    case 'close-session':
+    case 'barrier':
+      break
   }
+  return writer.take()
 }
 
 /**
@@ -64,47 +84,66 @@ export function encodeProposal(proposal: Proposal): Uint8Array {
  * arrived in.
  */
 export function decodeProposal(bytes: Uint8Array): Proposal {
-  const fields = asArray(decode(bytes), 4)
-  const session = asNatural(fields[0])
-  const seq = asNatural(fields[1])
-  const acked = asNatural(fields[2])
-  const command = asCommand(fields)
-  if (session === 0 ? command.type === 'close-session' : command.type === 'open-session') {
+  const reader = new ByteReader(bytes)
+  const type = asOneOf(reader.byte(), commandTypes)
+  const session = reader.number()
+  const seq = reader.number()
+  const acked = reader.number()
+  const command = readCommand(reader, type)
+  reader.finish()
+  if (session === 0 ? type === 'close-session' : type === 'open-session') {
     throw new MalformedError('a session is opened outside of all sessions and closed inside itself')
   }
   if (session !== 0 && seq === 0) throw new MalformedError('commands of a session are numbered from 1')
   return { session, seq, acked, command }
 }
 
-/** A plain view: in Node, the packer hands out Buffers, which are slower to work with beside Uint8Arrays. */
-function encodePooled(value: unknown): Uint8Array {
-  const { buffer, byteOffset, byteLength } = encodeShared(value)
-  return new Uint8Array(buffer, byteOffset, byteLength)
-}
-
-function asCommand(fields: readonly unknown[]): Command {
-  const type = asOneOf(fields[3], commandTypes)
+function readCommand(reader: ByteReader, type: Command['type']): Command {
   switch (type) {
     case 'open-session':
-      return { type, host: asHost(fields[4]) }
+      return { type, host: asHost(reader.text()) }
     case 'close-session':
     case 'barrier':
       return { type }
     case 'put':
     case 'insert':
-      return { type, key: asStoredKey(fields[4]), value: asValue(fields[5]) }
+      return { type, key: readKey(reader), value: readValue(reader) }
     case 'delete':
-      return { type, key: asStoredKey(fields[4]) }
+      return { type, key: readKey(reader) }
     case 'compare-and-swap':
       return {
         type,
-        key: asStoredKey(fields[4]),
-        expected: asMaybeValue(fields[5]),
-        value: asMaybeValue(fields[6]),
+        key: readKey(reader),
+        expected: readMaybeValue(reader),
+        value: readMaybeValue(reader),
       }
     case 'broadcast':
-      return { type, topic: asStoredKey(fields[4]), body: asValue(fields[5]) }
+      return { type, topic: readKey(reader), body: readValue(reader) }
   }
+}
+
+/** What came out of UTF-8 is well-formed already. */
+function readKey(reader: ByteReader): string {
+  const key = reader.text()
+  if (key === '' || key.length > keyCharactersMax) throw new MalformedError('a key was expected')
+  return key
+}
+
+function readValue(reader: ByteReader): Uint8Array {
+  const length = reader.number()
+  if (length > valueBytesMax) throw new MalformedError('a value is too large')
+  return reader.kept(length)
+}
+
+function writeMaybeValue(value: Uint8Array | null): void {
+  writer.byte(value === null ? 0 : 1)
+  if (value !== null) writer.bytes(value)
+}
+
+function readMaybeValue(reader: ByteReader): Uint8Array | null {
+  const kind = reader.byte()
+  if (kind > 1) throw new MalformedError('neither a value nor none')
+  return kind === 0 ? null : readValue(reader)
 }
 
 export function encodeResult(result: Result): Uint8Array<ArrayBuffer> {
@@ -207,7 +246,7 @@ export function asHost(value: unknown): string {
 export function asValue(value: unknown): Uint8Array {
   const bytes = asBytes(value)
   if (bytes.length > valueBytesMax) throw new MalformedError('a value is too large')
-  return bytes.slice()
+  return keepBytes(bytes)
 }
 
 function asMaybeValue(value: unknown): Uint8Array | null {

@@ -3,6 +3,16 @@ export interface Measurement {
   readonly opsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** All that were acknowledged, those before counting began included. */
+  readonly operations: number
+  /** Where it can be had. */
+  readonly cpuUs?: CpuUse
+}
+
+/** Processor time per operation, in microseconds: of the leader, and of all followers together. */
+export interface CpuUse {
+  readonly leader: number
+  readonly followers: number
 }
 
 export interface Load {
@@ -45,6 +55,7 @@ export async function drive(load: Load, write: (number: number) => Promise<unkno
     opsPerSecond: Math.round(count / seconds),
     p50Ms: percentile(sorted, 0.5),
     p99Ms: percentile(sorted, 0.99),
+    operations: next,
   }
 }
 
@@ -56,6 +67,15 @@ export function median(runs: readonly Measurement[]): Measurement {
     opsPerSecond: middle(run => run.opsPerSecond),
     p50Ms: middle(run => run.p50Ms),
     p99Ms: middle(run => run.p99Ms),
+    operations: middle(run => run.operations),
+    ...(runs.some(run => run.cpuUs === undefined)
+      ? {}
+      : {
+          cpuUs: {
+            leader: middle(run => run.cpuUs?.leader ?? Number.NaN),
+            followers: middle(run => run.cpuUs?.followers ?? Number.NaN),
+          },
+        }),
   }
 }
 

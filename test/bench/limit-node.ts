@@ -5,6 +5,7 @@
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, writevSync } from 'node:fs'
 import type { DataChannel } from 'node-datachannel'
 import { PeerConnection } from 'node-datachannel'
+import { answerUsage } from './answer-usage.ts'
 import type { Load, Measurement } from './drive.ts'
 import { drive, valueBytes } from './drive.ts'
 
@@ -155,4 +156,5 @@ process.once('disconnect', () => {
   closeSync(file)
   process.exit(0)
 })
+answerUsage()
 if (self === leader) lead()

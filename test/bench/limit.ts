@@ -3,6 +3,7 @@ import type { Load, Measurement } from './drive.ts'
 import type { LimitMessage } from './limit-node.ts'
 import { endProcess, makeFolder, memberCount, nextMessage, startProcess } from './processes.ts'
 import type { System } from './system.ts'
+import { withCpuUse } from './usage.ts'
 
 /** Three processes that do no more than any replicated log must: the ceiling of this machine. */
 export async function startLimit(): Promise<System> {
@@ -23,8 +24,10 @@ export async function startLimit(): Promise<System> {
   await nextMessage(leader, isReady)
   return {
     async measure(load: Load): Promise<Measurement> {
-      leader.send({ type: 'load', load } satisfies LimitMessage)
-      return (await nextMessage(leader, isMeasured)).measurement
+      return withCpuUse(members, async () => {
+        leader.send({ type: 'load', load } satisfies LimitMessage)
+        return (await nextMessage(leader, isMeasured)).measurement
+      })
     },
     async close(): Promise<void> {
       await Promise.all(members.map(endProcess))

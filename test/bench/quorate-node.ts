@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Host, openHost, type Store } from '../../src/node.ts'
+import { answerUsage } from './answer-usage.ts'
 import type { Load, Measurement } from './drive.ts'
 import { drive, keyCount, valueBytes } from './drive.ts'
 import { benchCluster } from './quorate-names.ts'
@@ -51,4 +52,5 @@ function load(store: Store, load: Load): Promise<Measurement> {
 }
 
 process.once('disconnect', () => process.exit(0))
+answerUsage()
 await main()

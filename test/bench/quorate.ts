@@ -8,6 +8,7 @@ import { endProcess, makeFolder, memberCount, nextMessage, startProcess } from '
 import { benchCluster } from './quorate-names.ts'
 import type { QuorateMessage } from './quorate-node.ts'
 import type { System } from './system.ts'
+import { withCpuUse } from './usage.ts'
 
 /** Three hosts with files, over WebRTC. They meet at a seed without a replica, in this process. */
 export async function startQuorate(): Promise<System> {
@@ -36,7 +37,10 @@ export async function startQuorate(): Promise<System> {
   }
   return {
     async measure(load: Load): Promise<Measurement> {
-      return (await ask(hosts[0], { type: 'load', load }, isMeasured)).measurement
+      return withCpuUse(
+        hosts,
+        async () => (await ask(hosts[0], { type: 'load', load }, isMeasured)).measurement,
+      )
     },
     close,
   }

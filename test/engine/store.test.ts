@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import { watchBufferEventsMax } from '../../src/core/limits.ts'
 import { absent, type WatchEvent } from '../../src/engine/types.ts'
+import { MemoryDisk } from '../../src/storage/memory-disk.ts'
 import { TestCluster } from './cluster.ts'
 
 describe('a store of one host', () => {
@@ -210,6 +211,29 @@ describe('membership', () => {
     assert.equal(store.status().role, 'leader')
     const electionMs = 2000
     assert.ok(cluster.timers.now() - restartedAt < electionMs, 'it waited for an election timeout')
+  })
+
+  test('a host is told of its removal only when it will know of it after a crash', async () => {
+    const cluster = new TestCluster()
+    const slow = { isSlow: false }
+    const delay = () =>
+      new Promise<void>(resolve => {
+        if (slow.isSlow) cluster.timers.after(50, resolve)
+        else resolve()
+      })
+    cluster.disks.set('c', new MemoryDisk({ delay }))
+    const [a, b, c] = await cluster.three()
+    slow.isSlow = true
+    c.store.on('leader', ({ role }) => role === 'removed' && cluster.crash('c'))
+    const writes = Array.from({ length: 20 }, (_, i) => a.store.put(`key/${i}`, i))
+    await cluster.settle(b.store.remove('c'))
+    await cluster.settle(Promise.all(writes))
+    await cluster.until(() => c.store.status().role === 'removed')
+    await cluster.run(1_000)
+    slow.isSlow = false
+    for (const name of ['a', 'b', 'c']) cluster.crash(name)
+    const again = await cluster.host('c')
+    await assert.rejects(cluster.settle(again.store()), { code: 'REMOVED' })
   })
 
   test('rejects what is no host with TypeError', async () => {

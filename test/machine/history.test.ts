@@ -66,7 +66,7 @@ test('the bounds hold in count and bytes, and what is left is the newest without
 
 function change(revision: number, size: number): Change {
   const item = { key: 'a', value: new Uint8Array(size), createRevision: 1, modRevision: revision, version: 1 }
-  return { type: 'put', key: 'a', revision, item, previous: null }
+  return { type: 'put', key: 'a', revision, item }
 }
 
 function typesSince(history: History, revision: number): readonly string[] {

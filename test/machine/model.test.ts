@@ -105,7 +105,7 @@ function checkStep(machine: Machine, model: Model, index: number, proposal: Prop
   if (item === previous) assert.deepEqual(applied.changes, [])
   else {
     const type = item === undefined ? 'delete' : 'put'
-    const change = { type, key, revision: index, item: item ?? null, previous: previous ?? null }
+    const change = { type, key, revision: index, item: item ?? null }
     assert.deepEqual(applied.changes, [change])
   }
 }

@@ -35,15 +35,18 @@ test('strings are ordered by code unit, not by code point and not by locale', ()
 })
 
 test('a clone and its original never see what is done to the other', () => {
-  const step = fc.record({ turn: fc.nat(2), key: fc.nat(3000), remove: fc.boolean() })
+  const read = fc.constantFrom('same', 'other', 'none')
+  const step = fc.record({ turn: fc.nat(2), key: fc.nat(3000), remove: fc.boolean(), read })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 3000, size: 'max' }), steps => {
       let maps = [new OrderedMap<number, number>()]
       let models = [new Map<number, number>()]
-      steps.forEach(({ turn, key, remove }, now) => {
+      steps.forEach(({ turn, key, remove, read }, now) => {
         const at = turn % maps.length
         const map = maps[at] as OrderedMap<number, number>
         const model = models[at] as Map<number, number>
+        const asked = read === 'same' ? key : key % 50
+        if (read !== 'none') assert.equal(map.get(asked), model.get(asked))
         if (key < 30) {
           maps = [...maps, map.clone()].slice(-3)
           models = [...models, new Map(model)].slice(-3)

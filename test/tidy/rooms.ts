@@ -14,10 +14,13 @@ const adapters: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Where adapters of one folder are put together. What is put together there is known to the platforms alone. */
-const assemblies: Readonly<Record<string, Room>> = { 'src/transport/create-mesh.ts': 'transport/assembly' }
+const assemblies: Readonly<Record<string, Room>> = {
+  'src/transport/create-mesh.ts': 'transport/assembly',
+  'src/transport/mesh-browser.ts': 'transport/assembly',
+}
 
 /** Rooms whose files run in browsers too, so that nothing of Node may be imported there. */
-const roomsWithoutNode = new Set(['base', 'core', 'wire', 'ports', 'engine', 'index', 'browser', 'demo'])
+const roomsWithoutNode = new Set('base core wire ports engine index open browser demo'.split(' '))
 
 /** The room of a file of `src` or `demo`, by its path from the root. Undefined for tests, which may know everything. */
 export function roomOf(path: string): Room | undefined {
@@ -65,8 +68,9 @@ const table: Readonly<Record<Room, readonly Room[]>> = {
   ports: ['base', 'core', 'wire'],
   engine: foundations,
   index: [...foundations, 'engine'],
-  browser: [...foundations, 'engine', 'index'],
-  node: [...foundations, 'engine', 'index'],
+  open: [...foundations, 'engine'],
+  browser: [...foundations, 'engine', 'index', 'open'],
+  node: [...foundations, 'engine', 'index', 'open'],
   server: [...foundations, 'engine', 'index', 'node'],
   cli: [...foundations, 'engine', 'index', 'node', 'server'],
   demo: [...foundations, 'engine', 'index', 'browser'],

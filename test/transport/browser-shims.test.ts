@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type SimplePeer from 'simple-peer'
+import { bulkChannelId } from '../../src/transport/rtc.ts'
 import stream from '../../src/transport/shims/readable-stream.cts'
 import { loadNodeRtc } from '../../src/transport/webrtc-node.ts'
 
@@ -40,6 +41,7 @@ test('two peers of the browser bundle connect, exchange bytes as they were, and 
   const options = {
     ...(wrtc === undefined ? {} : { wrtc }),
     config: { iceServers: [] },
+    channelConfig: { negotiated: true, id: bulkChannelId },
     objectMode: true,
     iceCompleteTimeout: 100,
   }

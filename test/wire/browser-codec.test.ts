@@ -1,4 +1,4 @@
-// Browsers get msgpackr cut down (leanPacker in build.mjs). Here the codec of the browser build and the one of the
+// Browsers pack without msgpackr (ownPacker in build.mjs). Here the codec of the browser build and the one of the
 // sources meet the same values and the same bytes.
 
 import assert from 'node:assert/strict'

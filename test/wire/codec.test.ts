@@ -5,7 +5,8 @@ import { frameBytesMax, messageDepthMax } from '../../src/core/limits.ts'
 import { decode, encode, encodeShared, MalformedError } from '../../src/wire/codec.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 80 })
-const number = fc.oneof(fc.integer(), fc.maxSafeInteger(), fc.double()).map(value => value + 0)
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true })
+const number = fc.oneof(fc.integer(), fc.maxSafeInteger(), finite).map(value => value + 0)
 const value = fc.letrec<{ value: unknown }>(tie => ({
   value: fc.oneof(
     { maxDepth: 5 },
@@ -41,7 +42,6 @@ test('a large number stays a number', () => {
     Number.MIN_SAFE_INTEGER,
     1e300,
     -2.5,
-    Number.NaN,
   ]
   assert.deepEqual(decode(encode(numbers)), numbers)
 })
@@ -79,9 +79,9 @@ test('what would not come back equal is refused', () => {
   const refused = [
     undefined,
     [undefined],
-    { a: undefined },
     new Array(3),
     -0,
+    Number.NaN,
     1n,
     Symbol('s'),
     () => 1,

@@ -93,6 +93,20 @@ test('entries, hard states and snapshots come back equal', () => {
   )
 })
 
+test('the last entry that a log can have comes back', () => {
+  const last: Entry = {
+    term: 1,
+    index: Number.MAX_SAFE_INTEGER,
+    type: 'normal',
+    data: new Uint8Array(),
+    change: null,
+  }
+  assert.deepEqual(decodeEntries(encodeEntries([{ ...last, index: last.index - 1 }, last])), [
+    { ...last, index: last.index - 1 },
+    last,
+  ])
+})
+
 test('bytes that are cut short, go on or were changed are malformed or something else, never a crash', () => {
   const mutation = fc.tuple(
     fc.array(entry, { maxLength: 3 }),

@@ -5,7 +5,8 @@ import { valueBytesMax } from '../../src/core/limits.ts'
 import type { Command, Proposal, Result } from '../../src/core/machine/command.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import type { MembersDelta, Role } from '../../src/core/machine/members.ts'
-import { encode, MalformedError } from '../../src/wire/codec.ts'
+import { ByteWriter } from '../../src/wire/byte-writer.ts'
+import { MalformedError } from '../../src/wire/codec.ts'
 import {
   decodeMembersDelta,
   decodeProposal,
@@ -67,6 +68,13 @@ const delta: fc.Arbitrary<MembersDelta> = record({
   removed: fc.array(natural, { maxLength: 5 }),
 })
 
+const large: Proposal = {
+  session: 1,
+  seq: 1,
+  acked: 0,
+  command: { type: 'put', key: 'large', value: new Uint8Array(1000) },
+}
+
 test('proposals, results and member changes come back equal', () => {
   fc.assert(
     fc.property(proposal, result, delta, (proposal, result, delta) => {
@@ -85,31 +93,56 @@ test('a decoded value does not keep the buffer alive that it arrived in', () => 
     command: { type: 'put', key: 'a', value: new Uint8Array(100) },
   })
   const { command } = decodeProposal(bytes)
-  assert.equal(command.type === 'put' && command.value.buffer.byteLength, 100)
+  assert(command.type === 'put' && command.value.buffer !== bytes.buffer)
 })
 
 test('what no client writes is malformed', () => {
   const large = new Uint8Array(valueBytesMax + 1)
-  const proposals: readonly (readonly unknown[])[] = [
+  const one = new Uint8Array(1)
+  // Type, session, seq, acked; then fields: strings as texts, bytes with their length, numbers as single bytes.
+  const proposals: readonly (readonly (number | string | Uint8Array)[])[] = [
     [],
-    [0, 0, 0],
-    [0, 0, 0, 7],
-    [0, 0, 0, -1],
-    [0, 0, 0, 'put', 'a', large],
-    [-1, 0, 0, 6],
-    [1, 1.5, 0, 6],
-    [1, 0, 0, 6],
-    [0, 0, 0, 1],
-    [1, 1, 0, 0, 'host'],
+    [6, 0, 0],
+    [7, 0, 0, 0],
+    [255, 0, 0, 0],
+    [6, 0, 0, 0, 0],
+    [6, 1, 0, 0],
+    [1, 0, 0, 0],
+    [0, 1, 1, 0, 'host'],
     [0, 0, 0, 0, ''],
-    [0, 0, 0, 2, '', new Uint8Array(1)],
-    [0, 0, 0, 2, 'a'.repeat(1025), new Uint8Array(1)],
-    [0, 0, 0, 2, 'a', null],
-    [0, 0, 0, 2, 'a', 'text'],
-    [0, 0, 0, 2, 'a', large],
-    [0, 0, 0, 5, 'a', null],
+    [0, 0, 0, 0, 'h'.repeat(1025)],
+    [2, 0, 0, 0, '', one],
+    [2, 0, 0, 0, 'a'.repeat(1025), one],
+    [2, 0, 0, 0, new Uint8Array([0xed, 0xa0, 0x80]), one],
+    [2, 0, 0, 0, 'a'],
+    [2, 0, 0, 0, 'a', 2, 0],
+    [2, 0, 0, 0, 'a', one, 0],
+    [2, 0, 0, 0, 'a', large],
+    [5, 0, 0, 0, 'a', 0],
+    [5, 0, 0, 0, 'a', 0, 2],
   ]
-  for (const fields of proposals) assert.throws(() => decodeProposal(encode(fields)), MalformedError)
+  for (const fields of proposals) {
+    const writer = new ByteWriter()
+    for (const field of fields) {
+      if (typeof field === 'number') writer.byte(field)
+      else if (typeof field === 'string') writer.text(field)
+      else writer.bytes(field)
+    }
+    assert.throws(() => decodeProposal(writer.written()), MalformedError, JSON.stringify(fields.slice(0, 6)))
+  }
+})
+
+test('an encoded proposal stays as it is while others are encoded behind it', () => {
+  fc.assert(
+    fc.property(fc.array(proposal, { maxLength: 20 }), proposals => {
+      const encoded = proposals.map(encodeProposal)
+      const copies = encoded.map(bytes => bytes.slice())
+      for (let i = 0; i < 300; i++) encodeProposal({ ...large, seq: i + 1 })
+      assert.deepEqual(encoded, copies)
+      assert.deepEqual(encoded.map(decodeProposal), proposals)
+    }),
+    { numRuns: 20 },
+  )
 })
 
 test('mutated bytes are applied as some proposal, or are malformed, and never harm the machine', () => {

@@ -19,5 +19,9 @@ export interface Change {
   readonly revision: Revision
   /** Null exactly when `type` is 'delete'. */
   readonly item: Item | null
-  readonly previous: Item | null
+}
+
+/** The change that made the item what it is. */
+export function putOf(item: Item): Change {
+  return { type: 'put', key: item.key, revision: item.modRevision, item }
 }

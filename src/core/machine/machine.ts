@@ -5,7 +5,7 @@ import * as limits from '../limits.ts'
 import type { Index } from '../types.ts'
 import type { Command, CompareAndSwap, Proposal, Result, SessionId } from './command.ts'
 import { History, type HistoryLimits } from './history.ts'
-import type { Change, Item } from './item.ts'
+import { type Change, type Item, putOf } from './item.ts'
 import { applyDelta, type Members, type MembersDelta, noMembers } from './members.ts'
 import { type Session, type SessionLimits, Sessions } from './sessions.ts'
 import { hashState } from './state-hash.ts'
@@ -198,14 +198,16 @@ export class Machine {
     const previous = this.items.get(key)
     const createRevision = previous?.createRevision ?? revision
     const version = (previous?.version ?? 0) + 1
-    const item: Item = { key, value, createRevision, modRevision: revision, version }
-    this.items.set(key, item)
-    return this.changed({ type: 'put', key, revision, item, previous: previous ?? null })
+    // The string that is there already: another one would live as long, for each write of the key that is remembered.
+    const name = previous?.key ?? key
+    const item: Item = { key: name, value, createRevision, modRevision: revision, version }
+    this.items.set(name, item)
+    return this.changed(putOf(item))
   }
 
   private erase(revision: Index, previous: Item): Change {
     this.items.delete(previous.key)
-    return this.changed({ type: 'delete', key: previous.key, revision, item: null, previous })
+    return this.changed({ type: 'delete', key: previous.key, revision, item: null })
   }
 
   private changed(change: Change): Change {

@@ -1,0 +1,33 @@
+import { plainBytes } from './bytes.ts'
+
+/** Up to this the platform makes no buffer at all; above the other one a buffer of its own is no loss. */
+const sharedBytesMin = 64
+const sharedBytesMax = 512
+
+/**
+ * Little, because a buffer lives for as long as one of the values in it does. Values that are overwritten at random
+ * leave about three times their own size alive in buffers of 16 values (the longest of 16 random lives is 3.4 times as
+ * long as the mean), which is what buffers of their own take up for bookkeeping.
+ */
+const bufferBytes = 4096
+
+let buffer = new Uint8Array(0)
+let used = 0
+
+/**
+ * A copy of source[start, end) that is to be kept for long, without keeping the source. Small ones lie in buffers that
+ * they share: to make a buffer for each takes ten times as long as the copy, and the collector pays for it once more.
+ */
+export function keepBytes(source: Uint8Array, start = 0, end = source.length): Uint8Array<ArrayBuffer> {
+  const length = end - start
+  if (length <= sharedBytesMin || length > sharedBytesMax)
+    return plainBytes(source).slice(start, end) as Uint8Array<ArrayBuffer>
+  if (length > buffer.length - used) {
+    buffer = new Uint8Array(bufferBytes)
+    used = 0
+  }
+  const kept = buffer.subarray(used, used + length)
+  kept.set(length === source.length ? source : source.subarray(start, end))
+  used += length
+  return kept
+}

@@ -1,0 +1,50 @@
+import { toHex } from './base/bytes.ts'
+import type { Clock } from './clock/clock.ts'
+import type { DeploymentId } from './core/types.ts'
+import type { Host, StoreOptions } from './engine/host.ts'
+import { type HostOptions, startHost } from './engine/open-host.ts'
+import type { HostParts } from './engine/parts.ts'
+import type { Store } from './engine/store.ts'
+import type { Storage, StoredHost } from './storage/storage.ts'
+
+/** What `browser.ts` and `node.ts` bring, each its own. */
+export interface Platform {
+  readonly storage: Storage
+  readonly clock: Clock
+  /** The network of the host whose storage holds this. */
+  readonly connect: (stored: StoredHost) => Promise<Pick<HostParts, 'id' | 'transport' | 'rendezvous'>>
+}
+
+/** Starts a host on a platform. Where that fails, what was opened for it is closed. */
+export async function openHostOn(platform: Platform, options: HostOptions): Promise<Host> {
+  const { storage, clock, connect } = platform
+  let close = (): Promise<void> => storage.close()
+  try {
+    const stored = await storage.load()
+    const network = await connect(stored)
+    close = () => network.transport.close().then(() => storage.close())
+    const { cluster, role, deadlineMs, tickMs, authorize } = options
+    const parts = { ...network, storage, clock, random: Math.random, newDeployment }
+    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs, authorize })
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The one store of a host that was opened for it: closing the store closes the host. */
+export async function openSoleStore(
+  host: Host,
+  options: StoreOptions & { readonly name?: string },
+): Promise<Store> {
+  try {
+    return await host.soleStore(options.name, options)
+  } catch (error) {
+    await host.close()
+    throw error
+  }
+}
+
+function newDeployment(): DeploymentId {
+  return toHex(crypto.getRandomValues(new Uint8Array(16)))
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { keepBytes } from '../../src/base/keep-bytes.ts'
+
+test('what is kept stays as it was, whatever becomes of its source and of its neighbours', () => {
+  const sizes = fc.array(fc.oneof(fc.nat(1100), fc.constantFrom(64, 65, 511, 512, 513)), { maxLength: 60 })
+  fc.assert(
+    fc.property(sizes, fc.nat(9), fc.boolean(), (sizes, before, isBuffer) => {
+      const kept = sizes.map((size, number) => {
+        const source = isBuffer ? Buffer.alloc(size + 2 * before) : new Uint8Array(size + 2 * before)
+        source.fill(number + 1, before, before + size)
+        const copy = before === 0 ? keepBytes(source) : keepBytes(source, before, before + size)
+        source.fill(0)
+        return copy
+      })
+      kept.forEach((bytes, number) => {
+        assert.equal(bytes.constructor, Uint8Array)
+        assert.deepEqual(bytes, new Uint8Array(sizes[number] ?? 0).fill(number + 1))
+      })
+    }),
+  )
+})
+
+test('small values share buffers that are small', () => {
+  const kept = Array.from({ length: 160 }, () => keepBytes(new Uint8Array(256)))
+  const buffers = new Set(kept.map(({ buffer }) => buffer))
+  assert(buffers.size <= 11, `${buffers.size} buffers`)
+  for (const buffer of buffers) assert(buffer.byteLength <= 4096)
+})
