@@ -2,6 +2,7 @@ export { type ErrorCode, isQuorateError, type Outcome, QuorateError } from './co
 export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from './core/types.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
 export type { LogStream } from './engine/log-stream.ts'
+export type { QuorumRule } from './engine/quorum-rule.ts'
 export type { Store } from './engine/store.ts'
 export {
   type Absent,
@@ -9,6 +10,7 @@ export {
   type Broadcast,
   type BroadcastRange,
   type CallOptions,
+  type ChangeOptions,
   type Checked,
   type Consistency,
   type Deleted,
@@ -18,6 +20,7 @@ export {
   type LogEntry,
   type LogRange,
   type Member,
+  type MemberList,
   type MemberRole,
   type ReadOptions,
   type RequestHandler,

@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'LAST_VOTER' // the change would leave the group without a voter
   | 'MEMBERSHIP_PENDING' // another membership change is under way
   | 'MEMBERSHIP_REFUSED' // the change cannot be made; the message says why
+  | 'MEMBERSHIP_CONFLICT' // the members are not those any more that the change was made for
+  | 'TRANSFER_ABORTED' // the chosen host did not take leadership over
   | 'COMPACTED' // the history asked for is gone; read the present state and go on from there
   | 'SLOW_CONSUMER' // a watcher did not keep up and its buffer is full
   | 'REFUSED' // the leader's `validate` refused the command; the message says why

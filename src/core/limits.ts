@@ -128,6 +128,9 @@ export const peersMax = 64
 /** Voters of one group. More would only add acknowledgements to wait for (Raft thesis §11.2 measures up to nine). */
 export const votersMax = 9
 
+/** How much one voter may count. Two hosts of which one weighs so much more are one that decides alone. */
+export const voterWeightMax = 100
+
 /** Time without any sign of life from a peer after which its link is closed. */
 export const peerSilenceMs = 5_000
 export const peerPingMs = 1_000

@@ -4,8 +4,9 @@ import type { HostId, Revision } from '../core/types.ts'
 import type { LogSlice } from './applied-log.ts'
 import type { Call } from './call.ts'
 import type { Bounds } from './key-filter.ts'
+import type { MemberRequest } from './member-request.ts'
 import type { Answer } from './proposals.ts'
-import type { Consistency, Member, StoreStatus } from './types.ts'
+import type { Consistency, MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
 
 /** How fresh a read must be. */
@@ -36,8 +37,6 @@ export interface LeaderRequest {
   readonly from: HostId
 }
 
-export type MemberChange = 'promote' | 'demote' | 'remove'
-
 /**
  * What a Store works on: a replica of this host, or another host's through the network. Values are encoded bytes here.
  * Every promise settles by the call's deadline.
@@ -55,7 +54,7 @@ export interface Backend {
   entries(from: Revision | undefined, call: Call): Promise<LogSlice>
   /** Runs the leader's handler once at most. */
   request(request: LeaderRequest, call: Call): Promise<Uint8Array>
-  members(call: Call): Promise<readonly Member[]>
-  change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]>
+  members(call: Call): Promise<MemberList>
+  change(request: MemberRequest, call: Call): Promise<MemberList>
   status(): StoreStatus
 }

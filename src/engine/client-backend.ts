@@ -5,22 +5,17 @@ import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asBytes, asNatural } from '../wire/guards.ts'
 import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
 import { asLogSlice, type LogSlice } from './applied-log.ts'
-import type { Backend, Freshness, LeaderRequest, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { asReadResult, freshnessFields } from './gateway.ts'
 import type { Bounds } from './key-filter.ts'
-import { asMembers } from './membership.ts'
+import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
 import type { Answer } from './proposals.ts'
 import type { RemoteWatches } from './remote-watches.ts'
-import type { Requests } from './requests.ts'
+import { attemptMs, type Effect, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
-import type { Member, StoreStatus } from './types.ts'
+import type { MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
-
-const changes: readonly MemberChange[] = ['promote', 'demote', 'remove']
-
-/** Frames get lost, and a gateway may have lost its leader: after so long without an answer another one is asked. */
-const attemptMs = 3000
 
 /** A Store over other hosts' replicas: each call goes to one gateway, and to the next one when that cannot answer. */
 export class ClientBackend implements Backend {
@@ -92,12 +87,16 @@ export class ClientBackend implements Backend {
     })
   }
 
-  async members(call: Call): Promise<readonly Member[]> {
+  async members(call: Call): Promise<MemberList> {
     return asMembers(await this.ask('members', [this.group], call))
   }
 
-  async change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
-    return asMembers(await this.ask('change', [this.group, changes.indexOf(change), hosts], call))
+  change(request: MemberRequest, call: Call): Promise<MemberList> {
+    return retrying(this.clock, call, async isRetry => {
+      const body = requestBody(this.group, request, isRetry)
+      const answer = this.askGateway(this.gatewayOrThrow(), 'change', body, call, 'repeatable')
+      return asMembers(await answer)
+    })
   }
 
   status(): StoreStatus {
@@ -118,9 +117,16 @@ export class ClientBackend implements Backend {
     return retrying(this.clock, call, async () => this.askGateway(this.gatewayOrThrow(), method, body, call))
   }
 
-  private askGateway(gateway: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+  private askGateway(
+    gateway: HostId,
+    method: string,
+    body: unknown,
+    call: Call,
+    effect: Effect = 'none',
+  ): Promise<unknown> {
     const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)
-    return this.requests.ask(gateway, method, body, { ...call, deadline }).catch(error => this.failed(error))
+    const answer = this.requests.ask(gateway, method, body, { ...call, deadline }, effect)
+    return answer.catch(error => this.failed(error))
   }
 
   /** Another gateway has the next turn. */

@@ -8,7 +8,7 @@ import { logSliceBody } from './applied-log.ts'
 import type { Backend, Freshness, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, checkBounds } from './key-filter.ts'
-import { membersBody } from './membership.ts'
+import { membersBody } from './member-request.ts'
 import type { Outbox } from './outbox.ts'
 import type { Requests } from './requests.ts'
 

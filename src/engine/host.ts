@@ -14,7 +14,8 @@ import { handOver } from './hand-over.ts'
 import { Joining, removed } from './joining.ts'
 import { LeaderRequests } from './leader-requests.ts'
 import { Loop } from './loop.ts'
-import { groupOf, Membership } from './membership.ts'
+import { groupOf } from './member-request.ts'
+import { Membership } from './membership.ts'
 import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
@@ -293,14 +294,14 @@ export class Host implements StoreHost {
     requests.serve('ping', async () => null)
     requests.serve('join', (from, body, call) => {
       const fields = asArray(body, 1)
-      return membership.serveJoin(this.replicaOrThrow(groupOf(fields)), from, call)
+      return membership.serveJoin(this.replicaOrThrow(groupOf(fields)), from, fields[1] ?? false, call)
     })
     requests.serve('admit', async (from, body, call) => {
-      const [group, host] = asArray(body, 2)
+      const [group, host, witness] = asArray(body, 2)
       const replica = this.replicaOrThrow(asText(group))
       if (!membership.isMember(replica, from))
         throw new QuorateError('UNAUTHORIZED', 'only members admit others')
-      return membership.admit(replica, asText(host), call)
+      return membership.admit(replica, asText(host), witness, call)
     })
     requests.serve('change', (_from, body, call) => {
       const fields = asArray(body, 3)

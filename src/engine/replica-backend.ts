@@ -1,15 +1,16 @@
 import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
-import type { HostId, Revision } from '../core/types.ts'
+import type { Revision } from '../core/types.ts'
 import type { LogSlice } from './applied-log.ts'
-import type { Backend, Freshness, LeaderRequest, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, keyFilter } from './key-filter.ts'
 import type { LeaderRequests } from './leader-requests.ts'
-import type { Membership } from './membership.ts'
+import type { MemberRequest } from './member-request.ts'
+import { type Membership, memberListOf } from './membership.ts'
 import type { Answer } from './proposals.ts'
 import type { Replica } from './replica.ts'
-import type { Member, StoreStatus } from './types.ts'
+import type { MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
 
 /** A Store over this host's own replica. */
@@ -80,13 +81,14 @@ export class ReplicaBackend implements Backend {
     return this.leaderRequests.ask(this.replica, request, call)
   }
 
-  members(call: Call): Promise<readonly Member[]> {
-    return this.fresh({ consistency: 'linearizable', atLeast: 0 }, call).then(() => this.replica.members)
+  async members(call: Call): Promise<MemberList> {
+    await this.fresh({ consistency: 'linearizable', atLeast: 0 }, call)
+    return memberListOf(this.replica)
   }
 
-  async change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
+  async change(request: MemberRequest, call: Call): Promise<MemberList> {
     this.check()
-    return this.membership.change(this.replica, change, hosts, call)
+    return this.membership.change(this.replica, request, call)
   }
 
   status(): StoreStatus {

@@ -455,7 +455,8 @@ export class Replica {
     // Steps that the member table refuses must not reach the quorum either. No steps at all: a joint change is left.
     const isRefused = change.steps.length > 0 && applied?.type !== 'changed'
     if (isRefused) this.appliedLog.skip(entry.index)
-    const harmless = { ...change, transition: 'auto', steps: [{ type: 'update', replica: this.id }] } as const
+    const steps = [{ type: 'update', replica: this.id }] as const
+    const harmless = { transition: 'auto', steps, context: change.context } as const
     this.conf = this.node.applyConfChange(isRefused ? harmless : change)
     if (applied?.type === 'changed') this.memberTableChanged()
     if (this.isOut(this.id)) this.host.events.removed(this)

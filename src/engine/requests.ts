@@ -11,12 +11,20 @@ import type { HostParts } from './parts.ts'
 /** Serves one kind of request. What it throws or rejects with goes back to the asker. */
 export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown>
 
+/**
+ * What an answer that does not come leaves unknown: nothing; whether it was done, which may be asked for again
+ * ('repeatable'); or that, and it must not be asked for twice ('once').
+ */
+export type Effect = 'none' | 'repeatable' | 'once'
+
 interface Asked {
   readonly to: HostId
-  /** What was asked must not be asked twice: an answer that does not come leaves it unknown what was done. */
-  readonly isOnce: boolean
+  readonly effect: Effect
   readonly pending: Pending<unknown>
 }
+
+/** Frames get lost, and the one who was asked may have lost its leader: after so long it is asked again, or another. */
+export const attemptMs = 3000
 
 /** Time for an answer to be noticed as due, and to come back. */
 const answerMs = 400
@@ -52,13 +60,13 @@ export class Requests {
   }
 
   /** Rejects with UNREACHABLE when the peer is lost, TIMEOUT at the deadline, else with the peer's own error. */
-  ask(to: HostId, method: string, body: unknown, call: Call, isOnce = false): Promise<unknown> {
+  ask(to: HostId, method: string, body: unknown, call: Call, effect: Effect = 'none'): Promise<unknown> {
     if (this.ending !== undefined) return Promise.reject(this.ending('none'))
     if (!this.askedGate.admits(1, this.asked.size)) return Promise.reject(busy('asked of others'))
     const id = ++this.lastId
     const pending = new Pending<unknown>(call, () => this.asked.delete(id))
     if (pending.isSettled) return pending.promise
-    this.asked.set(id, { to, pending, isOnce })
+    this.asked.set(id, { to, pending, effect })
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
@@ -101,7 +109,7 @@ export class Requests {
    * retryable beside that did not.
    */
   askOnce(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
-    return this.ask(to, method, body, call, true)
+    return this.ask(to, method, body, call, 'once')
   }
 
   /** An answer came in. One that nobody waits for is late, and dropped. */
@@ -145,12 +153,13 @@ export class Requests {
 }
 
 /** Of what was asked and not answered. */
-function outcomeOf({ isOnce }: Asked): Outcome {
-  return isOnce ? 'unknown' : 'none'
+function outcomeOf({ effect }: Asked): Outcome {
+  return effect === 'none' ? 'none' : 'unknown'
 }
 
-function finalWhereOnce({ isOnce }: Asked, error: QuorateError): QuorateError {
-  return isOnce && error.retryable && error.outcome !== 'none' ? outcomeUnknown(error.message, error) : error
+function finalWhereOnce({ effect }: Asked, error: QuorateError): QuorateError {
+  const isUnsure = effect === 'once' && error.retryable && error.outcome !== 'none'
+  return isUnsure ? outcomeUnknown(error.message, error) : error
 }
 
 function busy(what: string): QuorateError {

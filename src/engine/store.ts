@@ -4,11 +4,13 @@ import type { Command, Result } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
-import type { Backend, Freshness, MemberChange } from './backend.ts'
+import type { Backend, Freshness } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { checkBounds, checkKey } from './key-filter.ts'
 import { LogStream } from './log-stream.ts'
+import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
+import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
 import type { Replica } from './replica.ts'
 import { ClientSession } from './session.ts'
 import {
@@ -17,11 +19,13 @@ import {
   type Broadcast,
   type BroadcastRange,
   type CallOptions,
+  type ChangeOptions,
   type Checked,
   type Deleted,
   type LogEntry,
   type LogRange,
   type Member,
+  type MemberList,
   type ReadOptions,
   type ScanRange,
   type StoreEntry,
@@ -247,6 +251,11 @@ export class Store {
 
   /** The members of the group, linearizable. */
   async members(options: CallOptions = {}): Promise<readonly Member[]> {
+    return (await this.membership(options)).members
+  }
+
+  /** The members of the group and the revision of their last change, linearizable. */
+  async membership(options: CallOptions = {}): Promise<MemberList> {
     return this.backend.members(this.call(options))
   }
 
@@ -256,18 +265,56 @@ export class Store {
    * MEMBERSHIP_REFUSED, or MEMBERSHIP_PENDING where a learner has not caught up before the deadline. Doing it twice is
    * harmless.
    */
-  promote(hosts: HostId | readonly HostId[], options: CallOptions = {}): Promise<readonly Member[]> {
+  promote(hosts: HostId | readonly HostId[], options: ChangeOptions = {}): Promise<readonly Member[]> {
     return this.change('promote', hosts, options)
   }
 
-  /** Makes a voter a learner. Rejects with LAST_VOTER where nobody would be left to vote. */
-  demote(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
+  /** Makes a voter a learner. Rejects with LAST_VOTER where nobody would be left that votes and keeps values. */
+  demote(host: HostId, options: ChangeOptions = {}): Promise<readonly Member[]> {
     return this.change('demote', host, options)
   }
 
   /** Removes a member for good: its replica never counts or speaks again. Rejects with LAST_VOTER or NOT_MEMBER. */
-  remove(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
+  remove(host: HostId, options: ChangeOptions = {}): Promise<readonly Member[]> {
     return this.change('remove', host, options)
+  }
+
+  /**
+   * Sets how much members count as voters, from 1 to 100 each: whatever has more than half of the weight of all voters
+   * decides. So a seed of weight 3 beside two tabs decides by itself, and they do not without it. Rejects with
+   * MEMBERSHIP_REFUSED where witnesses alone would decide.
+   */
+  async setWeights(
+    weights: Readonly<Record<HostId, number>>,
+    options: ChangeOptions = {},
+  ): Promise<readonly Member[]> {
+    const numbers = Object.values(weights)
+    if (!numbers.every(weight => Number.isSafeInteger(weight) && weight > 0))
+      throw new TypeError('a weight is an integer from 1')
+    return this.change('weigh', Object.keys(weights), options, numbers)
+  }
+
+  /**
+   * Has other sets of voters decide than their weights say, until the voters change. The rule is asked here, about
+   * every set of the present voters, and the sets it names go into the log; what contains one of them decides, too.
+   * Rejects with MEMBERSHIP_REFUSED where two sets that share no voter could decide, MEMBERSHIP_CONFLICT where the
+   * members change meanwhile. Without a rule the weights count again.
+   */
+  async setQuorum(rule: QuorumRule | undefined, options: ChangeOptions = {}): Promise<readonly Member[]> {
+    const { revision, members } = await this.membership(options)
+    const voters = rule === undefined ? [] : members.filter(member => member.role === 'voter')
+    const hosts = voters.map(member => member.hostId)
+    const masks = rule === undefined ? [] : quorumMasks(hosts, rule)
+    return this.change('decide', hosts, { expectedRevision: revision, ...options }, masks)
+  }
+
+  /**
+   * Hands leadership over to a voter that keeps values, and resolves when it leads. Writes wait meanwhile, and go on by
+   * themselves. Rejects with TRANSFER_ABORTED where the host did not take it within an election timeout (the present
+   * leader goes on), MEMBERSHIP_REFUSED where it cannot lead, NOT_MEMBER.
+   */
+  async transferLeadership(host: HostId, options: CallOptions = {}): Promise<void> {
+    await this.change('transfer', host, options)
   }
 
   /** What this host knows right now. Costs nothing and promises nothing. */
@@ -362,14 +409,18 @@ export class Store {
   }
 
   private async change(
-    change: MemberChange,
+    type: MemberRequest['type'],
     hosts: HostId | readonly HostId[],
-    options: CallOptions,
+    options: ChangeOptions,
+    numbers: readonly number[] = [],
   ): Promise<readonly Member[]> {
     const list: readonly unknown[] = Array.isArray(hosts) ? hosts : [hosts]
     if (!list.every(host => typeof host === 'string'))
       throw new TypeError('a host is named by its id, a string')
-    return this.backend.change(change, list, this.call(options))
+    const expected = options.expectedRevision
+    checkRevision(expected, 'expectedRevision')
+    const request = { type, hosts: list, numbers, expected }
+    return (await this.backend.change(request, this.call(options))).members
   }
 
   private call(options: CallOptions): Call {

@@ -189,6 +189,28 @@ export interface Member {
    * an even number tolerates no more failures than the odd one below it, and waits for more acknowledgements.
    */
   readonly wanted: MemberRole
+  /**
+   * It keeps no values: as a voter it votes and acknowledges, and neither leads nor answers reads. A host is one for
+   * life, by `role: 'witness'` when it joins.
+   */
+  readonly witness: boolean
+  /** How much it counts as a voter; more than half of the weight of all voters decides. 1, unless it was set. */
+  readonly weight: number
+}
+
+/** The members, and the revision of the last change of them. */
+export interface MemberList {
+  readonly revision: Revision
+  readonly members: readonly Member[]
+}
+
+/** How a change of members may be bounded. */
+export interface ChangeOptions extends CallOptions {
+  /**
+   * The revision that `store.membership()` had when the change was decided on. It is refused with MEMBERSHIP_CONFLICT
+   * when the members changed since; one that stands already is no conflict.
+   */
+  readonly expectedRevision?: Revision
 }
 
 export interface StoreStatus {

@@ -1,6 +1,6 @@
-// `node --import tsx test/bench/catch-up.ts [entries]`: a follower that was killed, and is a million entries behind when
-// it is back, catches up while writes go on. Three processes with files, over WebRTC. Prints what each of them found;
-// exits with 1 where the leader lost its leadership, or the follower its leader.
+// `node --import tsx test/bench/catch-up.ts [entries]`: a follower that was killed, and is a million entries behind
+// when it is back, catches up while writes go on. Three processes with files, over WebRTC. Prints what each of them
+// found; exits with 1 where the leader lost its leadership, or the follower its leader.
 
 import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'

@@ -22,7 +22,7 @@ test('put, get, delete, status and members say what they did', async () => {
     [['members'], 'self  voter\n'],
     [
       ['members', 'promote', 'a', 'b', '--json'],
-      '[{"hostId":"self","replica":1,"role":"voter","wanted":"voter"}]\n',
+      '[{"hostId":"self","replica":1,"role":"voter","wanted":"voter","witness":false,"weight":1}]\n',
     ],
   ] as const
   for (const [args, out] of lines) assert.deepEqual(await quorate(args, env), { code: 0, out, err: '' })

@@ -71,7 +71,7 @@ export class StoreDouble implements ServedStore {
 
   async members(): Promise<readonly Member[]> {
     this.ask('members')
-    return [{ hostId: 'self', replica: 1, role: 'voter', wanted: 'voter' }]
+    return [{ hostId: 'self', replica: 1, role: 'voter', wanted: 'voter', witness: false, weight: 1 }]
   }
 
   promote(hosts: readonly string[]) {

@@ -64,7 +64,10 @@ const result: fc.Arbitrary<Result> = fc.oneof(
 const role = fc.constantFrom<Role>('voter', 'learner')
 const delta: fc.Arbitrary<MembersDelta> = record({
   base: natural,
-  set: fc.array(record({ replica: natural, host, role, wanted: role }), { maxLength: 5 }),
+  set: fc.array(
+    record({ replica: natural, host, role, wanted: role, witness: fc.boolean(), weight: natural }),
+    { maxLength: 5 },
+  ),
   removed: fc.array(natural, { maxLength: 5 }),
 })
 
