@@ -1,4 +1,4 @@
-import { heldLogBytesMax, trailingBytesMax } from '../core/limits.ts'
+import { trailingBytesMax } from '../core/limits.ts'
 import type { MemoryLog } from '../core/raft/memory-log.ts'
 import type { ReplicaProgress } from '../core/raft/raft-node.ts'
 import type { Index } from '../core/types.ts'
@@ -6,12 +6,12 @@ import type { Index } from '../core/types.ts'
 /**
  * Up to where the log is forgotten when a snapshot stands in for it. What lies right behind the snapshot stays for
  * slow followers, within a number of entries and of bytes; and what a follower that can be heard is about to need
- * stays within `heldLogBytesMax`, or a busy group would send it one snapshot after the other (mutant M81).
+ * stays within `heldBytesMax`, or a busy group would send it one snapshot after the other (mutant M81).
  */
 export function compactionIndex(
   log: MemoryLog,
   snapshotIndex: Index,
-  keep: { readonly trailingEntries: number; readonly neededFrom: Index },
+  keep: { readonly trailingEntries: number; readonly neededFrom: Index; readonly heldBytesMax: number },
 ): Index {
   const first = Math.max(
     log.firstIndex(),
@@ -23,7 +23,7 @@ export function compactionIndex(
   for (let index = snapshotIndex; index >= first; index--) {
     bytes += entries[index - first]?.data.length ?? 0
     const isTrailing = bytes <= trailingBytesMax && snapshotIndex - index < keep.trailingEntries
-    const isNeeded = bytes <= heldLogBytesMax && index >= keep.neededFrom
+    const isNeeded = bytes <= keep.heldBytesMax && index >= keep.neededFrom
     if (!isTrailing && !isNeeded) return index
   }
   return first - 1

@@ -95,7 +95,7 @@ export class Host implements StoreHost {
     this.snapshots = new Snapshots({
       parts,
       outbox,
-      trailingEntries: options.trailingEntries,
+      heldLogBytesMax: options.heldLogBytesMax,
       replicaOf: group => this.loop.replicas.get(group),
       failed,
     })

@@ -1,6 +1,12 @@
 import type { Random } from '../base/random.ts'
 import type { Clock } from '../clock/clock.ts'
-import { applyBytesMax, snapshotBytesEvery, snapshotEntriesEvery, trailingEntries } from '../core/limits.ts'
+import {
+  applyBytesMax,
+  heldLogBytesMax,
+  snapshotBytesEvery,
+  snapshotEntriesEvery,
+  trailingEntries,
+} from '../core/limits.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
@@ -33,6 +39,8 @@ export interface EngineOptions {
   readonly snapshotEntriesEvery: number
   readonly snapshotBytesEvery: number
   readonly trailingEntries: number
+  /** What a leader keeps of its log for followers that need it. */
+  readonly heldLogBytesMax: number
   readonly applyBytesMax: number
   readonly authorize?: Authorize
 }
@@ -51,5 +59,6 @@ export const engineDefaults: Omit<EngineOptions, 'cluster'> = {
   snapshotEntriesEvery,
   snapshotBytesEvery,
   trailingEntries,
+  heldLogBytesMax,
   applyBytesMax,
 }

@@ -269,12 +269,15 @@ export class Replica {
   }
 
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
-  adoptSnapshot(snapshot: Snapshot, trailingEntries: number): void {
+  adoptSnapshot(snapshot: Snapshot): void {
     // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
     if (this.isEnded || snapshot.index <= this.snapshotIndex) return
     this.snapshotIndex = snapshot.index
-    const needed = neededFrom(this.id, this.node.status().progress)
-    const compactTo = compactionIndex(this.log, snapshot.index, { trailingEntries, neededFrom: needed })
+    const compactTo = compactionIndex(this.log, snapshot.index, {
+      trailingEntries: this.host.options.trailingEntries,
+      neededFrom: neededFrom(this.id, this.node.status().progress),
+      heldBytesMax: this.host.options.heldLogBytesMax,
+    })
     const write = compactTo >= this.log.firstIndex() ? { snapshot, compactTo } : { snapshot }
     this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)

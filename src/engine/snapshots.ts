@@ -1,5 +1,5 @@
 import { isQuorateError } from '../core/error.ts'
-import { heldLogBytesMax, snapshotPatienceMs } from '../core/limits.ts'
+import { snapshotPatienceMs } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId } from '../core/types.ts'
@@ -26,7 +26,7 @@ import type { Replica } from './replica.ts'
 export class Snapshots {
   private readonly parts: HostParts
   private readonly outbox: Outbox
-  private readonly trailingEntries: number
+  private readonly heldLogBytesMax: number
   private readonly replicaOf: (group: GroupId) => Replica | undefined
   private readonly failed: (error: unknown) => void
   private readonly taking = new Set<GroupId>()
@@ -37,14 +37,14 @@ export class Snapshots {
   constructor(options: {
     readonly parts: HostParts
     readonly outbox: Outbox
-    readonly trailingEntries: number
+    readonly heldLogBytesMax: number
     readonly replicaOf: (group: GroupId) => Replica | undefined
     /** Storage failed: the host cannot go on. */
     readonly failed: (error: unknown) => void
   }) {
     this.parts = options.parts
     this.outbox = options.outbox
-    this.trailingEntries = options.trailingEntries
+    this.heldLogBytesMax = options.heldLogBytesMax
     this.replicaOf = options.replicaOf
     this.failed = options.failed
   }
@@ -57,14 +57,14 @@ export class Snapshots {
   take(replica: Replica): void {
     const { group, applier } = replica
     if (this.taking.has(group)) return
-    if (this.outgoing.has(group) && applier.bytesApplied < heldLogBytesMax) return
+    if (this.outgoing.has(group) && applier.bytesApplied < this.heldLogBytesMax) return
     this.taking.add(group)
     const state = replica.machine.snapshot()
     const snapshot = { index: state.index, term: replica.appliedTerm, conf: replica.conf }
     applier.bytesApplied = 0
     this.parts.storage
       .saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))
-      .then(() => replica.adoptSnapshot(snapshot, this.trailingEntries))
+      .then(() => replica.adoptSnapshot(snapshot))
       .catch(this.failed)
       .finally(() => this.taking.delete(group))
   }

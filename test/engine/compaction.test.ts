@@ -33,33 +33,41 @@ function follower(fields: Partial<ReplicaProgress>): ReplicaProgress {
   }
 }
 
+/** Up to where the log goes when a snapshot at 90 stands in for it. */
+function compactedTo(
+  log: MemoryLog,
+  keep: { readonly trailingEntries: number; readonly neededFrom: number },
+): number {
+  return compactionIndex(log, 90, { ...keep, heldBytesMax: heldLogBytesMax })
+}
+
 describe('compaction', () => {
   test('keeps a number of entries behind the snapshot', () => {
-    assert.equal(compactionIndex(logOf(10), 90, { trailingEntries: 20, neededFrom: nobody }), 70)
-    assert.equal(compactionIndex(logOf(10), 90, { trailingEntries: 500, neededFrom: nobody }), 0)
-    assert.equal(compactionIndex(logOf(10), 90, { trailingEntries: 0, neededFrom: nobody }), 90)
+    assert.equal(compactedTo(logOf(10), { trailingEntries: 20, neededFrom: nobody }), 70)
+    assert.equal(compactedTo(logOf(10), { trailingEntries: 500, neededFrom: nobody }), 0)
+    assert.equal(compactedTo(logOf(10), { trailingEntries: 0, neededFrom: nobody }), 90)
   })
 
   test('keeps no more than a number of bytes of them', () => {
     const log = logOf(trailingBytesMax / 4)
-    assert.equal(compactionIndex(log, 90, { trailingEntries: 20, neededFrom: nobody }), 86)
+    assert.equal(compactedTo(log, { trailingEntries: 20, neededFrom: nobody }), 86)
   })
 
   test('keeps what a follower is about to need', () => {
-    assert.equal(compactionIndex(logOf(10), 90, { trailingEntries: 20, neededFrom: 41 }), 40)
-    assert.equal(compactionIndex(logOf(10), 90, { trailingEntries: 20, neededFrom: 80 }), 70)
-    assert.equal(compactionIndex(logOf(10), 90, { trailingEntries: 20, neededFrom: 95 }), 70)
+    assert.equal(compactedTo(logOf(10), { trailingEntries: 20, neededFrom: 41 }), 40)
+    assert.equal(compactedTo(logOf(10), { trailingEntries: 20, neededFrom: 80 }), 70)
+    assert.equal(compactedTo(logOf(10), { trailingEntries: 20, neededFrom: 95 }), 70)
   })
 
   test('does not wait for a follower longer than there is room', () => {
     const log = logOf(heldLogBytesMax / 10)
-    assert.equal(compactionIndex(log, 90, { trailingEntries: 20, neededFrom: 41 }), 80)
+    assert.equal(compactedTo(log, { trailingEntries: 20, neededFrom: 41 }), 80)
   })
 
   test('goes on from where the log was compacted before', () => {
     const log = logOf(10)
     log.compact(60)
-    assert.equal(compactionIndex(log, 90, { trailingEntries: 50, neededFrom: 41 }), 60)
+    assert.equal(compactedTo(log, { trailingEntries: 50, neededFrom: 41 }), 60)
   })
 
   test('waits for followers that were heard and whose place is known', () => {

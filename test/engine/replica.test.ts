@@ -80,6 +80,26 @@ describe('a replica', () => {
     assert.equal(replica.machine.appliedIndex, 10)
   })
 
+  test('applies nothing behind a snapshot that was committed before it (mutant M83)', () => {
+    const { replica, written } = learner()
+    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
+    replica.pump(0)
+    replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
+    replica.pump(0)
+    assert.equal(replica.machine.appliedIndex, 0, 'the entries wait to be applied, the snapshot to be stored')
+    written()
+    assert.equal(replica.machine.appliedIndex, 10)
+    replica.pump(0)
+    replica.applySlice()
+    assert.equal(replica.machine.appliedIndex, 10)
+    const next = { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 2, index: 10, logTerm: 2 } as const
+    replica.step('a', { ...next, commit: 11, entries: [noop(11, 2)] })
+    replica.pump(0)
+    replica.applySlice()
+    assert.equal(replica.machine.appliedIndex, 11)
+  })
+
   test('takes no snapshot of what its disk holds another entry of', () => {
     const { replica, written, snapshotsDue } = learner({ snapshotEntriesEvery: 2 })
     const append = (from: ReplicaId, term: Term, last: Entry, commit: Index) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { crc32c } from '../../src/base/checksum.ts'
 import { peerSilenceMs, snapshotWindowChunks } from '../../src/core/limits.ts'
+import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { decodeFrame, encodeFrame } from '../../src/wire/frames.ts'
@@ -31,7 +32,7 @@ function pieceOf(frame: Uint8Array): { readonly piece: Piece; readonly seq: numb
 }
 
 /** Three voters; c is down, and the log of the others begins behind what c has. The state has some 30 chunks. */
-async function behind(options: { readonly snapshotEntriesEvery?: number } = {}) {
+async function behind(options: Partial<EngineOptions> = {}) {
   const cluster = new TestCluster({ snapshotEntriesEvery: 50, trailingEntries: 10, ...options })
   const [a, b] = await cluster.three()
   cluster.crash('c')
@@ -123,6 +124,18 @@ describe('a snapshot on its way', () => {
       chunksOf(sent.filter(({ from }) => from === 'b')).includes(0),
       'the next leader begins at the first chunk',
     )
+  })
+
+  test('is not waited for when the log grows too large: a later one takes its place, whole', async () => {
+    const { cluster, a, sent, back } = await behind({ heldLogBytesMax: 500_000 })
+    cluster.network.setFaults({ latencyMs: 100 })
+    const c = await back()
+    await cluster.until(() => chunksOf(sent).length > 10)
+    const before = chunksOf(sent).length
+    await fill(cluster, a.store, 60, i => `${value}again${i}`)
+    await cluster.until(() => c.status().applied >= a.store.status().commit)
+    assert(chunksOf(sent.slice(before)).includes(0), 'another one begins')
+    assert.equal(await cluster.settle(c.get('k59')), `${value}again59`)
   })
 
   test('is not repeated when the answer to its end gets lost (mutant M80)', async () => {

@@ -97,6 +97,7 @@ function engineOf(random: Random) {
     applySliceMs: pick(0, 1),
     snapshotEntriesEvery: pick(3, 10, 40, 150, 50_000),
     trailingEntries: pick(0, 3, 20, 5000),
+    heldLogBytesMax: 5_000,
     applyBytesMax: pick(60, 1000, 1024 * 1024),
   }
 }
