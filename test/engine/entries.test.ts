@@ -65,7 +65,7 @@ describe('the entries of a log', () => {
       {
         type: 'members',
         host: undefined,
-        members: [{ hostId: 'b', replica: 2, role: 'learner', wanted: 'learner' }],
+        members: [{ hostId: 'b', replica: 2, role: 'learner', wanted: 'learner', weight: 1, witness: false }],
         removed: [],
       },
       { type: 'put', host: 'b', key: 'k', value: { n: 1 } },
