@@ -7,9 +7,9 @@ import { type Members, startMembers } from './members.ts'
 const pauseMsMax = 500
 
 /**
- * How long a cluster is without a leader: its process is killed as by a power cut, without a goodbye, and a write that
- * was begun after that at each of the two others is waited for, for the first of them. Real processes, files and WebRTC,
- * with the timeouts that a user gets.
+ * How long a cluster is without a leader: its process is killed as by a power cut, without a goodbye; then a write is
+ * begun at each of the two others, and the first one to be done counts. Real processes, files and WebRTC, with the
+ * timeouts that a user gets.
  */
 export async function benchFailover(kills = 100): Promise<Bar[]> {
   const members = await startMembers(1)

@@ -5,7 +5,7 @@ import type { MemberOrder, MemberStatus } from './member-node.ts'
 import { endProcess, makeFolder, memberCount, nextMessage, startProcess } from './processes.ts'
 import { startSignaling } from './quorate.ts'
 
-/** A cluster of three processes with files, over WebRTC, all of them voters. Its members can be killed and started again. */
+/** Three processes with files, over WebRTC, all of them voters. They can be killed and started again. */
 export interface Members {
   /** Carries the order out at a member; rejects when its process ends before. */
   ask(member: number, order: MemberOrder): Promise<MemberStatus>
