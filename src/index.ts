@@ -1,5 +1,6 @@
 export { type ErrorCode, isQuorateError, type Outcome, QuorateError } from './core/error.ts'
 export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from './core/types.ts'
+export type { Authorize } from './engine/guarded-transport.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
 export type { LogStream } from './engine/log-stream.ts'
 export type { QuorumRule } from './engine/quorum-rule.ts'

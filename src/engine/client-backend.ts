@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/clock.ts'
-import { QuorateError } from '../core/error.ts'
+import { isQuorateError, QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asBytes, asNatural } from '../wire/guards.ts'
@@ -75,8 +75,15 @@ export class ClientBackend implements Backend {
     return this.watches.add(bounds, from, sink)
   }
 
+  /** What one gateway has forgotten, another one may still have. */
   async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
-    return asLogSlice(await this.ask('entries', [this.group, from ?? null], call))
+    for (let asked = 1; ; asked++) {
+      try {
+        return asLogSlice(await this.ask('entries', [this.group, from ?? null], call))
+      } catch (error) {
+        if (!isQuorateError(error, 'COMPACTED') || asked >= this.gateways().length) throw error
+      }
+    }
   }
 
   request({ name, body }: LeaderRequest, call: Call): Promise<Uint8Array> {

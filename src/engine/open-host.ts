@@ -1,6 +1,5 @@
-import type { HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
-import { GuardedTransport } from './guarded-transport.ts'
+import { type Authorize, GuardedTransport } from './guarded-transport.ts'
 import { Host } from './host.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from './parts.ts'
 
@@ -24,7 +23,7 @@ export interface HostOptions {
    * refused: its channels close (`unauthorized` in `host.info().counters`), and half a minute later it may try again.
    * Each host asks for itself; without a rule everybody who knows the secret is let in.
    */
-  readonly authorize?: (peer: HostId) => boolean | Promise<boolean>
+  readonly authorize?: Authorize
   /** Milliseconds between two ticks of the Raft clock; elections take 20 to 40 of them. Alike on all hosts. */
   readonly tickMs?: number
 }

@@ -177,6 +177,14 @@ export class Store {
   }
 
   /**
+   * Resolves once this host has all that was written anywhere before the call: when a newcomer has caught up, say. From
+   * then on `stale` reads and watches show a state that was whole. On a client: once a member has answered.
+   */
+  async ready(options: CallOptions = {}): Promise<void> {
+    await this.members(options)
+  }
+
+  /**
    * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out. The watch is
    * registered before this returns. It ends with COMPACTED when the history from `range.from` is gone, SLOW_CONSUMER
    * when its reader does not keep up, the error of the store when that ends; without an error by `close`.

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import { isQuorateError, QuorateError } from '../core/error.ts'
-import type { Host } from '../engine/host.ts'
+import type { Authorize } from '../engine/guarded-transport.ts'
+import type { Host, StoreOptions } from '../engine/host.ts'
 import type { Store } from '../engine/store.ts'
+import type { StoreHooks } from '../engine/types.ts'
 import { openHost } from '../node.ts'
 import { makeDirectory } from '../storage/file-system.ts'
 import { Founding, type FoundingStore, fileFoundingStore } from './founding.ts'
@@ -40,6 +42,10 @@ export interface SeedOptions {
   readonly hostNames?: readonly string[]
   /** Hears of errors that nobody waits for. Default: they are thrown as uncaught. */
   readonly onError?: (error: unknown) => void
+  /** Who may talk to the seed's host; see `openHost`. */
+  readonly authorize?: Authorize
+  /** What the application adds to the seed's store from its start: a seed leads more often than anybody else. */
+  readonly hooks?: StoreHooks
   /** Ends the start. */
   readonly signal?: AbortSignal
 }
@@ -111,6 +117,8 @@ interface HostStart {
   readonly founding: FoundingStore
   readonly letIn: () => Promise<void>
   readonly onError: (error: unknown) => void
+  readonly authorize?: Authorize
+  readonly hooks?: StoreHooks
   readonly signal?: AbortSignal
 }
 
@@ -145,6 +153,7 @@ async function startHost({
     secret,
     seeds: [door.url],
     data: join(data, 'host'),
+    ...(start.authorize && { authorize: start.authorize }),
     rendezvous: {
       found: deployment => {
         assert(deployment !== undefined, "a seed's own host is a member, and would found")
@@ -156,7 +165,7 @@ async function startHost({
   host.on('error', onError)
   // A host that lost its part of the store, or its fellow voters, needs them to come in before anything else.
   if (wasFounded) await letIn()
-  const opened = openPatiently(host, signal).then(async store => {
+  const opened = openPatiently(host, { ...start.hooks, ...(signal && { signal }) }).then(async store => {
     if (host.deployment !== undefined) await founding.ask({ founder: host.id, deployment: host.deployment })
     if (!wasFounded) await letIn()
     door.serve({ type: 'host', host, store })
@@ -171,13 +180,13 @@ async function startHost({
 }
 
 /** The store of the seed, whenever it comes; only what time cannot heal is thrown. */
-async function openPatiently(host: Host, signal: AbortSignal | undefined): Promise<Store> {
+async function openPatiently(host: Host, options: StoreOptions): Promise<Store> {
   for (;;) {
     try {
-      return await host.store('main', { waitForLeader: false, ...(signal && { signal }) })
+      return await host.store('main', { ...options, waitForLeader: false })
     } catch (error) {
       if (!isQuorateError(error) || !error.retryable) throw error
-      await pause(retryMs, signal)
+      await pause(retryMs, options.signal)
     }
   }
 }

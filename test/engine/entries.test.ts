@@ -165,6 +165,31 @@ describe('the entries of a log', () => {
     assert(commands(after).length > 0)
   })
 
+  test('come to a client from whichever gateway still has them', async () => {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 100, trailingEntries: 10 })
+    const [a, , c] = await cluster.three()
+    for (let i = 0; i < 150; i++) await cluster.settle(a.store.put('k', i))
+    // It comes back over its snapshot, and does not know what lies before that.
+    cluster.crash('a')
+    const again = await cluster.open('a')
+    await cluster.settle(again.store.put('k', 'again'))
+    const has = (store: Store, from: number) =>
+      take(cluster, store.entries({ from, to: from }), 1).then(
+        () => true,
+        () => false,
+      )
+    let from = c.store.status().applied
+    while (await has(again.store, from)) from -= 1
+    assert(await has(c.store, from), 'c keeps a few entries in front of its snapshot')
+    for (const name of ['y', 'z']) {
+      const { store } = await cluster.open(name, { role: 'client' })
+      await cluster.run(1000)
+      for (let i = 0; i < 3; i++) assertNoGap(await take(cluster, store.entries({ from }), 20), from)
+      const gone = take(cluster, store.entries({ from: 2 }), 1)
+      await assert.rejects(gone, error => isQuorateError(error, 'COMPACTED'))
+    }
+  })
+
   test('end with the signal, with the store, and with the host', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three()
