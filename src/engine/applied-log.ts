@@ -1,3 +1,4 @@
+import { QuorateError } from '../core/error.ts'
 import { appendBytesMax } from '../core/limits.ts'
 import type { SessionId } from '../core/machine/command.ts'
 import type { Entry } from '../core/raft/types.ts'
@@ -85,6 +86,8 @@ export class AppliedLog {
     const first = this.first(from)
     const entries = first <= this.floor ? 'compacted' : log.entries(first, applied + 1, appendBytesMax)
     if (entries === 'compacted') throw compacted(from, this.floor)
+    if (entries.some(entry => entry.type === 'stripped'))
+      throw new QuorateError('UNSUPPORTED', 'a witness keeps no entries: ask another member')
     return entries.map(entry => (this.skipped.has(entry.index) ? asNothing(entry) : entry))
   }
 

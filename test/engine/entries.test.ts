@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
+import type { Entry } from '../../src/core/raft/types.ts'
+import { AppliedLog } from '../../src/engine/applied-log.ts'
 import type { LogStream } from '../../src/engine/log-stream.ts'
 import type { Store } from '../../src/engine/store.ts'
 import { absent, type LogEntry } from '../../src/engine/types.ts'
@@ -65,7 +67,7 @@ describe('the entries of a log', () => {
       {
         type: 'members',
         host: undefined,
-        members: [{ hostId: 'b', replica: 2, role: 'learner', wanted: 'learner', weight: 1, witness: false }],
+        members: (await cluster.settle(a.store.members())).filter(member => member.hostId === 'b'),
         removed: [],
       },
       { type: 'put', host: 'b', key: 'k', value: { n: 1 } },
@@ -212,6 +214,17 @@ describe('the entries of a log', () => {
     const closing = a.host.close()
     await assert.rejects(cluster.settle(never), error => isQuorateError(error, 'CLOSED'))
     await cluster.settle(closing)
+  })
+})
+
+describe('the log of a witness', () => {
+  test('is not told: it holds no content, which is not the same as entries without content', () => {
+    const stripped: Entry = { term: 1, index: 3, type: 'stripped', data: new Uint8Array(), change: null }
+    const log = { entries: () => [stripped] }
+    assert.throws(
+      () => new AppliedLog(2).slice(log, 3, 3),
+      error => isQuorateError(error, 'UNSUPPORTED'),
+    )
   })
 })
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import type { Store } from '../../src/engine/store.ts'
+import { MemoryDisk } from '../../src/storage/memory.ts'
 import { TestCluster } from './cluster.ts'
 
 /** What a store says of its leader and its members, in words. */
@@ -53,6 +54,27 @@ describe('a store', () => {
       'a voter, b voter, c voter',
     ])
     assert(!events.at(-1)?.includes('c '))
+  })
+
+  test('tells of its removal once that is durable', async () => {
+    const cluster = new TestCluster()
+    const pause = () => new Promise<void>(resolve => cluster.timers.after(50, resolve))
+    cluster.disks.set('b', new MemoryDisk({ delay: pause }))
+    const a = await cluster.open('a')
+    const b = await cluster.open('b')
+    const writes = Array.from({ length: 50 }, (_, i) => a.store.put(`k${i}`, i))
+    let isTold = false
+    b.store.on('leader', ({ role }) => {
+      isTold = role === 'removed'
+    })
+    await cluster.settle(a.store.remove('b'))
+    await cluster.until(() => isTold)
+    cluster.crash('b')
+    await cluster.settle(Promise.all(writes))
+    // Nobody is there to tell it again.
+    cluster.network.partition(['a'], ['b'])
+    const again = cluster.open('b')
+    await assert.rejects(cluster.settle(again), error => isQuorateError(error, 'REMOVED'))
   })
 
   test('is ready on a newcomer once that has caught up, and watches live from there, without a vote', async () => {
