@@ -52,6 +52,9 @@ export const unwrittenBytesMax = 64 * 1024 * 1024
 /** Election timeouts after which a write that is not done is taken for one that never will be: the disk hangs. */
 export const hungElectionTimeouts = 2
 
+/** Time that the storage has at the end to finish what it was given. */
+export const storageCloseMs = 15_000
+
 /** Writes of one replica's own host that wait for an outcome, by count and bytes. Above it: SYSTEM_BUSY. */
 export const pendingProposalsMax = 65_536
 export const pendingProposalsBytesMax = 64 * 1024 * 1024

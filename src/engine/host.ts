@@ -1,6 +1,6 @@
 import { Emitter, type Unsubscribe } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
-import { hungElectionTimeouts } from '../core/limits.ts'
+import { hungElectionTimeouts, storageCloseMs } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Path } from '../transport/transport.ts'
@@ -227,6 +227,7 @@ export class Host implements StoreHost {
 
   /**
    * Hands leadership over, settles every waiting call with CLOSED, and gives connections and storage up. Idempotent.
+   * Rejects with STORAGE_FAILED where the storage does not let go of what it was given within 15 seconds.
    */
   close(): Promise<void> {
     this.closing ??= this.closeNow()
@@ -415,7 +416,18 @@ export class Host implements StoreHost {
     await this.handOver()
     // Storage takes what it was given before, the transport says goodbye; nobody waits for both in turn.
     this.stopAll(closed)
-    await Promise.all([this.parts.transport.close(), this.parts.storage.close()])
+    await Promise.all([this.parts.transport.close(), this.closeStorage()])
+  }
+
+  /** A disk that hangs must not keep a process from ending. What it did not finish was not acknowledged. */
+  private closeStorage(): Promise<void> {
+    const { clock, storage } = this.parts
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(storageCloseMs, () => {
+        reject(new QuorateError('STORAGE_FAILED', 'the disk does not finish what it was given'))
+      })
+      storage.close().then(resolve, reject).finally(cancel)
+    })
   }
 
   private stopAll(error: (outcome: 'none' | 'unknown') => QuorateError): void {

@@ -1,4 +1,4 @@
-import { isQuorateError } from '../core/error.ts'
+import { isQuorateError, QuorateError } from '../core/error.ts'
 import { snapshotPatienceMs } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { Snapshot } from '../core/raft/types.ts'
@@ -30,6 +30,7 @@ export class Snapshots {
   private readonly replicaOf: (group: GroupId) => Replica | undefined
   private readonly failed: (error: unknown) => void
   private readonly taking = new Set<GroupId>()
+  private isClosed = false
   private readonly outgoing = new Map<GroupId, Map<HostId, OutgoingSnapshot>>()
   /** One for each group: a replica follows one leader. */
   private readonly incoming = new Map<GroupId, IncomingSnapshot>()
@@ -132,8 +133,9 @@ export class Snapshots {
     }
   }
 
-  /** Transfers end; what of them is still under way finds no one who listens. */
+  /** Transfers end, and so do snapshots that are being taken: what they stand for is in the log. */
   close(): void {
+    this.isClosed = true
     for (const ofGroup of this.outgoing.values()) for (const outgoing of ofGroup.values()) outgoing.cancel()
     for (const incoming of this.incoming.values()) incoming.cancel()
   }
@@ -200,6 +202,7 @@ export class Snapshots {
   /** Hands out one chunk a turn, so that encoding a large state never holds up the loop. */
   private async *unhurried(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for (const chunk of chunks) {
+      if (this.isClosed) throw new QuorateError('CLOSED', 'the host ends')
       yield chunk
       await new Promise<void>(resolve => this.parts.clock.soon(resolve))
     }

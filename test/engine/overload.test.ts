@@ -4,6 +4,7 @@ import { isQuorateError } from '../../src/core/error.ts'
 import { inflightBytesMax, unwrittenBytesMax } from '../../src/core/limits.ts'
 import type { HostId } from '../../src/core/types.ts'
 import type { Store } from '../../src/engine/store.ts'
+import { MemoryDisk } from '../../src/storage/memory.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 
 /** Three voters; while a host is in `hung`, its disk finishes nothing. */
@@ -113,6 +114,17 @@ describe('a disk that hangs', () => {
   })
 })
 
+describe('a host whose disk hangs', () => {
+  test('can be closed, and says that something may not be stored', async () => {
+    const { cluster, hosts, hang } = await started()
+    hang('a')
+    const pending = hosts[0].store.put('pending', 1)
+    pending.catch(() => undefined)
+    await cluster.run(10)
+    await assert.rejects(cluster.settle(hosts[0].host.close(), 40_000), { code: 'STORAGE_FAILED' })
+  })
+})
+
 describe('a peer that hangs', () => {
   test('delays nobody, and takes no more memory than its window', async () => {
     const { cluster, hosts } = await started()
@@ -134,6 +146,33 @@ describe('a peer that hangs', () => {
 })
 
 describe('a full disk', () => {
+  test('loses nothing that was acknowledged', async () => {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 100 })
+    const disk = new MemoryDisk({ capacityBytes: 100_000 })
+    cluster.disks.set('a', disk)
+    const { store } = await cluster.open('a')
+    let acknowledged = 0
+    const fill = async () => {
+      for (;;) {
+        await cluster.settle(store.put(`k${acknowledged}`, 'x'.repeat(200)))
+        acknowledged += 1
+      }
+    }
+    await assert.rejects(fill(), (error: unknown) => {
+      return isQuorateError(error, 'STORAGE_FAILED') && /disk is full/.test(error.message)
+    })
+    assert(acknowledged > 100, `${acknowledged} were acknowledged`)
+    cluster.crash('a')
+    const larger = new MemoryDisk()
+    larger.setLog(disk.log)
+    for (const [id, chunks] of disk.snapshots) larger.snapshots.set(id, chunks)
+    larger.keys = disk.keys
+    cluster.disks.set('a', larger)
+    const again = await cluster.open('a')
+    const keys = (await cluster.settle(again.store.scan({ prefix: 'k' }))).length
+    assert(keys >= acknowledged, `${keys} of ${acknowledged} are there`)
+  })
+
   test('stops its host with the reason; the others lose nothing', async () => {
     const { cluster, hosts } = await started()
     const [a, b] = hosts
