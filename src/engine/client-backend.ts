@@ -115,6 +115,7 @@ export class ClientBackend implements Backend {
       term: 0,
       commit: 0,
       applied: this.watches.revision,
+      asleep: false,
       members: [],
       keys: 0,
     }

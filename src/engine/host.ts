@@ -13,7 +13,7 @@ import { Gateway } from './gateway.ts'
 import { handOver } from './hand-over.ts'
 import { Joining, removed } from './joining.ts'
 import { LeaderRequests } from './leader-requests.ts'
-import { Loop } from './loop.ts'
+import { Loop, type LoopEvents } from './loop.ts'
 import { groupOf } from './member-request.ts'
 import { Membership } from './membership.ts'
 import { Outbox } from './outbox.ts'
@@ -52,7 +52,7 @@ export class Host implements StoreHost {
   private readonly writer: Writer
   private readonly requests: Requests
   private readonly snapshots: Snapshots
-  private readonly peerBook = new PeerBook()
+  private readonly peerBook: PeerBook
   private readonly membership: Membership
   private readonly leaderRequests: LeaderRequests
   private readonly hooks = new Map<GroupId, StoreHooks>()
@@ -81,6 +81,7 @@ export class Host implements StoreHost {
     this.stored = stored
     const failed = (error: unknown) => this.fail(error)
     const { transport, clock } = parts
+    this.peerBook = new PeerBook(parts.random)
     this.outbox = new Outbox({ transport, clock, deployment: () => this.loop.deployment })
     this.writer = new Writer(parts.storage, hungElectionTimeouts * options.electionTicks, failed)
     this.requests = new Requests(this.outbox, parts)
@@ -114,16 +115,7 @@ export class Host implements StoreHost {
       requests,
       snapshots: this.snapshots,
       peerBook: this.peerBook,
-      events: {
-        ticked: now => this.ticked(now),
-        event: (from, body) => {
-          for (const watches of this.remoteWatches.values()) watches.receive(from, body)
-        },
-        hello: () => this.dial(),
-        gone: (peer, reason) => this.disconnected(peer, reason),
-        toldRemoved: replica => this.joining.removed(replica),
-        failed,
-      },
+      events: this.loopEvents(),
     })
     this.joining = new Joining({
       parts,
@@ -131,7 +123,15 @@ export class Host implements StoreHost {
       loop: this.loop,
       requests,
       peerBook: this.peerBook,
-      replicaHost: { parts, options, outbox, writer, hooksOf, snapshots: this.snapshots },
+      replicaHost: {
+        parts,
+        options,
+        outbox,
+        writer,
+        hooksOf,
+        hostsOf: group => this.peerBook.hostsThatMayRun(group),
+        snapshots: this.snapshots,
+      },
       changed: replica => this.replicaChanged(replica),
       applied: replica => this.opened.get(replica.group)?.applied(replica.machine.appliedIndex),
       announce: () => this.greetAll(),
@@ -290,6 +290,23 @@ export class Host implements StoreHost {
     return new ClientBackend({ group, requests, clock, watches, gateways, check: () => this.check() })
   }
 
+  private loopEvents(): LoopEvents {
+    return {
+      ticked: now => this.ticked(now),
+      event: (from, body) => {
+        for (const watches of this.remoteWatches.values()) watches.receive(from, body)
+      },
+      hello: (from, isAsking) => {
+        if (isAsking) this.greet(from)
+        this.dial()
+      },
+      came: peer => this.greet(peer),
+      gone: (peer, reason) => this.disconnected(peer, reason),
+      toldRemoved: replica => this.joining.removed(replica),
+      failed: error => this.fail(error),
+    }
+  }
+
   private serveMembership(): void {
     const { requests, membership } = this
     requests.serve('ping', async () => null)
@@ -324,14 +341,13 @@ export class Host implements StoreHost {
   }
 
   private connected(peer: HostId, path: Path): void {
-    this.greet(peer)
+    this.loop.came(peer)
     const known = this.parts.transport.peers().find(status => status.hostId === peer)
     const unknown = { hostId: peer, path, candidate: undefined, roundTripMs: undefined, queuedBytes: 0 }
     this.emitter.emit('connected', known ?? unknown)
   }
 
   private disconnected(peer: HostId, reason: string): void {
-    this.peerBook.disconnected(peer)
     this.requests.disconnected(peer)
     this.gateway.disconnected(peer)
     for (const watches of this.remoteWatches.values()) watches.disconnected(peer)
@@ -341,10 +357,11 @@ export class Host implements StoreHost {
 
   private greet(peer: HostId): void {
     if (this.loop.deployment === undefined) return
-    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(this.loop.replicas.values()))
+    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(peer, this.loop.replicas.values()))
   }
 
   private greetAll(): void {
+    this.peerBook.renew()
     for (const { hostId } of this.parts.transport.peers()) this.greet(hostId)
     this.dial()
   }
@@ -356,8 +373,8 @@ export class Host implements StoreHost {
     this.ticksToDial = dialEveryTicks
     this.gateway.bookmark()
     for (const watches of this.remoteWatches.values()) watches.tick()
-    // A hello may have been lost, and with it what a peer must know of this host.
-    this.greetAll()
+    for (const peer of this.peerBook.unaware()) this.greet(peer)
+    this.dial()
   }
 
   private dial(): void {

@@ -8,7 +8,8 @@ import type { Call } from './call.ts'
 import type { Loop } from './loop.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
-import { Replica, type ReplicaHost, type StoredReplica } from './replica.ts'
+import { Replica } from './replica.ts'
+import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
 import type { Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import { SingleFlight } from './single-flight.ts'
@@ -31,7 +32,7 @@ export interface JoiningParts {
   readonly loop: Loop
   readonly requests: Requests
   readonly peerBook: PeerBook
-  readonly replicaHost: Pick<ReplicaHost, 'parts' | 'options' | 'outbox' | 'writer' | 'hooksOf'> & {
+  readonly replicaHost: Omit<ReplicaHost<Replica>, 'wake' | 'events'> & {
     readonly snapshots: Snapshots
   }
   /** Leader, part or members of a replica changed. */

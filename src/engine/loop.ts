@@ -2,6 +2,7 @@ import { AssertionError } from '../base/assert.ts'
 import { Gate } from '../base/gate.ts'
 import { inboxBytesMax } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId, ReplicaId } from '../core/types.ts'
+import { decodeBeats } from '../wire/beat-codec.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import { decodeFrame, type Frame } from '../wire/frames.ts'
 import { asArray, asBoolean, asBytes, asNatural, asText } from '../wire/guards.ts'
@@ -16,9 +17,10 @@ import type { Requests } from './requests.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { Writer } from './writer.ts'
 
-/** What the transport told of a peer. One queue holds both, so that a peer's last frames come before its going. */
+/** What the transport told of a peer. One queue holds all, so that a peer's last frames come before its going. */
 type Inbound =
   | { readonly type: 'frame'; readonly from: HostId; readonly bytes: Uint8Array }
+  | { readonly type: 'came'; readonly from: HostId }
   | { readonly type: 'gone'; readonly from: HostId; readonly reason: string }
 
 /** What the loop hands to its host. None of these may wait. */
@@ -26,7 +28,10 @@ export interface LoopEvents {
   /** Once per tick, after the replicas were ticked. */
   ticked(now: number): void
   event(from: HostId, body: unknown): void
-  hello(from: HostId): void
+  /** A peer said what it is; asking: it wants to know whether it was heard. */
+  hello(from: HostId, isAsking: boolean): void
+  /** The peer can be reached, or by another way than before. */
+  came(peer: HostId): void
   /** Nothing reaches the peer any more, and all that it sent before was taken in. */
   gone(peer: HostId, reason: string): void
   /** A member says that the group removed this host's replica. */
@@ -63,12 +68,14 @@ export class Loop {
   private inboxBytes = 0
   private readonly inboxGate = new Gate(inboxBytesMax)
   private isTickDue = false
+  private lastTickAt: number
   private isScheduled = false
   private isStopped = false
   private cancelTick: () => void = () => {}
 
   constructor(parts: LoopParts) {
     this.loop = parts
+    this.lastTickAt = parts.parts.clock.now()
     this.scheduleTick()
   }
 
@@ -78,6 +85,10 @@ export class Loop {
       this.inboxBytes += bytes.length
       this.enqueue({ type: 'frame', from, bytes })
     } else this.dropped += 1
+  }
+
+  came(from: HostId): void {
+    this.enqueue({ type: 'came', from })
   }
 
   /** A peer went. A hello of it that was still in the inbox would make it a host that works, for ever. */
@@ -141,13 +152,14 @@ export class Loop {
   }
 
   private turn(): void {
-    const { parts, outbox, writer, events } = this.loop
+    const { parts, outbox, writer } = this.loop
+    this.noticePause()
     const { inbox } = this
     this.inbox = []
     this.inboxBytes = 0
     for (const inbound of inbox) {
       if (inbound.type === 'frame') this.receive(inbound.from, inbound.bytes)
-      else events.gone(inbound.from, inbound.reason)
+      else this.peerChanged(inbound)
     }
     if (this.isTickDue) this.tick()
     const now = parts.clock.now()
@@ -160,16 +172,39 @@ export class Loop {
     for (const replica of touched) replica.applySlice()
   }
 
+  /**
+   * A gap in the clock is told before anything else, as what it is: frames that came meanwhile are judged by a replica
+   * that knows how old its leases are, and nobody campaigns because of ticks that nobody lived through.
+   */
+  private noticePause(): void {
+    const { parts, tickMs } = this.loop
+    const missed = Math.floor((parts.clock.now() - this.lastTickAt) / tickMs) - 1
+    if (missed < 1) return
+    this.lastTickAt += missed * tickMs
+    for (const replica of this.replicas.values()) replica.paused(missed)
+  }
+
   private tick(): void {
     this.isTickDue = false
     const now = this.loop.parts.clock.now()
-    for (const replica of this.replicas.values()) {
-      replica.tick(now)
-      this.touched.add(replica)
-    }
+    this.lastTickAt = now
+    for (const replica of this.replicas.values()) if (replica.tick(now)) this.touched.add(replica)
     this.loop.writer.tick()
     this.loop.requests.tick(now)
     this.loop.events.ticked(now)
+  }
+
+  private peerChanged(inbound: Exclude<Inbound, { readonly type: 'frame' }>): void {
+    const { peerBook, events } = this.loop
+    const { from } = inbound
+    if (inbound.type === 'came') {
+      peerBook.connected(from)
+      events.came(from)
+    } else {
+      peerBook.disconnected(from)
+      events.gone(from, inbound.reason)
+    }
+    for (const replica of this.replicas.values()) replica.peerChanged(from)
   }
 
   private receive(from: HostId, bytes: Uint8Array): void {
@@ -186,7 +221,7 @@ export class Loop {
   }
 
   private dispatch(from: HostId, { kind, body }: Frame): void {
-    const { requests, snapshots, peerBook, events } = this.loop
+    const { requests, snapshots, events } = this.loop
     switch (kind) {
       case 'raft':
         return this.receiveRaft(from, body)
@@ -207,19 +242,33 @@ export class Loop {
       case 'removed':
         return this.receiveRemoved(from, decode(body))
       case 'hello':
-        for (const { group, id } of peerBook.receive(from, decode(body))) this.tellIfOut(from, group, id)
-        return events.hello(from)
+        return this.receiveHello(from, decode(body))
+      case 'beat':
+        return this.receiveBeats(from, body)
     }
   }
 
+  private receiveHello(from: HostId, body: unknown): void {
+    const { replicas, changed, isAsking } = this.loop.peerBook.receive(from, body)
+    for (const { group, id } of replicas) this.tellIfOut(from, group, id)
+    for (const group of changed) this.replicas.get(group)?.peerChanged(from)
+    this.loop.events.hello(from, isAsking)
+  }
+
   private receiveRaft(from: HostId, body: Uint8Array): void {
-    decodeRaftBody(body, (group, message) => {
-      const replica = this.replicas.get(group)
-      if (replica === undefined) return
-      if (this.tellIfOut(from, group, message.from)) return
-      replica.step(from, message)
-      this.touched.add(replica)
-    })
+    decodeRaftBody(body, (group, message) => this.receiver(from, group, message.from)?.step(from, message))
+  }
+
+  private receiveBeats(from: HostId, body: Uint8Array): void {
+    decodeBeats(body, beat => this.receiver(from, beat.group, beat.from)?.beat(from, beat))
+  }
+
+  /** The replica that a message of another one is for. */
+  private receiver(from: HostId, group: GroupId, sender: ReplicaId): Replica | undefined {
+    const replica = this.replicas.get(group)
+    if (replica === undefined || this.tellIfOut(from, group, sender)) return undefined
+    this.touched.add(replica)
+    return replica
   }
 
   /**

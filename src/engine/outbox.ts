@@ -3,6 +3,7 @@ import { appendBytesMax } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { Lane, Transport } from '../transport/transport.ts'
+import { type Beat, encodeBeats } from '../wire/beat-codec.ts'
 import { encodeShared } from '../wire/codec.ts'
 import { encodeFrame, type FrameKind } from '../wire/frames.ts'
 import { encodeRaftBody } from '../wire/message-codec.ts'
@@ -37,6 +38,8 @@ export class Outbox {
     control: new Map(),
     log: new Map(),
   }
+  /** What the heartbeats of this turn say: of each kind and group the last word, which says all that others said. */
+  private readonly beats = new Map<HostId, Map<string, Beat>>()
   private readonly clock: Clock
   private readonly news = new Map<string, News>()
 
@@ -80,8 +83,17 @@ export class Outbox {
     this.news.set(key, { to, group, message })
   }
 
+  /** Queues a heartbeat, or an answer to one, until the end of the turn: those of all groups share a frame. */
+  beat(to: HostId, beat: Beat): void {
+    const beats = this.beats.get(to) ?? new Map<string, Beat>()
+    this.beats.set(to, beats)
+    beats.set(`${beat.type} ${beat.group}`, beat)
+  }
+
   /** Ends the turn. Heartbeats and votes first. */
   flush(): void {
+    for (const [to, beats] of this.beats) this.sendBody(to, 'control', 'beat', encodeBeats(beats.values()))
+    this.beats.clear()
     for (const lane of ['control', 'log'] as const) {
       const bundles = this.bundles[lane]
       if (bundles.size === 0) continue

@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly heartbeatTicks: number
   /** The election timeout is drawn between this many ticks and twice as many, anew each time (Raft paper §5.2). */
   readonly electionTicks: number
+  /** A group falls asleep when it had nothing to do for so many ticks: more than an election could take. */
+  readonly quiesceTicks: number
   /** Longest stretch of applying without a pause: a page must stay responsive. */
   readonly applySliceMs: number
   readonly snapshotEntriesEvery: number
@@ -55,6 +57,7 @@ export const engineDefaults: Omit<EngineOptions, 'cluster'> = {
   tickMs: 100,
   heartbeatTicks: 3,
   electionTicks: 20,
+  quiesceTicks: 50,
   applySliceMs: 1,
   snapshotEntriesEvery,
   snapshotBytesEvery,

@@ -88,6 +88,10 @@ export class Proposals {
     this.round = options.firstRound
   }
 
+  get isWaiting(): boolean {
+    return this.count > 0
+  }
+
   submit(proposal: Proposal, call: Call): Promise<Answer> {
     const bytes = encodeProposal(proposal)
     if (this.count >= pendingProposalsMax || !this.gate.admits(bytes.length, this.bytes)) {

@@ -1,20 +1,13 @@
 import { assert } from '../base/assert.ts'
 import { QuorateError } from '../core/error.ts'
-import {
-  appendBytesMax,
-  inflightBytesMax,
-  inflightMessagesMax,
-  membersMax,
-  uncommittedBytesMax,
-} from '../core/limits.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
 import { localAppendThread, localApplyThread, type Message } from '../core/raft/message.ts'
-import { RaftNode, type Ready } from '../core/raft/raft-node.ts'
+import type { RaftNode, Ready } from '../core/raft/raft-node.ts'
 import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
-import type { StoredGroup } from '../storage/storage.ts'
+import { type Beat, beatOf, messageOf } from '../wire/beat-codec.ts'
 import { decodeOrNothing } from '../wire/guards.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { AppliedLog, type LogSlice } from './applied-log.ts'
@@ -22,50 +15,15 @@ import { Applier } from './applier.ts'
 import { compactionIndex, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
 import { GroupWrites } from './group-writes.ts'
+import { KnownHosts } from './known-hosts.ts'
 import { Leading } from './leading.ts'
-import type { Outbox } from './outbox.ts'
-import type { EngineOptions, HostParts } from './parts.ts'
 import { type Draft, Proposals, type Refusal, type Taken, untaken } from './proposals.ts'
+import { Quiescence } from './quiescence.ts'
+import { newRaftNode } from './raft-options.ts'
 import { Reads } from './reads.ts'
-import type { Member, StoreHooks, StoreStatus } from './types.ts'
+import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
+import type { Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
-import type { Writer } from './writer.ts'
-
-/** Replicas whose hosts a replica knows: members, and those that joined after the state it has. */
-const knownHostsMax = 2 * membersMax
-
-/** What a replica has from its host. */
-export interface ReplicaHost {
-  readonly parts: HostParts
-  readonly options: EngineOptions
-  readonly outbox: Outbox
-  readonly writer: Writer
-  /** Asks for a turn of the loop. */
-  readonly wake: () => void
-  readonly hooksOf: (group: GroupId) => StoreHooks
-  readonly events: ReplicaEvents
-}
-
-/** What a replica tells its host. None of them may throw. */
-export interface ReplicaEvents {
-  leaderChanged(replica: Replica): void
-  membersChanged(replica: Replica): void
-  applied(replica: Replica): void
-  /** The group removed this replica: it is over for good. */
-  removed(replica: Replica): void
-  /** Raft wants the peer to have this replica's snapshot. */
-  snapshotWanted(replica: Replica, to: HostId, message: Message): void
-  /** So much was applied since the last snapshot that it is time for another one. */
-  snapshotDue(replica: Replica): void
-}
-
-export interface StoredReplica {
-  readonly group: GroupId
-  readonly replica: ReplicaId
-  readonly stored: StoredGroup
-  /** The state at the stored snapshot; undefined for a replica that starts empty. */
-  readonly state: MachineSnapshot | undefined
-}
 
 /**
  * A host's part in one group: Raft, the state machine, and all that waits for them. It does nothing by itself: the
@@ -81,6 +39,7 @@ export class Replica {
   readonly watchers = new Watchers()
   readonly node: RaftNode
   readonly applier: Applier
+  readonly quiescence: Quiescence
   readonly membersChange = new Condition()
   /** The leader, or what is known of it, changed. */
   readonly leaderChange = new Condition()
@@ -88,12 +47,12 @@ export class Replica {
   conf: ConfState
   /** The term of the entry at `machine.appliedIndex`. */
   appliedTerm: Term
-  private readonly host: ReplicaHost
+  private readonly host: ReplicaHost<Replica>
   private readonly appliedLog: AppliedLog
   /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
   members: readonly Member[] = []
   private readonly leading: Leading
-  private hosts = new Map<ReplicaId, HostId>()
+  private readonly hosts = new KnownHosts()
   private hardState: HardState
   private readonly writes: GroupWrites
   private leaderReplica: ReplicaId = 0
@@ -106,7 +65,7 @@ export class Replica {
   private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
   private isStarting = true
 
-  constructor(host: ReplicaHost, start: StoredReplica) {
+  constructor(host: ReplicaHost<Replica>, start: StoredReplica) {
     const { parts, options } = host
     this.host = host
     this.group = start.group
@@ -126,28 +85,7 @@ export class Replica {
     })
     this.appliedLog = new AppliedLog(machine.appliedIndex)
     this.learnHosts()
-    this.node = new RaftNode({
-      id: this.id,
-      log: this.log,
-      applied: machine.appliedIndex,
-      electionTicks: options.electionTicks,
-      heartbeatTicks: options.heartbeatTicks,
-      random: parts.random,
-      asyncStorageWrites: true,
-      // One slow disk of three, the leader's own included, then delays no answer.
-      applyUnstable: true,
-      preVote: true,
-      checkQuorum: true,
-      readOnly: 'safe',
-      appendBytesMax,
-      inflightMessagesMax,
-      inflightBytesMax,
-      uncommittedBytesMax,
-      committedBytesMax: options.applyBytesMax,
-      // The engine forwards by itself, because the asker must hear when the leader refuses.
-      disableProposalForwarding: true,
-      stepDownOnRemoval: true,
-    })
+    this.node = newRaftNode({ id: this.id, log: this.log, applied: machine.appliedIndex, parts, options })
     this.leading = new Leading({
       node: this.node,
       machine: () => this.machine,
@@ -172,6 +110,20 @@ export class Replica {
       },
       { resendMs: retryMs, firstRound: Math.floor(parts.random() * 2 ** 45) },
     )
+    this.quiescence = new Quiescence({
+      group: this.group,
+      id: this.id,
+      node: this.node,
+      clock: parts.clock,
+      ...options,
+      term: () => this.hardState.term,
+      leader: () => this.leaderReplica,
+      conf: () => this.conf,
+      hostOf: id => this.hosts.of(id),
+      hostsHere: () => host.hostsOf(this.group),
+      hasCalls: () => this.proposals.isWaiting || this.reads.isWaiting,
+      send: (to, beat) => host.outbox.beat(to, beat),
+    })
   }
 
   get machine(): Machine {
@@ -180,7 +132,7 @@ export class Replica {
 
   /** The host that leads, as far as this replica knows. */
   get leader(): HostId | undefined {
-    return this.leaderReplica === 0 ? undefined : this.hosts.get(this.leaderReplica)
+    return this.leaderReplica === 0 ? undefined : this.hosts.of(this.leaderReplica)
   }
 
   get leads(): boolean {
@@ -198,17 +150,42 @@ export class Replica {
   /** A message of a peer replica, already checked for its form. */
   step(from: HostId, message: Message): void {
     if (!this.accepts(from, message)) return
+    this.quiescence.listen()
+    this.quiescence.stir()
     // What the disk has no time for is as good as lost on the way: the leader sends it again.
     const bytes = message.entries.reduce((sum, entry) => sum + entry.data.length, 0)
     if (bytes === 0 || this.host.writer.admits(bytes)) this.node.step(message)
   }
 
+  /** A heartbeat of a peer replica, or the answer to one, or a word about sleep. */
+  beat(from: HostId, beat: Beat): void {
+    const { type } = beat
+    if (this.isEnded) return
+    if (type === 'wake') return this.quiescence.heard(beat)
+    // Asleep, an answer comes late, and from nobody who was waited for.
+    const isAnswer = type === 'response' || type === 'consent'
+    if (!this.accepts(from, beat) || (isAnswer && this.quiescence.isAsleep)) return
+    if (type !== 'sleep') {
+      this.quiescence.listen()
+      this.node.step(messageOf(beat))
+    }
+    this.quiescence.heard(beat)
+  }
+
   /** The message is for this replica, and the replica that it names as its sender is that host's. */
-  accepts(from: HostId, message: Message): boolean {
-    if (message.to !== this.id || this.isEnded) return false
-    // A replica that has not applied its own joining yet does not know the others: it answers where it was addressed.
-    if (!this.hosts.has(message.from) && this.hosts.size < knownHostsMax) this.hosts.set(message.from, from)
-    return this.hosts.get(message.from) === from
+  accepts(from: HostId, message: Pick<Message, 'from' | 'to'>): boolean {
+    return message.to === this.id && !this.isEnded && this.hosts.maySpeak(from, message.from)
+  }
+
+  /** The connection to a host came or went, or the host says that it runs the group now, or does so no longer. */
+  peerChanged(host: HostId): void {
+    const concerns = this.leads ? this.members.some(member => member.hostId === host) : this.leader === host
+    if (concerns) this.quiescence.awaken()
+  }
+
+  /** So many ticks were missed, because the process stood still. */
+  paused(ticks: number): void {
+    if (!this.quiescence.isAsleep) this.node.resume(ticks)
   }
 
   /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
@@ -219,17 +196,22 @@ export class Replica {
     this.step(from, message)
   }
 
-  tick(now: number): void {
+  /** False when there is nothing to be done: for a replica that sleeps no time passes, but for who waits here. */
+  tick(now: number): boolean {
+    this.reads.tick(now)
+    if (!this.quiescence.isAsleep) this.quiescence.tick()
+    if (this.quiescence.isAsleep) return false
     // Its log grows and its votes get lost while its disk hangs: let others lead, and campaign when it is back.
     if (this.host.writer.isHung) this.node.stepDown()
     else this.node.tick()
     this.proposals.tick(now)
-    this.reads.tick(now)
+    return true
   }
 
   /** Everything that can be done now without waiting: proposals in, effects out. */
   pump(now: number): void {
     if (this.isEnded) return
+    if (this.quiescence.hasCalls()) this.stir()
     this.proposals.pump(now)
     this.reads.pump(now)
     while (this.node.hasReady()) this.perform(this.node.ready())
@@ -250,6 +232,7 @@ export class Replica {
   }
 
   requestTurn(): void {
+    this.stir()
     this.host.wake()
   }
 
@@ -257,6 +240,7 @@ export class Replica {
   lead(from: HostId, round: number, drafts: readonly Draft[]): readonly Refusal[] {
     const [first] = drafts
     if (first === undefined || this.leading.isRepeated(from, round, first)) return []
+    if (this.leads) this.stir()
     const { answer, refused } = this.leads ? this.leading.take(drafts) : notNow
     return answer === 'handed' ? refused : untaken(drafts, answer)
   }
@@ -317,6 +301,7 @@ export class Replica {
       term: this.hardState.term,
       commit: this.hardState.commit,
       applied: this.machine.appliedIndex,
+      asleep: this.quiescence.isAsleep,
       members: this.members,
       keys: this.machine.view().size,
     }
@@ -329,7 +314,7 @@ export class Replica {
   }
 
   hostOf(replica: ReplicaId): HostId | undefined {
-    return this.hosts.get(replica)
+    return this.hosts.of(replica)
   }
 
   private perform(ready: Ready): void {
@@ -361,11 +346,18 @@ export class Replica {
       this.proposals.committed(message.entries)
       return this.applier.add(message)
     }
-    const host = this.hosts.get(message.to)
+    const host = this.hosts.of(message.to)
     // A replica whose host is not known yet is told again by a later heartbeat.
     if (host === undefined) return
-    if (message.type === 'MsgSnap') this.host.events.snapshotWanted(this, host, message)
-    else this.host.outbox.raft(host, this.group, message)
+    switch (message.type) {
+      case 'MsgSnap':
+        return this.host.events.snapshotWanted(this, host, message)
+      case 'MsgHeartbeat':
+      case 'MsgHeartbeatResp':
+        return this.host.outbox.beat(host, beatOf(this.group, message, this.quiescence.beatType(message)))
+      default:
+        this.host.outbox.raft(host, this.group, message)
+    }
   }
 
   private persist(message: Message): void {
@@ -474,6 +466,12 @@ export class Replica {
     return wasRemoved(this.machine.members, id) && !voters.includes(id) && !votersOutgoing.includes(id)
   }
 
+  /** There is something to do here: wakes the group, and keeps it awake. */
+  private stir(): void {
+    this.quiescence.awaken()
+    this.quiescence.stir()
+  }
+
   private hand(batch: readonly Draft[], round: number): Taken {
     if (this.leads) return this.leading.take(batch)
     const { leader } = this
@@ -491,8 +489,7 @@ export class Replica {
   private learnHosts(): void {
     const { list } = this.machine.members
     this.members = list.map(({ host, ...member }) => ({ hostId: host, ...member }))
-    if (list.length === 0) return
-    this.hosts = new Map(list.map(member => [member.replica, member.host]))
+    this.hosts.learn(this.members)
   }
 }
 

@@ -223,6 +223,8 @@ export interface StoreStatus {
   readonly term: Term
   readonly commit: Index
   readonly applied: Index
+  /** Nothing happened for a while, so the replicas send each other nothing until something does. */
+  readonly asleep: boolean
   /** As this replica knows them; `store.members()` asks the group. */
   readonly members: readonly Member[]
   /** Number of keys. */

@@ -89,7 +89,10 @@ export async function startSeed(options: SeedOptions = {}): Promise<Seed> {
   const secret = options.secret ?? (await keptSecret(join(data, 'secret')))
   const door = await SeedDoor.open({ ...options, address, cluster, secret, isSecretOwn, onError })
   const founding = fileFoundingStore(join(data, 'founding.json'))
-  const letIn = async () => door.letIn(await createSignaling({ cluster, secret, founding, onError }))
+  // Once: a seed that learns late that it was removed has let others in already, and they stay where they are.
+  const letIn = async () => {
+    if (!door.isOpen) door.letIn(await createSignaling({ cluster, secret, founding, onError }))
+  }
   try {
     const started = signalOnly
       ? await startSignalOnly(door, letIn)

@@ -7,14 +7,25 @@ import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
 import type { StoreHooks } from '../../src/engine/types.ts'
 import { MemoryDisk, openMemoryStorage } from '../../src/storage/memory.ts'
-import { MemoryNetwork, type MemoryTransport } from '../../src/transport/memory.ts'
-import type { Lane } from '../../src/transport/transport.ts'
+import type { Storage, WriteBatch } from '../../src/storage/storage.ts'
+import { MemoryNetwork } from '../../src/transport/memory.ts'
+import type { Lane, Transport } from '../../src/transport/transport.ts'
+import { decodeFrame, type FrameKind } from '../../src/wire/frames.ts'
 import { VirtualTimers } from '../transport/virtual-timers.ts'
 
 export interface TestHost {
   readonly name: HostId
   readonly host: Host
   readonly store: Store
+}
+
+/** A frame that a host sent, as far as tests count them. */
+export interface SentFrame {
+  readonly from: HostId
+  readonly to: HostId
+  readonly kind: FrameKind
+  readonly body: Uint8Array
+  readonly atMs: number
 }
 
 /** Hosts of one cluster on virtual time, over memory: nothing waits for real, and one seed decides everything. */
@@ -26,13 +37,17 @@ export class TestCluster {
   tap: (from: HostId, to: HostId, lane: Lane, frame: Uint8Array) => boolean = () => true
   /** How long operations of the disks take. */
   diskDelay: (host: HostId, ...operation: Parameters<MemoryDisk['delay']>) => Promise<void> = async () => {}
+  /** What the hosts sent and stored since a test set this. */
+  record:
+    | {
+        readonly frames: SentFrame[]
+        readonly writes: { readonly host: HostId; readonly batch: WriteBatch }[]
+      }
+    | undefined
   private readonly random: () => number
   private readonly options: Partial<EngineOptions>
-  private readonly clock: Clock = {
-    now: () => this.timers.now(),
-    after: (ms, callback) => this.timers.after(ms, callback),
-    soon: callback => void this.timers.after(0, callback),
-  }
+  /** What stands still hosts would have done meanwhile, in its order. */
+  private readonly paused = new Map<HostId, (() => void)[]>()
 
   constructor(options: Partial<EngineOptions> & { readonly seed?: number } = {}) {
     const { seed = 1, ...engine } = options
@@ -49,10 +64,10 @@ export class TestCluster {
     const stored = await this.settle(storage.load())
     const parts = {
       id: name,
-      storage,
+      storage: this.recordedStorage(name, storage),
       transport: this.tapped(name),
       rendezvous: this.network.rendezvous(name),
-      clock: this.clock,
+      clock: this.clockOf(name),
       random: this.random,
       newDeployment: () => name.charCodeAt(0).toString(16).padStart(32, '0'),
     }
@@ -73,13 +88,6 @@ export class TestCluster {
     })
   }
 
-  private tapped(name: HostId): MemoryTransport {
-    const transport = this.network.transport(name)
-    const send = transport.send.bind(transport)
-    transport.send = (to, lane, frame) => !this.tap(name, to, lane, frame) || send(to, lane, frame)
-    return transport
-  }
-
   /** A seed and two promoted members: three voters, the first of which leads. */
   async three(hooksOf: (name: HostId) => StoreHooks = () => ({})): Promise<[TestHost, TestHost, TestHost]> {
     const a = await this.open('a', hooksOf('a'))
@@ -87,6 +95,82 @@ export class TestCluster {
     const c = await this.open('c', hooksOf('c'))
     await this.settle(a.store.promote(['b', 'c']))
     return [a, b, c]
+  }
+
+  /** The process stands still, as that of a suspended tab: its timers are late, and its frames wait. */
+  pause(name: HostId): void {
+    this.paused.set(name, [])
+  }
+
+  resume(name: HostId): void {
+    const late = this.paused.get(name) ?? []
+    this.paused.delete(name)
+    for (const callback of late) callback()
+  }
+
+  private whenRunning(name: HostId, callback: () => void): void {
+    const late = this.paused.get(name)
+    if (late === undefined) callback()
+    else late.push(callback)
+  }
+
+  private clockOf(name: HostId): Clock {
+    return {
+      now: () => this.timers.now(),
+      after: (ms, callback) => {
+        let isCancelled = false
+        const cancel = this.timers.after(ms, () =>
+          this.whenRunning(name, () => {
+            if (!isCancelled) callback()
+          }),
+        )
+        return () => {
+          isCancelled = true
+          cancel()
+        }
+      },
+      soon: callback => void this.timers.after(0, () => this.whenRunning(name, callback)),
+    }
+  }
+
+  /** What hosts send and store while so much time passes. */
+  async recorded(during: () => Promise<unknown>) {
+    const record = { frames: [], writes: [] } as NonNullable<typeof this.record>
+    this.record = record
+    await during()
+    this.record = undefined
+    return record
+  }
+
+  private tapped(name: HostId): Transport {
+    const transport = this.network.transport(name)
+    const send = transport.send.bind(transport)
+    transport.send = (to, lane, frame) => {
+      if (this.record !== undefined) {
+        const decoded = decodeFrame(Buffer.from(frame.subarray(8, 24)).toString('hex'), frame)
+        if (typeof decoded === 'string') throw new Error(`a host sent a frame that is ${decoded}`)
+        this.record.frames.push({ from: name, to, ...decoded, atMs: this.timers.now() })
+      }
+      return !this.tap(name, to, lane, frame) || send(to, lane, frame)
+    }
+    const start = transport.start.bind(transport)
+    transport.start = handlers =>
+      start({
+        frame: (...told) => this.whenRunning(name, () => handlers.frame(...told)),
+        connected: (...told) => this.whenRunning(name, () => handlers.connected(...told)),
+        disconnected: (...told) => this.whenRunning(name, () => handlers.disconnected(...told)),
+        presence: () => this.whenRunning(name, () => handlers.presence()),
+      })
+    return transport
+  }
+
+  private recordedStorage(name: HostId, storage: Storage): Storage {
+    const write = storage.write.bind(storage)
+    storage.write = batch => {
+      this.record?.writes.push({ host: name, batch })
+      return write(batch)
+    }
+    return storage
   }
 
   /** The process ends at once: what was not durable is lost, and nobody is told. */

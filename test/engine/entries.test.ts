@@ -8,14 +8,19 @@ import type { Store } from '../../src/engine/store.ts'
 import { absent, type LogEntry } from '../../src/engine/types.ts'
 import { TestCluster } from './cluster.ts'
 
-async function take<Event>(cluster: TestCluster, stream: LogStream<Event>, count: number): Promise<Event[]> {
+async function gather<Event>(stream: LogStream<Event>, count: number): Promise<Event[]> {
   const events: Event[] = []
   while (events.length < count) {
-    const { value, done } = await cluster.settle(stream.next())
+    const { value, done } = await stream.next()
     if (done) break
     events.push(value)
   }
   return events
+}
+
+/** Lets time pass until so many were read. */
+function take<Event>(cluster: TestCluster, stream: LogStream<Event>, count: number): Promise<Event[]> {
+  return cluster.settle(gather(stream, count))
 }
 
 const everything = (cluster: TestCluster, store: Store) =>
@@ -38,7 +43,7 @@ describe('the entries of a log', () => {
     const client = await cluster.open('z', { role: 'client' })
     const stores = [a.store, b.store, c.store, client.store]
     const live = stores.map(store => store.entries({ from: 1 }))
-    const following = live.map(stream => take(cluster, stream, 10_500))
+    const following = live.map(stream => gather(stream, 10_500))
     for (let i = 0; i < 10_500; i += 500) {
       const store = stores[(i / 500) % 4] ?? a.store
       await cluster.settle(Promise.all(Array.from({ length: 500 }, (_, j) => store.put(`k${i + j}`, i + j))))
@@ -235,7 +240,7 @@ describe('broadcasts', () => {
     const client = await cluster.open('z', { role: 'client' })
     await cluster.settle(a.store.put('k', 0))
     const stores = [a.store, b.store, c.store, client.store]
-    const heard = stores.map(store => take(cluster, store.broadcasts({ from: 2, topic: 'news' }), 40))
+    const heard = stores.map(store => gather(store.broadcasts({ from: 2, topic: 'news' }), 40))
     cluster.network.setFaults({ duplicateRate: 0.5 })
     const sent = stores.flatMap((store, from) =>
       Array.from({ length: 10 }, (_, i) => store.broadcast('news', { from, i })),

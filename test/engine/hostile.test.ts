@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
+import { encodeBeats } from '../../src/wire/beat-codec.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
 import { encodeRaftBody, messageFields } from '../../src/wire/message-codec.ts'
@@ -34,7 +35,7 @@ const offer = {
 
 /** A body of each kind as a member would send it. */
 const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
-  ['hello', encode([[['main', 1]]])],
+  ['hello', encode([[['main', 1]], 1, 0, true])],
   ['propose', encode(['main', 1, [put]])],
   ['refuse', encode(['main', 1, [[1, 2, true, null]]])],
   ['request', encode([1, 'get', 1000, ['main', 'key', 0, 0]])],
@@ -49,6 +50,10 @@ const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
   ['snapshot', encode(['main', 9, 50, 1, 1, null])],
   ['snapshot-ack', encode(['main', 1, 1, 1, null])],
   ['removed', encode(['main', 1])],
+  [
+    'beat',
+    encodeBeats([{ type: 'wake', group: 'main', from: 2, to: 0, term: 9, commit: 0, context: 0 }]).slice(),
+  ],
 ]
 
 function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
@@ -74,7 +79,9 @@ describe('a hostile peer', () => {
       const sound = encodeFrame(deployment, kind, mutate(body, random))
       const torn = mutate(i % 2 === 0 ? raft : encodeFrame(deployment, kind, body), random)
       const noise = Uint8Array.from({ length: Math.floor(random() * 100) }, () => Math.floor(random() * 256))
-      transport.handlers?.frame('x', 'log', [sound, torn, noise][i % 3] as Uint8Array)
+      // Who asked to join is a member from then on, and a member is believed.
+      const from = kind === 'removed' ? 'y' : 'x'
+      transport.handlers?.frame(from, 'log', [sound, torn, noise][i % 3] as Uint8Array)
       if (i % 100 === 0) await cluster.run(10)
     }
     await cluster.run(5000)
@@ -92,7 +99,7 @@ describe('a hostile peer', () => {
     const { cluster, transport, host, store } = await opened()
     const before = (await cluster.settle(store.barrier())).revision
     for (const [kind, body] of bodies) transport.handlers?.frame('x', 'log', encodeFrame(other, kind, body))
-    const future = encodeFrame(deployment, 'hello', encode([[]]))
+    const future = encodeFrame(deployment, 'hello', encode([[], 1, 0, false]))
     future[0] = 99
     transport.handlers?.frame('x', 'log', future)
     transport.handlers?.frame('x', 'log', new Uint8Array(frameHeaderBytes - 1))

@@ -41,7 +41,7 @@ describe('the loop of a host', () => {
   test('takes in what a peer sent last before it takes in that the peer went', async () => {
     const { cluster, transport, host } = await tapped({ role: 'client' })
     const store = await cluster.settle(host.store())
-    const hello = encodeFrame(deployment, 'hello', encode([['main']]))
+    const hello = encodeFrame(deployment, 'hello', encode([[['main', 1]], 1, 0, false]))
     transport.handlers?.frame('b', 'control', hello)
     transport.handlers?.disconnected('b', 'gone')
     await cluster.run(100)

@@ -31,6 +31,7 @@ function learner(options: Partial<EngineOptions> = {}) {
       writer: {
         add: (_group: string, _write: unknown, done: () => void) => writes.push(done),
       } as unknown as Writer,
+      hostsOf: () => [],
       wake: nothing,
       hooksOf: () => ({}),
       events: {

@@ -121,6 +121,25 @@ test('a seed that was removed from the store still introduces the others to each
   assert.deepEqual(errors, [])
 })
 
+test('a seed that was removed while it was away learns so, and introduces the others', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  const first = await start(cleanup, data)
+  const { secret } = first
+  const host = await openHost({ cluster: 'demo', seeds: [first.url], secret, webrtc: 'off' })
+  cleanup.defer(() => host.close())
+  const store = await host.store()
+  await store.promote(host.id)
+  await store.demote(first.host?.id ?? '')
+  await first.close()
+  await store.remove(first.host?.id ?? '')
+  const second = await start(cleanup, data, { port: Number(new URL(first.url).port) })
+  assert.equal(second.host, undefined)
+  const late = await openHost({ cluster: 'demo', seeds: [second.url], secret, webrtc: 'off' })
+  cleanup.defer(() => late.close())
+  assert.equal((await (await late.store()).members()).length, 2)
+})
+
 test("a start that is ended while the store is far is nobody's error", async t => {
   const cleanup = new Cleanup(t)
   const data = await cleanup.folder()

@@ -91,7 +91,15 @@ export class StoreDouble implements ServedStore {
 
   status(): StoreStatus {
     const position = { term: 1, commit: this.revision, applied: this.revision, keys: this.entries.size }
-    return { group: 'main', role: this.role, leader: this.leader, replica: 1, members: [], ...position }
+    return {
+      group: 'main',
+      role: this.role,
+      leader: this.leader,
+      replica: 1,
+      asleep: false,
+      members: [],
+      ...position,
+    }
   }
 
   private ask(what: string): void {

@@ -10,6 +10,7 @@ import { Raft, type Role } from './raft.ts'
 import { handleReadIndex } from './read-index.ts'
 import { type Ready, ReadyQueue } from './ready.ts'
 import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
+import { isAtRest, isAtRestBehind, resume } from './rest.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
 import type { ConfChange, ConfState, Entry } from './types.ts'
 
@@ -66,6 +67,21 @@ export class RaftNode {
   /** Time passes. */
   tick(): void {
     tick(this.raft)
+  }
+
+  /** So many ticks were not counted: the process was suspended, or the group slept. Never made up for by ticking. */
+  resume(ticks: number): void {
+    resume(this.raft, ticks)
+  }
+
+  /** Whether this replica leads, and neither it nor any replica that is there has anything left to do. */
+  isAtRest(isHere: (id: ReplicaId) => boolean): boolean {
+    return isAtRest(this.raft, isHere)
+  }
+
+  /** Whether this replica follows that leader and has applied everything up to `commit`, which is all there is. */
+  isAtRestBehind(leader: { readonly from: ReplicaId; readonly term: Term; readonly commit: Index }): boolean {
+    return isAtRestBehind(this.raft, leader)
   }
 
   /** A message of a peer, or a response of the local storage threads, arrives. */
