@@ -16,6 +16,7 @@ export interface KeyState {
  * larger revision than the one before it, and a condition that failed tells the revision of the value that stands.
  */
 export const kvModel: Model<KeyState, Operation> = {
+  ...registerModel,
   initial: { value: null, revision: 0, isExact: true },
   step(state, operation) {
     const effect = effectOf(state.value, operation)
@@ -28,9 +29,7 @@ export const kvModel: Model<KeyState, Operation> = {
     if (state.isExact) return told === state.revision ? state : undefined
     return told > state.revision ? { value: state.value, revision: told, isExact: true } : undefined
   },
-  isBlind: operation => registerModel.isBlind?.(operation) ?? false,
   fingerprint: ({ value, revision, isExact }) => `${value ?? ''}@${isExact ? '' : '>'}${revision}`,
-  partition: ({ key = '' }) => key,
 }
 
 function written(state: KeyState, value: ValueText, told: number | undefined): KeyState | undefined {

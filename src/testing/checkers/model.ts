@@ -14,6 +14,16 @@ export interface Model<State, Op> {
   /** Equal for equal states, and for no others. */
   fingerprint(state: State): string
   /**
+   * What an operation of unknown outcome does, whenever it does it: of two that do the same, either stands for the
+   * other. Null: nothing ever, as of a read. Default: each does something of its own.
+   */
+  effect?(operation: Op): string | null
+  /**
+   * The operations of one part in other words that have the same verdict: one for each, in the same order. For values
+   * that nobody ever saw, say, of which one is as good as the other.
+   */
+  prepare?(operations: readonly Op[]): readonly Op[]
+  /**
    * Names the part of the object that the operation works on, where parts have nothing to do with each other. Such a
    * history is linearizable when it is for each part (Herlihy and Wing 1990, §3.3: locality), and parts are checked
    * much faster than the whole.

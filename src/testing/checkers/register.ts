@@ -20,10 +20,35 @@ export const registerModel: Model<ValueText, Operation> = {
   step: (value, operation) => effectOf(value, operation)?.value,
   isBlind: ({ op }) => blindOperations.has(op),
   fingerprint: value => value ?? '',
+  effect: ({ op, args }) => (pureOperations.has(op) ? null : valueText([op, ...args])),
+  prepare: operations => {
+    const seen = new Map<string, number>()
+    for (const operation of operations) {
+      for (const text of mentions(operation)) seen.set(text, (seen.get(text) ?? 0) + 1)
+    }
+    return operations.map(operation => {
+      const { op, args } = operation
+      const text = valueText(args.at(-1))
+      const isUnseen = writeOperations.has(op) && text !== null && seen.get(text) === 1
+      return isUnseen ? { ...operation, args: [...args.slice(0, -1), unseenValue] } : operation
+    })
+  },
   partition: ({ key = '' }) => key,
 }
 
+const pureOperations: ReadonlySet<string> = new Set(['read', 'get', 'entry', 'staleEntry'])
 const blindOperations: ReadonlySet<string> = new Set(['write', 'put', 'delete'])
+/** Operations that write their last argument. */
+const writeOperations: ReadonlySet<string> = new Set(['write', 'put', 'insert', 'cas', 'compareAndSwap'])
+
+/** Stands for every value that one operation writes and no other names, nor any result. No value looks like it. */
+const unseenValue = { unseen: '\u0000' }
+
+/** All values that an operation names, in its arguments and its result. */
+function mentions({ args, result }: Operation): string[] {
+  const named = [...args, result, isRecord(result) ? result.value : undefined]
+  return named.map(valueText).filter(text => text !== null)
+}
 
 /** What the operation does to the value, or undefined when its result contradicts the value. */
 export function effectOf(value: ValueText, operation: Operation): Effect | undefined {

@@ -49,9 +49,13 @@ export class Search<State, Op extends TimedOperation> {
   steps = 0
   private readonly model: Model<State, Op>
   private readonly part: string
-  /** Answered ones and then those of unknown outcome, both by time of call. */
+  /** Answered ones and then those of unknown outcome that do anything, both by time of call. */
   private readonly operations: readonly Op[]
+  /** The same, as the model wants them. */
+  private readonly prepared: readonly Op[]
   private readonly answered: number
+  /** Those of unknown outcome, with those together that do the same. */
+  private readonly alike: readonly (readonly number[])[]
   /** When operations were called and answered, as places in the order of all calls and returns. */
   private readonly callPlace: Int32Array
   private readonly returnPlace: Int32Array
@@ -67,9 +71,17 @@ export class Search<State, Op extends TimedOperation> {
     this.model = model
     this.part = part
     const byCall = [...operations].sort((left, right) => left.call - right.call)
-    const answered = byCall.filter(({ outcome }) => outcome === 'ok')
-    this.operations = [...answered, ...byCall.filter(({ outcome }) => outcome === 'unknown')]
+    const prepared = model.prepare?.(byCall) ?? byCall
+    const order = Array.from(byCall.keys())
+    const effects = prepared.map(
+      (operation, i) => model.effect?.(operation) ?? (model.effect ? null : `${i}`),
+    )
+    const answered = order.filter(i => byCall[i]?.outcome === 'ok')
+    const unknown = order.filter(i => byCall[i]?.outcome === 'unknown' && effects[i] !== null)
+    this.operations = [...answered, ...unknown].map(i => at(byCall, i))
+    this.prepared = [...answered, ...unknown].map(i => at(prepared, i))
     this.answered = answered.length
+    this.alike = group(unknown.map((i, n) => [effects[i] ?? '', answered.length + n]))
     this.callPlace = new Int32Array(this.operations.length)
     this.returnPlace = new Int32Array(this.answered)
     this.placeAll()
@@ -129,22 +141,33 @@ export class Search<State, Op extends TimedOperation> {
   private placeUnknown(before: Configuration<State>): void {
     const { due } = this.candidatesOf(before)
     const isAfterUnknown = before.last >= this.answered
-    for (let position = this.answered; position < this.operations.length; position++) {
-      if (placeIn(this.callPlace, position) > due) break
-      const bit = 1n << BigInt(position - this.answered)
-      if ((before.unknown & bit) !== 0n) continue
-      if (isAfterUnknown && this.model.isBlind?.(this.at(position))) continue
+    for (const positions of this.alike) {
+      // Of those that do the same, the one that was called first may come whenever another may.
+      const position = positions.find(each => (before.unknown & this.bitOf(each)) === 0n)
+      if (position === undefined || placeIn(this.callPlace, position) > due) continue
+      if (isAfterUnknown && this.model.isBlind?.(at(this.prepared, position))) continue
       const state = this.step(before.state, position)
       if (state === undefined) continue
       const fingerprint = this.model.fingerprint(state)
       if (fingerprint === before.fingerprint) continue
-      this.add({ ...before, state, fingerprint, unknown: before.unknown | bit, before, last: position })
+      this.add({
+        ...before,
+        state,
+        fingerprint,
+        unknown: before.unknown | this.bitOf(position),
+        before,
+        last: position,
+      })
     }
   }
 
   private step(state: State, position: number): State | undefined {
     this.steps++
-    return this.model.step(state, this.at(position))
+    return this.model.step(state, at(this.prepared, position))
+  }
+
+  private bitOf(position: number): bigint {
+    return 1n << BigInt(position - this.answered)
   }
 
   /** Remembers the configuration, and puts it on the list of what is to be led on, unless it is of no use. */
@@ -186,21 +209,21 @@ export class Search<State, Op extends TimedOperation> {
   }
 
   private explain(): Stuck<Op> {
-    const { furthest, stuck } = this
+    const { furthest, stuck, operations } = this
     const [first] = stuck
     assert(first !== undefined, 'the search began somewhere')
     const order: number[] = []
-    for (let at = first; at.before !== undefined; at = at.before) order.push(at.last)
+    for (let step = first; step.before !== undefined; step = step.before) order.push(step.last)
     const due = this.returnPlace.indexOf(furthest)
     const isPending = (position: number) =>
       placeIn(this.callPlace, position) < furthest && !order.includes(position) && position !== due
-    const positions = Array.from(this.operations.keys())
+    const positions = Array.from(operations.keys())
     return {
       part: this.part,
-      operation: this.at(due),
+      operation: at(operations, due),
       explained: this.returnPlace.filter(place => place < furthest).length,
-      order: order.reverse().map(position => this.at(position)),
-      pending: positions.filter(isPending).map(position => this.at(position)),
+      order: order.reverse().map(position => at(operations, position)),
+      pending: positions.filter(isPending).map(position => at(operations, position)),
       states: [...new Set(stuck.map(({ fingerprint }) => fingerprint))].slice(0, statesToldMax),
     }
   }
@@ -222,12 +245,6 @@ export class Search<State, Op extends TimedOperation> {
       places[position] = place
     }
   }
-
-  private at(position: number): Op {
-    const operation = this.operations[position]
-    assert(operation !== undefined, 'the position is that of an operation')
-    return operation
-  }
 }
 
 /** Gives the answered operation at `position` its place. */
@@ -237,17 +254,26 @@ function advance(
   position: number,
 ): { readonly waiting: number; readonly ahead: readonly number[] } {
   if (position !== waiting) {
-    const at = ahead.findIndex(other => other > position)
-    const later = at < 0 ? [] : ahead.slice(at)
-    return { waiting, ahead: [...(at < 0 ? ahead : ahead.slice(0, at)), position, ...later] }
+    const later = ahead.filter(other => other > position)
+    return { waiting, ahead: [...ahead.slice(0, ahead.length - later.length), position, ...later] }
   }
   let passed = 0
   while (ahead[passed] === waiting + 1 + passed) passed++
   return { waiting: waiting + 1 + passed, ahead: ahead.slice(passed) }
 }
 
+function group(pairs: readonly (readonly [string, number])[]): number[][] {
+  const groups = new Map<string, number[]>()
+  for (const [name, position] of pairs) groups.set(name, [...(groups.get(name) ?? []), position])
+  return [...groups.values()]
+}
+
 function placeIn(places: Int32Array, position: number): number {
-  const place = places[position]
-  assert(place !== undefined, 'the position is that of an operation')
-  return place
+  return at<number>(places, position)
+}
+
+function at<Item>(items: ArrayLike<Item>, position: number): Item {
+  const item = items[position]
+  assert(item !== undefined, 'the position is that of an operation')
+  return item
 }
