@@ -37,6 +37,9 @@ export const uncommittedBytesMax = 64 * 1024 * 1024
 /** Entries applied in one go: a page must stay responsive between two of them. */
 export const applyBytesMax = 1024 * 1024
 
+/** Entries in the log of a follower that are committed and wait to be applied; its leader sends the rest again. */
+export const unappliedBytesMax = 64 * 1024 * 1024
+
 /** Frames waiting for one peer, per lane. A peer that is slower than this loses frames; Raft copes. */
 export const peerQueueBytesMax = 16 * 1024 * 1024
 

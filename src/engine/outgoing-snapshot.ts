@@ -15,8 +15,8 @@ export interface OutgoingParts {
   readonly message: Message
   /** The stored chunks, from the first on. */
   readonly read: () => AsyncIterable<Uint8Array>
-  /** Sends a frame; it may get lost. */
-  readonly post: (seq: number, checksum: number, piece: unknown) => void
+  /** Sends a frame; it may get lost. False where it was dropped at once. */
+  readonly post: (seq: number, checksum: number, piece: unknown) => boolean
   /** False once the follower needs it no more, or this replica does not lead any more. */
   readonly isWanted: () => boolean
 }
@@ -95,7 +95,7 @@ export class OutgoingSnapshot {
       checksum = crc32c(chunk, checksum)
       if (seq >= from) {
         if (!(await this.storedUpTo(seq + 1 - snapshotWindowChunks))) return false
-        this.parts.post(seq, checksum, chunk)
+        if (!this.parts.post(seq, checksum, chunk)) return false
       }
       seq += 1
     }

@@ -15,6 +15,7 @@ import { Applier } from './applier.ts'
 import { compactionIndex, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
 import { GroupWrites } from './group-writes.ts'
+import { hasRoom } from './intake.ts'
 import { KnownHosts } from './known-hosts.ts'
 import { Leading } from './leading.ts'
 import { type Draft, Proposals, type Refusal, type Taken, untaken } from './proposals.ts'
@@ -152,9 +153,7 @@ export class Replica {
     if (!this.accepts(from, message)) return
     this.quiescence.listen()
     this.quiescence.stir()
-    // What the disk has no time for is as good as lost on the way: the leader sends it again.
-    const bytes = message.entries.reduce((sum, entry) => sum + entry.data.length, 0)
-    if (bytes === 0 || this.host.writer.admits(bytes)) this.node.step(message)
+    if (hasRoom(this.applier, this.host.writer, message, this.hardState.commit)) this.node.step(message)
   }
 
   /** A heartbeat of a peer replica, or the answer to one, or a word about sleep. */
@@ -365,6 +364,7 @@ export class Replica {
     if (snapshot !== null) this.snapshotIndex = snapshot.index
     // Kept with the write: while it is under way, a late leader's snapshot may arrive and be refused.
     const state = snapshot === null ? undefined : this.stateAt(snapshot)
+    this.applier.expect(message.entries)
     this.host.writer.add(this.group, this.writes.of(message), () => this.persisted(message, state))
   }
 

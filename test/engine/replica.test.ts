@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { unappliedBytesMax } from '../../src/core/limits.ts'
 import { Machine, type MachineSnapshot } from '../../src/core/machine/machine.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage, type Message } from '../../src/core/raft/message.ts'
@@ -10,6 +11,7 @@ import type { Outbox } from '../../src/engine/outbox.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from '../../src/engine/parts.ts'
 import { Replica } from '../../src/engine/replica.ts'
 import type { Writer } from '../../src/engine/writer.ts'
+import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { VirtualTimers } from '../transport/virtual-timers.ts'
 
 const nothing = () => {}
@@ -29,6 +31,7 @@ function learner(options: Partial<EngineOptions> = {}) {
       options: { ...engineDefaults, cluster: 'test', ...options },
       outbox: { raft: nothing } as unknown as Outbox,
       writer: {
+        admits: () => true,
         add: (_group: string, _write: unknown, done: () => void) => writes.push(done),
       } as unknown as Writer,
       hostsOf: () => [],
@@ -99,6 +102,30 @@ describe('a replica', () => {
     replica.pump(0)
     replica.applySlice()
     assert.equal(replica.machine.appliedIndex, 11)
+  })
+
+  test('takes no more entries while too many are committed and not applied, and goes on behind that', () => {
+    const { replica, written } = learner()
+    const value = new Uint8Array(1024 * 1024)
+    const data = encodeProposal({ session: 0, seq: 1, acked: 0, command: { type: 'put', key: 'k', value } })
+    let last = 0
+    // A leader that sends what follows, whether or not the last one was taken.
+    const append = () => {
+      const position = { index: last, logTerm: last === 0 ? 0 : 1, commit: last + 1 }
+      const entries = [{ ...noop(last + 1, 1), data }]
+      replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, ...position, entries })
+      replica.pump(0)
+      written()
+      last = replica.log.lastIndex()
+    }
+    for (let i = 0; i < 100; i++) append()
+    assert.equal(last, unappliedBytesMax / value.length)
+    while (replica.machine.appliedIndex < last) {
+      replica.applySlice()
+      replica.pump(0)
+    }
+    for (let i = 0; i < 10; i++) append()
+    assert.equal(last, unappliedBytesMax / value.length + 10)
   })
 
   test('takes no snapshot of what its disk holds another entry of', () => {
