@@ -6,9 +6,9 @@ import type { Call } from '../../src/engine/call.ts'
 import type { Outbox } from '../../src/engine/outbox.ts'
 import { Requests } from '../../src/engine/requests.ts'
 import { ChangeBuffer } from '../../src/engine/watchers.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { decodeFrame, encodeFrame } from '../../src/wire/frames.ts'
-import { VirtualTimers } from '../transport/virtual-timers.ts'
 import { deployment, tapped } from './wiretap.ts'
 
 const never: Call = { deadline: 1_000_000, signal: undefined }

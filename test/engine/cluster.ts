@@ -1,5 +1,4 @@
 import { seededRandom } from '../../src/base/random.ts'
-import type { Clock } from '../../src/clock/clock.ts'
 import type { HostId } from '../../src/core/types.ts'
 import type { Host } from '../../src/engine/host.ts'
 import { startHost } from '../../src/engine/open-host.ts'
@@ -8,10 +7,12 @@ import type { Store } from '../../src/engine/store.ts'
 import type { StoreHooks } from '../../src/engine/types.ts'
 import { MemoryDisk, openMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage, WriteBatch } from '../../src/storage/storage.ts'
+import { HostClock } from '../../src/testing/simulator/host-clock.ts'
+import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { MemoryNetwork } from '../../src/transport/memory.ts'
 import type { Lane, Transport } from '../../src/transport/transport.ts'
 import { decodeFrame, type FrameKind } from '../../src/wire/frames.ts'
-import { VirtualTimers } from '../transport/virtual-timers.ts'
 
 export interface TestHost {
   readonly name: HostId
@@ -46,8 +47,8 @@ export class TestCluster {
     | undefined
   private readonly random: () => number
   private readonly options: Partial<EngineOptions>
-  /** What stands still hosts would have done meanwhile, in its order. */
-  private readonly paused = new Map<HostId, (() => void)[]>()
+  /** The latest of each host. */
+  private readonly clocks = new Map<HostId, HostClock>()
 
   constructor(options: Partial<EngineOptions> & { readonly seed?: number } = {}) {
     const { seed = 1, ...engine } = options
@@ -60,14 +61,16 @@ export class TestCluster {
   async host(name: HostId, options: Partial<EngineOptions> = {}): Promise<Host> {
     const disk = this.disks.get(name) ?? this.disk(name)
     this.disks.set(name, disk)
+    const clock = new HostClock(this.timers)
+    this.clocks.set(name, clock)
     const storage = await openMemoryStorage(disk)
     const stored = await this.settle(storage.load())
     const parts = {
       id: name,
       storage: this.recordedStorage(name, storage),
-      transport: this.tapped(name),
+      transport: this.tapped(name, clock),
       rendezvous: this.network.rendezvous(name),
-      clock: this.clockOf(name),
+      clock,
       random: this.random,
       newDeployment: () => name.charCodeAt(0).toString(16).padStart(32, '0'),
     }
@@ -99,38 +102,11 @@ export class TestCluster {
 
   /** The process stands still, as that of a suspended tab: its timers are late, and its frames wait. */
   pause(name: HostId): void {
-    this.paused.set(name, [])
+    this.clocks.get(name)?.suspend()
   }
 
   resume(name: HostId): void {
-    const late = this.paused.get(name) ?? []
-    this.paused.delete(name)
-    for (const callback of late) callback()
-  }
-
-  private whenRunning(name: HostId, callback: () => void): void {
-    const late = this.paused.get(name)
-    if (late === undefined) callback()
-    else late.push(callback)
-  }
-
-  private clockOf(name: HostId): Clock {
-    return {
-      now: () => this.timers.now(),
-      after: (ms, callback) => {
-        let isCancelled = false
-        const cancel = this.timers.after(ms, () =>
-          this.whenRunning(name, () => {
-            if (!isCancelled) callback()
-          }),
-        )
-        return () => {
-          isCancelled = true
-          cancel()
-        }
-      },
-      soon: callback => void this.timers.after(0, () => this.whenRunning(name, callback)),
-    }
+    this.clocks.get(name)?.resume()
   }
 
   /** What hosts send and store while so much time passes. */
@@ -142,7 +118,7 @@ export class TestCluster {
     return record
   }
 
-  private tapped(name: HostId): Transport {
+  private tapped(name: HostId, clock: HostClock): Transport {
     const transport = this.network.transport(name)
     const send = transport.send.bind(transport)
     transport.send = (to, lane, frame) => {
@@ -156,10 +132,10 @@ export class TestCluster {
     const start = transport.start.bind(transport)
     transport.start = handlers =>
       start({
-        frame: (...told) => this.whenRunning(name, () => handlers.frame(...told)),
-        connected: (...told) => this.whenRunning(name, () => handlers.connected(...told)),
-        disconnected: (...told) => this.whenRunning(name, () => handlers.disconnected(...told)),
-        presence: () => this.whenRunning(name, () => handlers.presence()),
+        frame: (...told) => clock.enter(() => handlers.frame(...told)),
+        connected: (...told) => clock.enter(() => handlers.connected(...told)),
+        disconnected: (...told) => clock.enter(() => handlers.disconnected(...told)),
+        presence: () => clock.enter(() => handlers.presence()),
       })
     return transport
   }
@@ -177,6 +153,7 @@ export class TestCluster {
   crash(name: HostId): void {
     this.network.crash(name)
     this.disks.get(name)?.crash()
+    this.clocks.get(name)?.kill()
   }
 
   /** Lets time pass until the promise settles. */
@@ -188,7 +165,7 @@ export class TestCluster {
     promise.then(done, done)
     const end = this.timers.now() + patienceMs
     for (;;) {
-      await microtasks()
+      await promiseJobs()
       if (isSettled) return promise
       if (!this.timers.step(end)) throw new Error('the promise did not settle')
     }
@@ -198,25 +175,20 @@ export class TestCluster {
   async run(ms: number): Promise<void> {
     const end = this.timers.now() + ms
     for (;;) {
-      await microtasks()
+      await promiseJobs()
       if (!this.timers.step(end)) break
     }
     this.timers.run(Math.max(0, end - this.timers.now()))
-    await microtasks()
+    await promiseJobs()
   }
 
   /** Lets time pass until the condition holds. */
   async until(condition: () => boolean, patienceMs = 120_000): Promise<void> {
     const end = this.timers.now() + patienceMs
     for (;;) {
-      await microtasks()
+      await promiseJobs()
       if (condition()) return
       if (!this.timers.step(end)) throw new Error('the condition never came true')
     }
   }
-}
-
-/** Everything that promises alone set in motion is done. */
-function microtasks(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
 }

@@ -11,8 +11,8 @@ import type { Outbox } from '../../src/engine/outbox.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from '../../src/engine/parts.ts'
 import { Replica } from '../../src/engine/replica.ts'
 import type { Writer } from '../../src/engine/writer.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
-import { VirtualTimers } from '../transport/virtual-timers.ts'
 
 const nothing = () => {}
 

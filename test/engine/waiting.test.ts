@@ -6,7 +6,7 @@ import { sessionWindowMax } from '../../src/core/limits.ts'
 import type { Proposal } from '../../src/core/machine/command.ts'
 import type { Answer } from '../../src/engine/proposals.ts'
 import { ClientSession } from '../../src/engine/session.ts'
-import { VirtualTimers } from '../transport/virtual-timers.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { TestCluster } from './cluster.ts'
 
 /** How the promise ends within so much virtual time. */

@@ -17,7 +17,7 @@ export class HostClock implements Clock {
   private held: (() => void)[] | undefined
   private isDead = false
 
-  constructor(timers: VirtualTimers, touched: () => void) {
+  constructor(timers: VirtualTimers, touched: () => void = () => {}) {
     this.timers = timers
     this.touched = touched
     this.sinceMs = timers.now()
