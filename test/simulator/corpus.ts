@@ -46,4 +46,16 @@ export const corpus: readonly Finding[] = [
     found: 'the voter that stayed could not win against the longer log of the leader that had been demoted',
     test: 'test/raft/membership.test.ts',
   },
+  {
+    generator: 1,
+    seed: 100052,
+    found: 'a newcomer that asked a removed member was refused for good',
+    test: 'test/engine/hostile.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 50000,
+    found: 'the memory network kept the link to a crashed host when it healed',
+    test: 'test/transport/memory.test.ts',
+  },
 ]
