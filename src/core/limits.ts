@@ -94,6 +94,9 @@ export const watchBufferBytesMax = 64 * 1024 * 1024
 /** Requests of one host to others that wait for an answer, and those of others that it serves: SYSTEM_BUSY above it. */
 export const requestsMax = 65_536
 
+/** How far behind the latest a request of a peer may come: more than a network ever keeps on the way. */
+export const replayWindow = 4096
+
 /** Frames that came in during one turn. What is beyond is dropped and counted, as a network would. */
 export const inboxBytesMax = 64 * 1024 * 1024
 

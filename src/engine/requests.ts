@@ -8,6 +8,8 @@ import { type Call, outcomeUnknown, Pending } from './call.ts'
 import type { Outbox } from './outbox.ts'
 import type { HostParts } from './parts.ts'
 
+import { ReplayGuard } from './replay-guard.ts'
+
 /** Serves one kind of request. What it throws or rejects with goes back to the asker. */
 export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown>
 
@@ -43,6 +45,7 @@ export class Requests {
   private readonly askedGate = new Gate(requestsMax)
   private readonly served = new Map<string, Serve>()
   private readonly servedGate = new Gate(requestsMax)
+  private readonly guard = new ReplayGuard()
   /** How many are being served. */
   private serving = 0
   /** Begins at random: an answer to an earlier life of this host must not be taken for one to a question of ours. */
@@ -81,6 +84,7 @@ export class Requests {
   receive(from: HostId, body: unknown): void {
     const fields = asArray(body, 4)
     const id = asNatural(fields[0])
+    if (this.guard.isRepeated(from, id)) return
     const serve = this.served.get(asText(fields[1]))
     const patienceMs = Math.min(asNatural(fields[2]), deadlineMsMax)
     const call: Call = { deadline: this.clock.now() + patienceMs, signal: undefined }
@@ -124,6 +128,7 @@ export class Requests {
   }
 
   disconnected(peer: HostId): void {
+    this.guard.forget(peer)
     for (const [id, asked] of this.asked) {
       if (asked.to !== peer) continue
       this.asked.delete(id)

@@ -53,6 +53,27 @@ describe('requests', () => {
   })
 })
 
+describe('a request that comes twice', () => {
+  test('is served once, and that of a new life of its host again', () => {
+    const { requests } = asking()
+    const served: unknown[] = []
+    requests.serve('note', async (_from, body) => served.push(body))
+    const receive = (from: string, id: number, body: string) =>
+      requests.receive(from, [id, 'note', 1000, body])
+    for (const id of [10_001, 10_003, 10_001, 10_002, 10_003]) receive('b', id, `b${id}`)
+    receive('c', 10_001, 'c')
+    assert.deepEqual(served, ['b10001', 'b10003', 'b10002', 'c'])
+    for (let id = 10_004; id < 30_000; id++) receive('b', id, '')
+    const before = served.length
+    receive('b', 10_001, 'late')
+    receive('b', 29_999, 'late')
+    assert.equal(served.length, before)
+    requests.disconnected('b')
+    receive('b', 5, 'new life')
+    assert.equal(served.at(-1), 'new life')
+  })
+})
+
 describe('the buffer of a watch', () => {
   test('is bounded in bytes; what is in it can still be read', async () => {
     let stopped = 0

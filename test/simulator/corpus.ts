@@ -58,4 +58,11 @@ export const corpus: readonly Finding[] = [
     found: 'the memory network kept the link to a crashed host when it healed',
     test: 'test/transport/memory.test.ts',
   },
+  {
+    generator: 1,
+    seed: 191652862,
+    found:
+      "a client's write was served again behind the answer that it was not written, from a frame that came twice",
+    test: 'test/engine/bounds.test.ts',
+  },
 ]
