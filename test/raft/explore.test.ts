@@ -10,6 +10,7 @@ const nothing: WorldOptions = {
   logs: [[], [], []],
   term: 1,
   leader: 0,
+  late: 0,
   campaigns: 0,
   proposals: 0,
   crashes: 0,
@@ -25,14 +26,14 @@ interface Scope {
 
 const scopes: readonly Scope[] = [
   {
-    what: 'elections with slow disks and a crash',
+    what: 'elections with slow disks, a crash and a message that comes twice',
     depth: 6,
-    world: { ...nothing, campaigns: 2, crashes: 1, isStorageSlow: true },
+    world: { ...nothing, campaigns: 2, crashes: 1, duplicates: 1, isStorageSlow: true },
   },
   {
-    what: 'an election and a write, with a message that comes twice',
-    depth: 6,
-    world: { ...nothing, campaigns: 2, proposals: 1, duplicates: 1 },
+    what: 'elections and a write',
+    depth: 7,
+    world: { ...nothing, campaigns: 2, proposals: 1 },
   },
   {
     what: 'a write of a leader with slow disks, a rival and a crash',
@@ -41,8 +42,18 @@ const scopes: readonly Scope[] = [
   },
   {
     what: 'a leader who is succeeded, with a crash',
-    depth: 6,
+    depth: 5,
     world: { ...nothing, leader: 1, campaigns: 2, proposals: 1, crashes: 1 },
+  },
+  {
+    what: 'two writes of a leader and a message that comes twice',
+    depth: 7,
+    world: { ...nothing, leader: 1, proposals: 2, duplicates: 1 },
+  },
+  {
+    what: 'a rival with a longer log of older terms, who hears late of the leader',
+    depth: 6,
+    world: { ...nothing, logs: [[3], [2, 2, 2], [3]], term: 3, leader: 1, late: 2, campaigns: 2 },
   },
   {
     what: 'a leader whose log has an entry of an older term (Raft paper, figure 8)',

@@ -30,9 +30,11 @@ export function explore(options: WorldOptions, depth: number): Exploration {
   for (let length = 0; length < depth; length++) {
     const reached: Path[] = []
     for (const before of frontier) {
-      for (const action of replay(options, before).actions()) {
+      const first = replay(options, before)
+      for (const [number, action] of first.actions().entries()) {
         const path = { before, action }
-        const world = replay(options, path)
+        const world = number === 0 ? first : replay(options, before)
+        world.perform(action)
         transitions++
         const { violation: message } = world
         if (message !== undefined) {

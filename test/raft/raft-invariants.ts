@@ -21,8 +21,9 @@ interface LogView {
  */
 export class RaftInvariants {
   private readonly leaders = new Map<number, number>()
-  /** By replica and term. */
-  private readonly votes = new Map<string, number>()
+  /** By term and replica. */
+  private readonly votes = new Map<number, Map<number, number>>()
+  private voters = 0
   private readonly committed = new Map<number, Committed>()
   /** By replica; a restart begins anew. */
   private readonly commits = new Map<number, number>()
@@ -49,6 +50,7 @@ export class RaftInvariants {
       const { term, vote } = replica.log.initialState().hardState
       if (vote !== 0) this.voted(replica.id, term, vote)
     }
+    this.voters = replicas.length
     const views = new Map(
       replicas.map(replica => [replica, { held: heldBy(replica), stored: storedBy(replica) }]),
     )
@@ -61,12 +63,17 @@ export class RaftInvariants {
     return this.fault ?? found.find(Boolean) ?? checkMatching(held) ?? this.checkCommitted(held, stored)
   }
 
+  private get majority(): number {
+    return Math.floor(this.voters / 2) + 1
+  }
+
   /** One vote per term (§5.2), over all restarts. */
   private voted(id: number, term: number, candidate: number): void {
-    const key = `${id} in term ${term}`
-    const before = this.votes.get(key) ?? candidate
-    this.votes.set(key, before)
-    if (before !== candidate) this.fault = `${key} voted for ${before} and for ${candidate}`
+    const votes = this.votes.get(term) ?? new Map<number, number>()
+    this.votes.set(term, votes)
+    const before = votes.get(id) ?? candidate
+    votes.set(id, before)
+    if (before !== candidate) this.fault = `${id} voted for ${before} and for ${candidate} in term ${term}`
   }
 
   /** Election safety. */
@@ -76,6 +83,8 @@ export class RaftInvariants {
     const before = this.leaders.get(term) ?? id
     this.leaders.set(term, before)
     if (before !== id) return `${before} and ${id} lead term ${term}`
+    const votes = [...(this.votes.get(term) ?? [])].filter(([, candidate]) => candidate === id).length
+    if (votes < this.majority) return `${id} leads term ${term} with ${votes} votes`
     // Leader completeness: what was committed in earlier terms is in its log.
     for (const [index, { entry, term: seen }] of this.committed) {
       if (seen < term && held.names.get(index) !== entry) return `leader ${id} of term ${term} lacks ${entry}`
@@ -104,14 +113,13 @@ export class RaftInvariants {
     held: readonly (readonly [number, LogView])[],
     stored: readonly LogView[],
   ): string | undefined {
-    const majority = Math.floor(stored.length / 2) + 1
     for (const [index, { entry }] of this.committed) {
       const keepers = stored.filter(({ names }) => names.get(index) === entry)
-      if (keepers.length < majority) return `${entry} is committed and durable on ${keepers.length} only`
+      if (keepers.length < this.majority) return `${entry} is committed and durable on ${keepers.length} only`
       for (const [id, log] of held) {
         if (log.names.get(index) === entry) continue
         const voters = stored.filter(voter => isUpToDate(log, voter))
-        if (voters.length >= majority) return `${id} could be elected without the committed ${entry}`
+        if (voters.length >= this.majority) return `${id} could be elected without the committed ${entry}`
       }
     }
     return undefined

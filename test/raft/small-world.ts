@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { assert, unreachable } from '../../src/base/assert.ts'
+import { AssertionError, assert, unreachable } from '../../src/base/assert.ts'
 import type { Entry, Message } from '../../src/core/raft/index.ts'
 import { Cluster, entriesOf, type TestReplica, textOf } from './cluster.ts'
 import { RaftInvariants } from './raft-invariants.ts'
@@ -12,6 +12,8 @@ export interface WorldOptions {
   readonly term: number
   /** Who was elected before anything else happens; that costs no action. 0: nobody. */
   readonly leader: number
+  /** To whom nothing was delivered until then, so that it lies in the mail. 0: nobody. */
+  readonly late: number
   readonly campaigns: number
   readonly proposals: number
   /** Crashes lose what was not stored. */
@@ -50,7 +52,7 @@ export class SmallWorld {
     this.cluster = new Cluster(3, limits, { currentTerm: term, entries })
     this.options = options
     this.left = { campaigns, proposals, crashes, duplicates }
-    if (leader !== 0) this.cluster.elect(leader)
+    if (leader !== 0) this.elect(leader, options.late)
     this.violation = this.invariants.check(this.cluster.replicas)
   }
 
@@ -82,6 +84,42 @@ export class SmallWorld {
   }
 
   perform(action: Action): void {
+    try {
+      this.carryOut(action)
+      this.violation ??= this.invariants.check(this.cluster.replicas)
+    } catch (error) {
+      // A replica noticed by itself.
+      if (!(error instanceof AssertionError)) throw error
+      this.violation ??= error.message
+    }
+  }
+
+  /** Equal for equal worlds, with what can still happen in them; of others, equal by a chance of one in 2^128. */
+  fingerprint(): string {
+    const { cluster, invariants, left } = this
+    const replicas = cluster.replicas.map(({ node, log, appendWork, commit }) => [
+      node.raft,
+      log,
+      appendWork,
+      commit,
+    ])
+    const text = textOfState([replicas, cluster.mail.map(textOfState).sort(), invariants, left])
+    return createHash('md5').update(text).digest('base64')
+  }
+
+  /** An action in words, before it is performed. */
+  describe(action: Action): string {
+    if ('id' in action) return `${action.type} ${action.id}`
+    const { type, from, to, term, index, logTerm, commit, reject, entries } = this.mailAt(action.at)
+    const parts = [`${type} of term ${term} from ${from} to ${to}`]
+    if (type === 'MsgApp') parts.push(`after ${index} of term ${logTerm}, commit ${commit}`)
+    if (type === 'MsgAppResp') parts.push(`up to ${index}`)
+    for (const entry of entries) parts.push(`entry ${entry.index} of term ${entry.term} ${textOf(entry)}`)
+    if (reject) parts.push('refused')
+    return `${action.type} ${parts.join(', ')}`
+  }
+
+  private carryOut(action: Action): void {
     const { cluster, left } = this
     switch (action.type) {
       case 'campaign':
@@ -114,32 +152,19 @@ export class SmallWorld {
         unreachable(action)
     }
     for (const replica of cluster.replicas) this.finish(replica)
-    this.violation ??= this.invariants.check(cluster.replicas)
   }
 
-  /** Equal for equal worlds, with what can still happen in them; of others, equal by a chance of one in 2^128. */
-  fingerprint(): string {
-    const { cluster, invariants, left } = this
-    const replicas = cluster.replicas.map(({ node, log, appendWork, commit }) => [
-      node.raft,
-      log,
-      appendWork,
-      commit,
-    ])
-    const text = textOfState([replicas, cluster.mail.map(textOfState).sort(), invariants, left])
-    return createHash('md5').update(text).digest('base64')
-  }
-
-  /** An action in words, before it is performed. */
-  describe(action: Action): string {
-    if ('id' in action) return `${action.type} ${action.id}`
-    const { type, from, to, term, index, logTerm, commit, reject, entries } = this.mailAt(action.at)
-    const parts = [`${type} of term ${term} from ${from} to ${to}`]
-    if (type === 'MsgApp') parts.push(`after ${index} of term ${logTerm}, commit ${commit}`)
-    if (type === 'MsgAppResp') parts.push(`up to ${index}`)
-    for (const entry of entries) parts.push(`entry ${entry.index} of term ${entry.term} ${textOf(entry)}`)
-    if (reject) parts.push('refused')
-    return `${action.type} ${parts.join(', ')}`
+  private elect(id: number, late: number): void {
+    const { cluster } = this
+    const kept: Message[] = []
+    cluster.isLost = message => {
+      const isLate = message.to === late
+      if (isLate) kept.push(message)
+      return isLate
+    }
+    cluster.elect(id)
+    cluster.isLost = () => false
+    cluster.mail.push(...kept)
   }
 
   private get isAlike(): boolean {
