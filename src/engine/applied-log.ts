@@ -42,9 +42,6 @@ export function asLogSlice(body: unknown): LogSlice {
   }
 }
 
-/** Entry 1 made the first member and came as a snapshot: nothing is missing before the next one. */
-const foundingIndex = 1
-
 const noData = new Uint8Array()
 
 /**
@@ -83,16 +80,11 @@ export class AppliedLog {
   /** Entries from `from` on, as many as make a message. Throws COMPACTED where they are gone. */
   slice(log: Log, from: Revision, applied: Index): readonly Entry[] {
     if (from > applied) return []
-    const first = this.first(from)
-    const entries = first <= this.floor ? 'compacted' : log.entries(first, applied + 1, appendBytesMax)
+    const entries = from <= this.floor ? 'compacted' : log.entries(from, applied + 1, appendBytesMax)
     if (entries === 'compacted') throw compacted(from, this.floor)
     if (entries.some(entry => entry.type === 'stripped'))
       throw new QuorateError('UNSUPPORTED', 'a witness keeps no entries: ask another member')
     return entries.map(entry => (this.skipped.has(entry.index) ? asNothing(entry) : entry))
-  }
-
-  private first(from: Revision): Revision {
-    return this.floor <= foundingIndex ? Math.max(from, foundingIndex + 1) : from
   }
 }
 

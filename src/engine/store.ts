@@ -389,7 +389,9 @@ export class Store {
     if (this.ending !== undefined) throw this.ending
     const read = (next: Revision | undefined, call: Call) => this.backend.entries(next, call)
     const closed = () => this.streams.delete(stream)
-    const stream = new LogStream<Event>({ from, to, signal, read, eventOf, closed })
+    // The first member came as a snapshot, so nothing is missing before the second entry.
+    const first = from === 1 ? 2 : from
+    const stream = new LogStream<Event>({ from: first, to, signal, read, eventOf, closed })
     this.streams.add(stream)
     return stream
   }

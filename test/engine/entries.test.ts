@@ -115,6 +115,19 @@ describe('the entries of a log', () => {
     assert.throws(() => store.entries({ to: 1.5 }), TypeError)
   })
 
+  test('are waited for where nothing is applied yet', async () => {
+    const cluster = new TestCluster()
+    await cluster.three()
+    await cluster.run(1000)
+    for (const name of ['a', 'b', 'c']) cluster.crash(name)
+    const host = await cluster.host('a')
+    const store = await cluster.settle(host.store('main', { waitForLeader: false }))
+    const following = take(cluster, store.entries({ from: 1, to: 2 }), 1)
+    await cluster.run(1000)
+    await cluster.open('c')
+    assert.equal((await cluster.settle(following))[0]?.revision, 2)
+  })
+
   test('that are gone from the replica end the stream, in place of a gap', async () => {
     const cluster = new TestCluster({ snapshotEntriesEvery: 100, trailingEntries: 10 })
     const { store } = await cluster.open('a')
