@@ -62,9 +62,6 @@ export const storageCloseMs = 15_000
 export const pendingProposalsMax = 65_536
 export const pendingProposalsBytesMax = 64 * 1024 * 1024
 
-/** Frames of proposals that a replica remembers, to know one that comes twice: those of a second under full load. */
-export const proposeFramesMax = 1024
-
 /** Reads of one replica that wait for a leader or for their index. */
 export const pendingReadsMax = 65_536
 
@@ -94,7 +91,7 @@ export const watchBufferBytesMax = 64 * 1024 * 1024
 /** Requests of one host to others that wait for an answer, and those of others that it serves: SYSTEM_BUSY above it. */
 export const requestsMax = 65_536
 
-/** How far behind the latest a request of a peer may come: more than a network ever keeps on the way. */
+/** Numbers of a peer's latest frames, by which one that comes twice is known: more than a network keeps on the way. */
 export const replayWindow = 4096
 
 /** Frames that came in during one turn. What is beyond is dropped and counted, as a network would. */

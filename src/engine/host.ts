@@ -80,9 +80,9 @@ export class Host implements StoreHost {
     this.options = options
     this.stored = stored
     const failed = (error: unknown) => this.fail(error)
-    const { transport, clock } = parts
+    const { clock } = parts
     this.peerBook = new PeerBook(parts.random)
-    this.outbox = new Outbox({ transport, clock, deployment: () => this.loop.deployment })
+    this.outbox = new Outbox({ ...parts, deployment: () => this.loop.deployment })
     this.writer = new Writer(parts.storage, hungElectionTimeouts * options.electionTicks, failed)
     this.requests = new Requests(this.outbox, parts)
     const { outbox, writer, requests } = this

@@ -1,9 +1,8 @@
 import { Gate } from '../base/gate.ts'
-import { proposeFramesMax, uncommittedBytesMax } from '../core/limits.ts'
+import { uncommittedBytesMax } from '../core/limits.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
-import type { HostId } from '../core/types.ts'
 import { storeCommandOf } from './log-entry.ts'
 import type { Draft, Refusal, Taken } from './proposals.ts'
 import type { StoreHooks } from './types.ts'
@@ -23,7 +22,6 @@ export class Leading {
   private readonly hooks: () => StoreHooks
   private readonly writer: Writer
   private readonly gate = new Gate(uncommittedBytesMax)
-  private readonly frames = new Set<string>()
   /** What was put into the log and is not applied: read already, so it need not be read again. */
   private readonly logged = new Map<Uint8Array, Proposal>()
 
@@ -56,20 +54,6 @@ export class Leading {
       return { answer: 'handed', refused }
     }
     return answer.type === 'refused' && answer.reason === 'busy' ? busy : notNow
-  }
-
-  /**
-   * Whether a frame of proposals came before. A network should not repeat one, but if the second one were refused,
-   * its sender would take the first for refused as well.
-   */
-  isRepeated(from: HostId, round: number, first: Draft): boolean {
-    const { session, seq } = first.proposal
-    const frame = `${from} ${round} ${session} ${seq}`
-    if (this.frames.has(frame)) return true
-    this.frames.add(frame)
-    if (this.frames.size > proposeFramesMax)
-      for (const oldest of this.frames) return !this.frames.delete(oldest)
-    return false
   }
 
   /** The proposal of an entry that this leader logged itself. */

@@ -12,6 +12,7 @@ import type { Outbox } from './outbox.ts'
 import type { HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
 import { untaken } from './proposals.ts'
+import { ReplayGuard } from './replay-guard.ts'
 import type { Replica } from './replica.ts'
 import type { Requests } from './requests.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -62,6 +63,8 @@ export class Loop {
   deployment: DeploymentId | undefined
   private readonly loop: LoopParts
   private readonly touched = new Set<Replica>()
+  /** Knows frames of proposals. */
+  private readonly guard = new ReplayGuard()
   /** Frames that were dropped because the inbox was full. */
   dropped = 0
   private inbox: Inbound[] = []
@@ -202,6 +205,7 @@ export class Loop {
       events.came(from)
     } else {
       peerBook.disconnected(from)
+      this.guard.forget(from)
       events.gone(from, inbound.reason)
     }
     for (const replica of this.replicas.values()) replica.peerChanged(from)
@@ -283,7 +287,9 @@ export class Loop {
 
   /** Another host's proposals, for this one as the leader: looked at before they are logged, or refused. */
   private receiveProposals(from: HostId, body: unknown): void {
-    const [groupField, roundField, list] = asArray(body, 3)
+    const [number, groupField, roundField, list] = asArray(body, 4)
+    // If the second copy were refused, its sender would take the first for refused as well.
+    if (this.guard.isRepeated(from, asNatural(number))) return
     const group = asText(groupField)
     const round = asNatural(roundField)
     const drafts = asArray(list).map(value => {
@@ -292,7 +298,7 @@ export class Loop {
     })
     const replica = this.replicas.get(group)
     if (replica !== undefined) this.touched.add(replica)
-    const refused = replica?.lead(from, round, drafts) ?? untaken(drafts, 'not-now')
+    const refused = replica?.lead(drafts) ?? untaken(drafts, 'not-now')
     if (refused.length === 0) return
     const fields = refused.map(({ session, seq, isBusy, reason }) => [session, seq, isBusy, reason ?? null])
     this.loop.outbox.send(from, 'control', 'refuse', [group, round, fields])

@@ -1,3 +1,4 @@
+import type { Random } from '../base/random.ts'
 import type { Clock } from '../clock/clock.ts'
 import { appendBytesMax } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
@@ -41,15 +42,19 @@ export class Outbox {
   /** What the heartbeats of this turn say: of each kind and group the last word, which says all that others said. */
   private readonly beats = new Map<HostId, Map<string, Beat>>()
   private readonly clock: Clock
+  /** Frames of proposals are numbered: see `ReplayGuard`. */
+  private lastFrame: number
   private readonly news = new Map<string, News>()
 
   constructor(parts: {
     readonly transport: Transport
     readonly clock: Clock
+    readonly random: Random
     readonly deployment: () => DeploymentId | undefined
   }) {
     this.transport = parts.transport
     this.clock = parts.clock
+    this.lastFrame = Math.floor(parts.random() * 2 ** 45)
     this.deployment = parts.deployment
   }
 
@@ -64,8 +69,10 @@ export class Outbox {
    */
   propose(to: HostId, group: GroupId, round: number, proposals: readonly Uint8Array[]): boolean {
     let isSent = false
-    for (const batch of batches(proposals))
-      isSent = this.send(to, 'log', 'propose', [group, round, batch]) || isSent
+    for (const batch of batches(proposals)) {
+      this.lastFrame += 1
+      isSent = this.send(to, 'log', 'propose', [this.lastFrame, group, round, batch]) || isSent
+    }
     return isSent
   }
 

@@ -236,9 +236,7 @@ export class Replica {
   }
 
   /** Takes another host's proposals into the log; the asker shall hear of those that it does not take. */
-  lead(from: HostId, round: number, drafts: readonly Draft[]): readonly Refusal[] {
-    const [first] = drafts
-    if (first === undefined || this.leading.isRepeated(from, round, first)) return []
+  lead(drafts: readonly Draft[]): readonly Refusal[] {
     if (this.leads) this.stir()
     const { answer, refused } = this.leads ? this.leading.take(drafts) : notNow
     return answer === 'handed' ? refused : untaken(drafts, answer)

@@ -1,14 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, QuorateError } from '../../src/core/error.ts'
-import { frameBytesMax, inboxBytesMax, requestsMax, watchBufferBytesMax } from '../../src/core/limits.ts'
+import {
+  frameBytesMax,
+  inboxBytesMax,
+  replayWindow,
+  requestsMax,
+  watchBufferBytesMax,
+} from '../../src/core/limits.ts'
 import type { Call } from '../../src/engine/call.ts'
 import type { Outbox } from '../../src/engine/outbox.ts'
+import { ReplayGuard } from '../../src/engine/replay-guard.ts'
 import { Requests } from '../../src/engine/requests.ts'
 import { ChangeBuffer } from '../../src/engine/watchers.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { decodeFrame, encodeFrame } from '../../src/wire/frames.ts'
+import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { deployment, tapped } from './wiretap.ts'
 
 const never: Call = { deadline: 1_000_000, signal: undefined }
@@ -53,24 +61,38 @@ describe('requests', () => {
   })
 })
 
-describe('a request that comes twice', () => {
-  test('is served once, and that of a new life of its host again', () => {
+describe('a frame that comes twice', () => {
+  test('is known as long as the latest ones of its host are', () => {
+    const guard = new ReplayGuard()
+    assert.deepEqual(
+      [10, 12, 10, 11, 12].map(number => guard.isRepeated('b', number)),
+      [false, false, true, false, true],
+    )
+    assert.equal(guard.isRepeated('c', 10), false)
+    for (let number = 1; number <= replayWindow; number++) guard.isRepeated('b', 1000 + number)
+    assert.equal(guard.isRepeated('b', 1000 + replayWindow), true)
+    assert.equal(guard.isRepeated('b', 10), false)
+    guard.forget('b')
+    assert.equal(guard.isRepeated('b', 1000 + replayWindow), false)
+  })
+
+  test('is served once where it asks for something', () => {
     const { requests } = asking()
     const served: unknown[] = []
     requests.serve('note', async (_from, body) => served.push(body))
-    const receive = (from: string, id: number, body: string) =>
-      requests.receive(from, [id, 'note', 1000, body])
-    for (const id of [10_001, 10_003, 10_001, 10_002, 10_003]) receive('b', id, `b${id}`)
-    receive('c', 10_001, 'c')
-    assert.deepEqual(served, ['b10001', 'b10003', 'b10002', 'c'])
-    for (let id = 10_004; id < 30_000; id++) receive('b', id, '')
-    const before = served.length
-    receive('b', 10_001, 'late')
-    receive('b', 29_999, 'late')
-    assert.equal(served.length, before)
-    requests.disconnected('b')
-    receive('b', 5, 'new life')
-    assert.equal(served.at(-1), 'new life')
+    for (const id of [7, 9, 7, 8]) requests.receive('b', [id, 'note', 1000, id])
+    assert.deepEqual(served, [7, 9, 8])
+  })
+
+  test('is logged once where it holds proposals, and never refused', async () => {
+    const { cluster, transport, host } = await tapped()
+    const store = await cluster.settle(host.store())
+    const proposal = { session: 0, seq: 1, acked: 0, command: { type: 'barrier' } } as const
+    const frame = encodeFrame(deployment, 'propose', encode([5, 'main', 1, [encodeProposal(proposal)]]))
+    const before = (await cluster.settle(store.barrier())).revision
+    for (let copies = 0; copies < 3; copies++) transport.handlers?.frame('x', 'log', frame)
+    await cluster.run(100)
+    assert.equal((await cluster.settle(store.barrier())).revision, before + 2)
   })
 })
 

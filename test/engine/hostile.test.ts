@@ -37,7 +37,7 @@ const offer = {
 /** A body of each kind as a member would send it. */
 const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
   ['hello', encode([[['main', 1]], 1, 0, true])],
-  ['propose', encode(['main', 1, [put]])],
+  ['propose', encode([1, 'main', 1, [put]])],
   ['refuse', encode(['main', 1, [[1, 2, true, null]]])],
   ['request', encode([1, 'get', 1000, ['main', 'key', 0, 0]])],
   ['request', encode([2, 'scan', 1000, ['main', { prefix: 'k' }, 10, false, 0, 0]])],

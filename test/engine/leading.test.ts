@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { proposeFramesMax, uncommittedBytesMax } from '../../src/core/limits.ts'
+import { uncommittedBytesMax } from '../../src/core/limits.ts'
 import type { Proposal } from '../../src/core/machine/command.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import type { RaftNode } from '../../src/core/raft/raft-node.ts'
@@ -42,15 +42,5 @@ describe('a leader', () => {
     const { writer, leader } = leading()
     writer.admits = () => false
     assert.equal(leader.take([draft(1)]).answer, 'busy')
-  })
-
-  test('knows a frame that comes twice, for a while', () => {
-    const { leader } = leading()
-    assert.equal(leader.isRepeated('b', 7, draft(1)), false)
-    assert.equal(leader.isRepeated('b', 7, draft(1)), true)
-    assert.equal(leader.isRepeated('b', 7, draft(2)), false, 'another frame of the same round')
-    assert.equal(leader.isRepeated('c', 7, draft(1)), false)
-    for (let i = 0; i < proposeFramesMax; i++) assert.equal(leader.isRepeated('d', i, draft(1)), false)
-    assert.equal(leader.isRepeated('b', 7, draft(1)), false)
   })
 })

@@ -12,7 +12,7 @@ import { deployment, tapped } from './wiretap.ts'
 test('proposals of which some left are not said to be unsent', async () => {
   let room = 1
   const transport = { send: () => room-- > 0 } as unknown as Transport
-  const outbox = new Outbox({ transport, clock: {} as Clock, deployment: () => deployment })
+  const outbox = new Outbox({ transport, clock: {} as Clock, random: () => 0, deployment: () => deployment })
   const large = new Uint8Array(appendBytesMax)
   assert.equal(outbox.propose('b', 'main', 1, [large, large]), true)
   assert.equal(outbox.propose('b', 'main', 1, [large, large]), false)
