@@ -30,11 +30,16 @@ export class Operator {
     const ms = this.scenario.operateEveryMs * (0.2 + 1.6 * this.random())
     this.world.timers.after(ms, () => {
       if (this.isStopped) return
+      const watched = this.world.groups.get(group)
+      if (watched !== undefined) watched.isChanging = true
       this.act(group)
         .catch(error => {
           if (!isQuorateError(error)) this.world.report('call', `the operator met ${String(error)}`)
         })
-        .finally(() => this.wait(group))
+        .finally(() => {
+          if (watched !== undefined) watched.isChanging = false
+          this.wait(group)
+        })
     })
   }
 
@@ -48,7 +53,8 @@ export class Operator {
     const lost = members.find(({ hostId }) => !world.hosts.has(hostId))
     const isShort = voters.length < this.scenario.voters
     if (lost !== undefined && this.random() < 0.7) return this.change('remove', store, lost.hostId)
-    const idle = members.filter(member => member.wanted === 'learner' && world.hosts.has(member.hostId))
+    const isHere = (host: HostId) => world.hosts.has(host) && !world.isDoomed(host)
+    const idle = members.filter(member => member.wanted === 'learner' && isHere(member.hostId))
     if (isShort && idle.length > 0) {
       const chosen = idle.slice(0, Math.max(1, this.scenario.voters - voters.length))
       world.trace.note('', 'promote', chosen.length, () => chosen.map(({ hostId }) => hostId).join(' '))

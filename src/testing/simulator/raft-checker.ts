@@ -118,8 +118,7 @@ export class RaftChecker {
     if (applied < seen.applied) this.fail('monotonic', `applied of ${raft.id} went back to ${applied}`)
     if (applied > committed) this.fail('monotonic', `${raft.id} applied ${applied} beyond ${committed}`)
     if (isLeader && !(seen.isLeader && isSameTerm)) this.elected(raft, seen)
-    // One that leads no more may have ended with its own decision: it was removed, say.
-    if (committed > seen.commit) this.advanced(raft, seen, seen.isLeader && isSameTerm)
+    if (committed > seen.commit) this.advanced(raft, seen)
     if (applied !== seen.applied) this.applied(replica, applied)
     if (applied > (this.latest?.applied ?? 0)) {
       this.latest = { applied, conf: raft.conf, members: replica.machine.members }
@@ -173,23 +172,25 @@ export class RaftChecker {
     }
   }
 
-  private advanced(raft: Raft, seen: Seen, isDecision: boolean): void {
+  private advanced(raft: Raft, seen: Seen): void {
     const { log, id } = raft
     const to = log.committed
+    // One that leads no more may have ended with its own decision: it was removed, say, or heard of its successor.
+    const term = seen.isLeader ? seen.term : raft.term
     const from = Math.max(seen.commit + 1, log.firstIndex())
     const entries = from > to ? [] : log.slice(from, to + 1, Number.POSITIVE_INFINITY)
     if (entries === 'compacted') return
-    for (const entry of entries) this.commit(id, entry, raft.term)
+    for (const entry of entries) this.commit(id, entry, term)
     if (to <= this.commitMax) return
-    if (!isDecision && this.commitMax > 0 && raft.role !== 'leader') {
+    if (!seen.isLeader && raft.role !== 'leader' && this.commitMax > 0) {
       this.fail('commit', `${id} takes ${to} for committed, which no leader has decided`)
     }
     this.commitMax = to
-    if (!isDecision) return
-    const term = log.term(to)
-    if (term !== raft.term)
-      this.fail('commit', `leader ${id} of term ${raft.term} counts entry ${to} of ${term}`)
-    const isStored = (voter: ReplicaId) => this.durable.get(voter)?.holds(to, raft.term) === true
+    if (!seen.isLeader) return
+    const entryTerm = log.term(to)
+    if (entryTerm !== term)
+      this.fail('commit', `leader ${id} of term ${term} counts entry ${to} of ${entryTerm}`)
+    const isStored = (voter: ReplicaId) => this.durable.get(voter)?.holds(to, term) === true
     if (!isQuorum(raft.conf, isStored) && !isQuorum(seen.conf, isStored)) {
       this.fail('commit-quorum', `${id} commits ${to}, which no majority of disks holds`)
     }

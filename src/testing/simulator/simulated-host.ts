@@ -131,7 +131,7 @@ export class SimulatedHost {
   releaseDisk(): void {
     const hung = this.hung ?? []
     this.hung = undefined
-    for (const resolve of hung) resolve()
+    for (const resolve of hung) this.life?.clock.ring(0, resolve)
   }
 
   private end(how: string): void {

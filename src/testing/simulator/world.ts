@@ -16,6 +16,8 @@ import { VirtualTimers } from './virtual-timers.ts'
 interface WatchedGroup {
   readonly checker: RaftChecker
   readonly oracle: Oracle
+  /** The operator is about to change the members. */
+  isChanging: boolean
 }
 
 const raftFrameKind = 1
@@ -51,7 +53,7 @@ export class World {
     this.network.setFaults(scenario.network)
     for (const group of scenario.groups) {
       const checker = new RaftChecker(group, report, scenario.hashEvery)
-      this.groups.set(group, { checker, oracle: new Oracle(group, report) })
+      this.groups.set(group, { checker, oracle: new Oracle(group, report), isChanging: false })
     }
     this.hostWorld = {
       timers,
@@ -127,20 +129,29 @@ export class World {
     return found
   }
 
-  /** Whether every group can spare the host's disk: most voters of each configuration keep theirs. */
+  /**
+   * Whether every group can spare the host's disk: most voters of each configuration keep theirs, and no other
+   * configuration is on its way.
+   */
   mayLose(host: SimulatedHost): boolean {
     if (this.doomed.has(host.id)) return false
-    for (const { checker } of this.groups.values()) {
+    for (const one of this.hosts.values()) if (!one.isUp) return false
+    for (const [group, { checker, isChanging }] of this.groups) {
       const { latest } = checker
-      if (latest === undefined) return false
+      if (latest === undefined || isChanging) return false
+      if (this.replicasOf(group).some(({ replica }) => hasPendingChange(replica))) return false
       const hostOf = new Map(latest.members.list.map(member => [member.replica, member.host]))
       for (const half of [latest.conf.voters, latest.conf.votersOutgoing]) {
-        const isGone = (id: HostId | undefined) => id === undefined || id === host.id || this.doomed.has(id)
+        const isGone = (id: HostId | undefined) => id === undefined || id === host.id || this.isDoomed(id)
         const gone = half.filter(voter => isGone(hostOf.get(voter))).length
         if (half.length > 0 && 2 * gone >= half.length) return false
       }
     }
     return true
+  }
+
+  isDoomed(id: HostId): boolean {
+    return this.doomed.has(id)
   }
 
   willLose(host: SimulatedHost): void {
@@ -178,4 +189,11 @@ export class World {
       this.groups.get(group)?.checker.saying(message),
     )
   }
+}
+
+function hasPendingChange({ machine, node }: Replica): boolean {
+  const { log } = node.raft
+  const from = Math.max(machine.appliedIndex + 1, log.firstIndex())
+  const entries = from > log.lastIndex() ? [] : log.entriesFrom(from, Number.POSITIVE_INFINITY)
+  return entries === 'compacted' || entries.some(entry => entry.type === 'conf-change')
 }
