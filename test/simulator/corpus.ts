@@ -65,4 +65,10 @@ export const corpus: readonly Finding[] = [
       "a client's write was served again behind the answer that it was not written, from a frame that came twice",
     test: 'test/engine/bounds.test.ts',
   },
+  {
+    generator: 1,
+    seed: 300455,
+    found: 'a replica that compacted what it had applied in slices could not campaign before the last slice',
+    test: 'test/raft/snapshot.test.ts',
+  },
 ]
