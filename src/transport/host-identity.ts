@@ -12,12 +12,11 @@ const hostValue = 'host'
 export async function hostIdentity(storage: Storage, stored: StoredHost): Promise<Identity> {
   const note = stored.values.get(hostValue)
   if (note !== undefined) {
-    const hostId = new TextDecoder().decode(note)
     const keys = await storage.loadKeys()
     const known = keys === undefined ? undefined : await identityOf(keys)
-    if (known?.hostId === hostId) return known
+    if (known?.hostId === new TextDecoder().decode(note)) return known
     // The keys are durable before the note is. A new name would leave this host's replicas without their host.
-    throw new QuorateError('STORAGE_CORRUPT', `the keys of host ${hostId} are damaged or gone`)
+    throw new QuorateError('STORAGE_CORRUPT', 'the keys of this host are gone')
   }
   const identity = await createIdentity(!storage.supports.opaqueKeys)
   await storage.saveKeys(identity.keys)
