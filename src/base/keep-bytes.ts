@@ -1,7 +1,6 @@
 import { plainBytes } from './bytes.ts'
 
-/** Up to this the platform makes no buffer at all; above the other one a buffer of its own is no loss. */
-const sharedBytesMin = 64
+/** Above this a buffer of its own is no loss. */
 const sharedBytesMax = 512
 
 /**
@@ -20,8 +19,7 @@ let used = 0
  */
 export function keepBytes(source: Uint8Array, start = 0, end = source.length): Uint8Array<ArrayBuffer> {
   const length = end - start
-  if (length <= sharedBytesMin || length > sharedBytesMax)
-    return plainBytes(source).slice(start, end) as Uint8Array<ArrayBuffer>
+  if (length > sharedBytesMax) return plainBytes(source).slice(start, end) as Uint8Array<ArrayBuffer>
   if (length > buffer.length - used) {
     buffer = new Uint8Array(bufferBytes)
     used = 0

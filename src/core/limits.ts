@@ -9,8 +9,14 @@ export const valueBytesMax = 1024 * 1024
 /** One log entry, encoded. Above this a slow link could not carry an entry within an election timeout. */
 export const proposalBytesMax = 8 * 1024 * 1024
 
-/** Largest message a data channel is asked to carry. SCTP without interleaving blocks on anything longer. */
-export const chunkBytesMax = 16 * 1024
+/**
+ * Largest piece of a frame in one message: every browser takes 64 KiB (RFC 8841 §6.1), and a seed relays as much, with
+ * what sealing adds. The cost of a message hardly depends on its size.
+ */
+export const chunkBytesMax = 60 * 1024
+
+/** The same for snapshots: SCTP without interleaving sends nothing else while such a message is under way. */
+export const bulkChunkBytesMax = 16 * 1024
 
 /** One whole frame between hosts, after its chunks are put together: a proposal and its envelope. */
 export const frameBytesMax = proposalBytesMax + 64 * 1024

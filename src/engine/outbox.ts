@@ -5,7 +5,7 @@ import type { Message } from '../core/raft/message.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { Lane, Transport } from '../transport/transport.ts'
 import { type Beat, encodeBeats } from '../wire/beat-codec.ts'
-import { encodeShared } from '../wire/codec.ts'
+import { encodeOnce } from '../wire/codec.ts'
 import { encodeFrame, type FrameKind } from '../wire/frames.ts'
 import { encodeRaftBody } from '../wire/message-codec.ts'
 
@@ -60,7 +60,7 @@ export class Outbox {
 
   /** Sends any body but Raft messages, now. False when it was dropped at once. */
   send(to: HostId, lane: Lane, kind: FrameKind, body: unknown): boolean {
-    return this.sendBody(to, lane, kind, encodeShared(body))
+    return this.sendBody(to, lane, kind, encodeOnce(body))
   }
 
   /**

@@ -61,6 +61,11 @@ export async function readJsonBody(message: IncomingMessage): Promise<Parsed<unk
       refusal(415, 'UNSUPPORTED_MEDIA_TYPE', 'the body is JSON: send content-type: application/json'),
     )
   }
+  // Read as it is, it would be no JSON at best; and to undo an encoding is to let a small body become a huge one.
+  if ((message.headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity') {
+    const headers = { 'accept-encoding': 'identity' } // RFC 9110 §12.5.3
+    return refused(refusal(415, 'UNSUPPORTED_MEDIA_TYPE', 'no content-encoding is supported', headers))
+  }
   if (Number(message.headers['content-length'] ?? 0) > httpBodyBytesMax) return bodyTooLarge()
   const chunks: Buffer[] = []
   let length = 0

@@ -9,7 +9,7 @@ import {
 } from '../core/limits.ts'
 import type { WatchEvent, WatchRange } from '../engine/types.ts'
 import { errorBody, type Reply, refusal, toJson } from './http-reply.ts'
-import { type ApiRequest, type Parsed, parsed, readNumber } from './http-request.ts'
+import { type ApiRequest, badRequest, type Parsed, parsed, readNumber } from './http-request.ts'
 import { nextRevision, type ServedStore } from './served.ts'
 
 /**
@@ -86,9 +86,10 @@ export class HttpWatches {
 function readRange(store: ServedStore, { query, message }: ApiRequest): Parsed<WatchRange> {
   const from = readNumber(query, 'from', { least: 1, most: Number.MAX_SAFE_INTEGER })
   if (!from.ok) return from
-  const last = /^\d{1,15}$/.exec(String(message.headers['last-event-id'] ?? ''))?.[0]
   // A reconnecting browser asks for the same address again, `from` and all: where it stopped counts for more.
-  const first = last === undefined ? (from.value ?? nextRevision(store.status())) : Number(last) + 1
+  const last = String(message.headers['last-event-id'] ?? '')
+  if (!/^\d{0,15}$/.test(last)) return badRequest('Last-Event-ID is the id of an event: a whole number')
+  const first = last === '' ? (from.value ?? nextRevision(store.status())) : Number(last) + 1
   const prefix = query.get('prefix')
   const key = query.get('key')
   return parsed({

@@ -22,7 +22,9 @@ export async function loadKeys(directory: string): Promise<CryptoKeyPair | undef
       importKey(publicKey),
       importKey(privateKey),
     ])
-    return { publicKey: publicCryptoKey, privateKey: privateCryptoKey }
+    const keys = { publicKey: publicCryptoKey, privateKey: privateCryptoKey }
+    if (!(await belongTogether(keys))) throw new TypeError('the private key is not of the public key')
+    return keys
   } catch (cause) {
     throw new QuorateError('STORAGE_CORRUPT', `${file} holds no key pair`, { cause })
   }
@@ -32,6 +34,18 @@ export async function saveKeys(directory: string, keys: CryptoKeyPair): Promise<
   const publicKey = await crypto.subtle.exportKey('jwk', keys.publicKey)
   const privateKey = await crypto.subtle.exportKey('jwk', keys.privateKey)
   await replaceFile(keyFile(directory), `${JSON.stringify({ publicKey, privateKey }, null, 2)}\n`, 0o600)
+}
+
+// A damaged number is mostly a key, too, if another one: only what it signs shows that.
+async function belongTogether({ publicKey, privateKey }: CryptoKeyPair): Promise<boolean> {
+  const algorithm = { name: privateKey.algorithm.name, hash: 'SHA-256' }
+  const text = new Uint8Array(32)
+  return crypto.subtle.verify(
+    algorithm,
+    publicKey,
+    await crypto.subtle.sign(algorithm, privateKey, text),
+    text,
+  )
 }
 
 function importKey(key: JsonWebKey): Promise<CryptoKey> {

@@ -1,5 +1,11 @@
 import { equalBytes } from '../base/bytes.ts'
-import { badFramesMax, chunkBytesMax, frameBytesMax, peerQueueBytesMax } from '../core/limits.ts'
+import {
+  badFramesMax,
+  bulkChunkBytesMax,
+  chunkBytesMax,
+  frameBytesMax,
+  peerQueueBytesMax,
+} from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { type Lane, lanes, type Path, type Transport } from '../transport/transport.ts'
 import { check } from './check.ts'
@@ -169,7 +175,9 @@ async function deliversWhole(fixture: TransportFixture, probes: readonly Probe[]
 
 async function deliversSizes(fixture: TransportFixture, probes: readonly Probe[]): Promise<void> {
   const [a, b] = await connect(fixture, probes)
-  const around = [-3, -2, -1, 0, 1, 2].map(difference => chunkBytesMax + difference)
+  const around = [bulkChunkBytesMax, chunkBytesMax].flatMap(bytes =>
+    [-3, -2, -1, 0, 1, 2].map(difference => bytes + difference),
+  )
   const sizes = [0, 1, ...around, 2 * chunkBytesMax, 65_536, frameBytesMax]
   for (const lane of lanes) {
     b.frames.length = 0

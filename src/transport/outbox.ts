@@ -1,5 +1,10 @@
 import { Queue } from '../base/queue.ts'
-import { channelBufferedBytesMax, chunkBytesMax, peerQueueBytesMax } from '../core/limits.ts'
+import {
+  bulkChunkBytesMax,
+  channelBufferedBytesMax,
+  chunkBytesMax,
+  peerQueueBytesMax,
+} from '../core/limits.ts'
 import { channelOf, chunkHeaderBytes, firstFlag, lastFlag } from './chunk.ts'
 import { type Channel, channels } from './link.ts'
 import { type Lane, lanes } from './transport.ts'
@@ -99,10 +104,11 @@ export class Outbox {
   /** Writes chunks of a frame until it is done (-1) or the channel is full (where to go on). */
   private writeChunks(sink: ChunkSink, lane: Lane, frame: Uint8Array, start: number): number {
     const channel = channelOf(lane)
+    const bytesMax = channel === 'bulk' ? bulkChunkBytesMax : chunkBytesMax
     let offset = start
     do {
       if (!this.hasRoom(sink, channel)) return offset
-      const end = Math.min(offset + chunkBytesMax, frame.length)
+      const end = Math.min(offset + bytesMax, frame.length)
       let header = lanes.indexOf(lane)
       if (offset === 0) header |= firstFlag
       if (end === frame.length) header |= lastFlag

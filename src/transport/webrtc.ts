@@ -142,7 +142,7 @@ class WebRtcLink implements Link {
       constructor(configuration?: RTCConfiguration) {
         super(configuration)
         link.connection = this
-        this.addEventListener('datachannel', () => link.fail('a channel that was not agreed on'))
+        this.addEventListener('datachannel', () => link.fail('a strange channel'))
         link.control = rtc.openControl(this, {
           open: () => link.open(),
           message: bytes => link.handlers.chunk('control', bytes),

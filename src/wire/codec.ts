@@ -2,7 +2,7 @@ import { plainBytes } from '../base/bytes.ts'
 import { frameBytesMax, messageDepthMax, messageItemsMax } from '../core/limits.ts'
 import { canonical, tooLarge } from './canonical.ts'
 import { MalformedError } from './malformed-error.ts'
-import { pack, packOnce } from './packer.ts'
+import { pack } from './packer.ts'
 import { decodeText } from './text.ts'
 
 export { MalformedError }
@@ -21,21 +21,14 @@ export { MalformedError }
  * would not come back equal, TOO_LARGE above `frameBytesMax` bytes or `messageItemsMax` items.
  */
 export function encode(value: unknown): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(encodeOnce(value, frameBytesMax))
+  return new Uint8Array(encodeOnce(value))
 }
 
-/** Like `encode`, but the result is valid only until the next call of any of these three. */
-export function encodeOnce(value: unknown, bytesMax: number): Uint8Array {
-  return limited(packOnce(canonical(value, bytesMax)), bytesMax)
-}
-
-/**
- * Like `encode`, without the copy: the result is a piece of a buffer in which other results lie, too. It
- * stays unchanged, but whoever keeps it keeps the whole buffer, and it must not be transferred. For what is
- * copied into a frame at once.
- */
-export function encodeShared(value: unknown): Uint8Array {
-  return limited(pack(canonical(value, frameBytesMax)), frameBytesMax)
+/** Like `encode`, without the copy: the result is valid only until the next call of either. */
+export function encodeOnce(value: unknown, bytesMax = frameBytesMax): Uint8Array {
+  const bytes = pack(canonical(value, bytesMax))
+  if (bytes.length > bytesMax) throw tooLarge(bytesMax)
+  return bytes
 }
 
 /**
@@ -45,11 +38,6 @@ export function encodeShared(value: unknown): Uint8Array {
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.length > frameBytesMax) throw new MalformedError('too long')
   return new Decoder(plainBytes(bytes)).message()
-}
-
-function limited(bytes: Uint8Array, bytesMax: number): Uint8Array {
-  if (bytes.length > bytesMax) throw tooLarge(bytesMax)
-  return bytes
 }
 
 /** Reads one message. A class, because the place moves through every call. */

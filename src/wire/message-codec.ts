@@ -1,6 +1,6 @@
 import { blankMessage, isLocalMessage, type Message, type MessageType } from '../core/raft/message.ts'
 import type { GroupId } from '../core/types.ts'
-import { decode, encodeShared, MalformedError } from './codec.ts'
+import { decode, encodeOnce, MalformedError } from './codec.ts'
 import { asSnapshot, decodeEntries, encodeEntries, snapshotFields } from './entry-codec.ts'
 import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from './guards.ts'
 
@@ -26,7 +26,7 @@ const numbers = new Map(types.map((type, number) => [type, number]))
 export function encodeRaftBody(bundle: ReadonlyMap<GroupId, readonly Message[]>): Uint8Array {
   const body: unknown[] = []
   for (const [group, messages] of bundle) body.push(group, messages.map(messageFields))
-  return encodeShared(body)
+  return encodeOnce(body)
 }
 
 /** Calls back for each message of a 'raft' frame. Throws MalformedError; messages before the bad one were given. */

@@ -4,10 +4,6 @@ import { ByteWriter } from './byte-writer.ts'
 // only together with its unpacker, records and extensions, which are 12 KB compressed that no page has a use for.
 
 export function pack(value: unknown): Uint8Array {
-  return packOnce(value).slice()
-}
-
-export function packOnce(value: unknown): Uint8Array {
   // Taken while it is in use: a getter within the value may pack another one, which needs a writer of its own.
   const writer = idle ?? new ByteWriter()
   idle = undefined

@@ -2,14 +2,9 @@ import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
 
 /**
  * MessagePack of a value that `codec.ts` has looked through, each number and length in its shortest form. The result
- * is a piece of a buffer in which other results lie, too, and stays unchanged.
+ * stays only until the next call: the packer starts at the same place again.
  */
 export function pack(value: unknown): Uint8Array {
-  return packr.pack(value)
-}
-
-/** Like `pack`, but the result stays only until the next call: the packer starts at the same place again. */
-export function packOnce(value: unknown): Uint8Array {
   return packr.pack(value, RESET_BUFFER_MODE)
 }
 

@@ -8,17 +8,6 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   if (end - start <= shortTextMax) {
     let text = ''
     let i = start
-    // By four: each call makes a string.
-    for (; i + 4 <= end; i += 4) {
-      const [a, b, c, d] = [
-        bytes[i] as number,
-        bytes[i + 1] as number,
-        bytes[i + 2] as number,
-        bytes[i + 3] as number,
-      ]
-      if ((a | b | c | d) >= 0x80) break
-      text += String.fromCharCode(a, b, c, d)
-    }
     for (; i < end; i++) {
       const byte = bytes[i] as number
       if (byte >= 0x80) break

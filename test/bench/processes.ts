@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
-import { fork } from 'node:child_process'
+import { execFile, fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { promisify } from 'node:util'
+import { build, type Plugin } from 'esbuild'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -31,6 +32,18 @@ export async function startProcess(script: string, words: readonly string[]): Pr
   return child
 }
 
+/** The library is measured as its users get it: what is written against `src/node.ts` runs on the built package. */
+const builtLibrary: Plugin = {
+  name: 'built-library',
+  setup({ onResolve }) {
+    const path = join(root, 'dist/node/node.js')
+    onResolve({ filter: /\/src\/node\.ts$/ }, async () => {
+      await promisify(execFile)(process.execPath, [join(root, 'build.mjs'), '--if-needed'])
+      return { path, external: true }
+    })
+  },
+}
+
 /**
  * Bundled first, because a loader at run time keeps function names by extra calls in the hottest loops; and put below
  * node_modules, where packages are found.
@@ -44,6 +57,7 @@ async function bundleScript(script: string): Promise<string> {
     format: 'esm',
     platform: 'node',
     packages: 'external',
+    plugins: [builtLibrary],
     logLevel: 'warning',
   })
   return outfile

@@ -49,6 +49,17 @@ test('a watch begins at the revision asked for, and goes on behind the last one 
   assert.equal((await api.ask('/v1/watch?from=x')).status, 400)
 })
 
+test('a last event whose id cannot be read is refused', async () => {
+  await using api = await ApiFixture.start()
+  await api.put('key', 1)
+  for (const id of ['x', '3x', '-1', '1.5', '3, 4', '9'.repeat(16)]) {
+    const refused = await api.ask('/v1/watch?from=1', { headers: { 'last-event-id': id } })
+    assert.deepEqual([refused.status, refused.body.error?.code], [400, 'BAD_REQUEST'], id)
+  }
+  const fresh = blocks(await api.open('/v1/watch?from=1', { headers: { 'last-event-id': '' } }))
+  assert.match(await next(fresh), /^id: 1\n/)
+})
+
 test('a watch that cannot go on says why and ends', async () => {
   await using api = await ApiFixture.start()
   api.store.watchFailure = new QuorateError('COMPACTED', 'gone')

@@ -124,6 +124,12 @@ test('bodies that are not JSON, not declared as JSON, too large or refused by th
   assert.equal((await put(new Uint8Array([34, 0xff, 34]))).status, 400)
   assert.equal((await put('1', {})).status, 415)
   assert.equal((await put('1', { 'content-type': 'text/plain' })).status, 415)
+  for (const encoding of ['gzip', 'br, gzip', 'unheard-of']) {
+    const encoded = await put('1', { ...asJson, 'content-encoding': encoding })
+    assert.deepEqual([encoded.status, encoded.headers['accept-encoding']], [415, 'identity'])
+    assert.equal(encoded.body.error?.code, 'UNSUPPORTED_MEDIA_TYPE')
+  }
+  assert.equal((await put('1', { ...asJson, 'content-encoding': 'identity' })).status, 200)
   assert.equal((await put('1', { 'content-type': 'Application/JSON; charset=utf-8' })).status, 200)
   const huge = `"${'x'.repeat(httpBodyBytesMax)}"`
   assert.equal((await put(huge)).status, 413)

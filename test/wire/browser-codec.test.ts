@@ -19,7 +19,7 @@ const folder = await mkdtemp(join(tmpdir(), 'quorate-codec-'))
 after(() => rm(folder, { recursive: true, force: true }))
 
 const { buildBrowser } = (await import(join(root, 'build.mjs'))) as BuildModule
-const names = 'decode, encode, encodeShared, MalformedError'
+const names = 'decode, encode, encodeOnce, MalformedError'
 await buildBrowser(folder, {
   entryPoints: [],
   stdin: { contents: `export { ${names} } from './src/wire/codec.ts'`, resolveDir: root },
@@ -68,7 +68,7 @@ test('browsers write the same bytes as Node, and refuse the same values with the
         expected,
       )
       assert.deepEqual(
-        outcome(() => new Uint8Array(theirs.encodeShared([original]))),
+        outcome(() => new Uint8Array(theirs.encodeOnce([original]))),
         outcome(() => ours.encode([original])),
       )
     }),
