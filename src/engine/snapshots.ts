@@ -156,7 +156,7 @@ export class Snapshots {
       present.heardAt = this.parts.clock.now()
       return this.answer(from, group, message, { stored: 0, next: present.next })
     }
-    if (snapshot.index <= replica.status().commit) {
+    if (snapshot.index <= replica.node.status().commit) {
       // It is here already, or the log is (mutant M72): Raft tells the leader so.
       replica.step(from, message)
       return replica.requestTurn()
