@@ -25,6 +25,8 @@ export class ClientBackend implements Backend {
   private readonly watches: RemoteWatches
   /** The connected hosts that have a replica of the group. */
   private readonly gateways: () => readonly HostId[]
+  /** That of a replica which serves nobody, not even its own host. */
+  private readonly ownStatus: () => StoreStatus | undefined
   /** How many gateways did not answer so far: whose turn it is. */
   private failures = 0
   private readonly check: () => void
@@ -35,6 +37,7 @@ export class ClientBackend implements Backend {
     readonly clock: Clock
     readonly watches: RemoteWatches
     readonly gateways: () => readonly HostId[]
+    readonly status: () => StoreStatus | undefined
     readonly check: () => void
   }) {
     this.group = parts.group
@@ -42,6 +45,7 @@ export class ClientBackend implements Backend {
     this.clock = parts.clock
     this.watches = parts.watches
     this.gateways = parts.gateways
+    this.ownStatus = parts.status
     this.check = parts.check
   }
 
@@ -107,6 +111,8 @@ export class ClientBackend implements Backend {
   }
 
   status(): StoreStatus {
+    const known = this.ownStatus()
+    if (known !== undefined) return known
     return {
       group: this.group,
       role: 'client',

@@ -104,7 +104,7 @@ export class Host implements StoreHost {
     this.gateway = new Gateway({
       outbox,
       requests,
-      backendOf: group => this.backendOf(this.replicaOrThrow(group)),
+      backendOf: group => this.backendOf(this.replicaOrThrow(group, true)),
       revisionOf: group => this.loop.replicas.get(group)?.machine.appliedIndex ?? 0,
     })
     this.loop = new Loop({
@@ -165,7 +165,7 @@ export class Host implements StoreHost {
     // Before anything of the store starts: it may lead at once.
     this.hooks.set(name, { ...this.hooks.get(name), ...checkHooks(options) })
     const store = await this.storeOnce(name, call)
-    if (options.waitForLeader !== false && this.options.role === 'member') {
+    if (options.waitForLeader !== false && this.options.role !== 'client') {
       await this.joining.leaderKnown(this.replicaOrThrow(name), call)
     }
     return store
@@ -248,8 +248,9 @@ export class Host implements StoreHost {
 
   private async openStore(name: GroupId, call: Call): Promise<Store> {
     await this.joining.enterCluster(this.stored, call)
-    const backend =
-      this.options.role === 'client' ? this.clientBackend(name) : this.backendOf(await this.join(name, call))
+    const replica = this.options.role === 'client' ? undefined : await this.join(name, call)
+    const isServed = replica !== undefined && !replica.isWitness
+    const backend = isServed ? this.backendOf(replica) : this.clientBackend(name, replica)
     // A host that ended meanwhile has told its stores already.
     this.check()
     const { parts, options } = this
@@ -279,7 +280,7 @@ export class Host implements StoreHost {
     })
   }
 
-  private clientBackend(group: GroupId): Backend {
+  private clientBackend(group: GroupId, witness: Replica | undefined): Backend {
     const { requests } = this
     const { clock } = this.parts
     const gateways = () => this.peerBook.hostsOf(group)
@@ -287,7 +288,9 @@ export class Host implements StoreHost {
     const watches = new RemoteWatches({ group, requests, clock, gateway, nextId: () => ++this.lastWatch })
     this.remoteWatches.set(group, watches)
     this.dial()
-    return new ClientBackend({ group, requests, clock, watches, gateways, check: () => this.check() })
+    const status = () => witness?.status()
+    const check = () => this.check(witness)
+    return new ClientBackend({ group, requests, clock, watches, gateways, status, check })
   }
 
   private loopEvents(): LoopEvents {
@@ -401,10 +404,11 @@ export class Host implements StoreHost {
     this.opened.get(replica.group)?.changed(replica)
   }
 
-  private replicaOrThrow(group: GroupId): Replica {
+  /** `keepsValues`: one that can serve reads. */
+  private replicaOrThrow(group: GroupId, keepsValues = false): Replica {
     this.check()
     const replica = this.loop.replicas.get(group)
-    if (replica !== undefined) return replica
+    if (replica !== undefined && !(keepsValues && replica.isWitness)) return replica
     if (this.joining.isRemovedFrom(group)) throw removed()
     throw new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
   }

@@ -81,12 +81,15 @@ export class Joining {
     if (this.founder === parts.id) {
       const founding = { cluster: options.cluster, host: parts.id }
       const { replica, state, ...rest } = await foundGroup(parts.storage, group, founding)
-      return this.start({ group, replica, state, stored: { ...noEntries, ...rest, bootstrap: undefined } })
+      const stored = { ...noEntries, ...rest, bootstrap: undefined }
+      return this.start({ group, replica, isWitness: false, state, stored })
     }
     const replica = await this.join(group, call)
-    const bootstrap = encodeBootstrap({ cluster: options.cluster, host: parts.id, replica, isRemoved: false })
+    const isWitness = options.role === 'witness'
+    const record = { cluster: options.cluster, host: parts.id, replica, isRemoved: false, isWitness }
+    const bootstrap = encodeBootstrap(record)
     await parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
-    return this.start({ group, replica, state: undefined, stored: { ...noEntries, bootstrap } })
+    return this.start({ group, replica, isWitness, state: undefined, stored: { ...noEntries, bootstrap } })
   }
 
   /** Resolves when the replica knows a leader and its own state is not empty. */
@@ -114,7 +117,8 @@ export class Joining {
     if (this.removedFrom.has(group)) return
     this.removedFrom.add(group)
     const { parts, options, loop, replicaHost } = this.joining
-    const bootstrap = { cluster: options.cluster, host: parts.id, replica: replica.id, isRemoved: true }
+    const { id, isWitness } = replica
+    const bootstrap = { cluster: options.cluster, host: parts.id, replica: id, isRemoved: true, isWitness }
     loop.replicas.delete(group)
     replica.close(removed)
     replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {
@@ -171,8 +175,8 @@ export class Joining {
     call.signal?.addEventListener('abort', abort, { once: true })
     this.ending.signal.addEventListener('abort', end, { once: true })
     try {
-      // A client that was granted the founding would keep everybody else from it, and has no replica to found with.
-      const proposed = options.role === 'client' ? undefined : parts.newDeployment()
+      // A client or a witness that was granted the founding would keep everybody else from it, and cannot found.
+      const proposed = options.role === 'member' ? parts.newDeployment() : undefined
       return await parts.rendezvous.found(proposed, late.signal)
     } finally {
       cancel()
@@ -183,7 +187,9 @@ export class Joining {
 
   private async recover(group: GroupId, stored: StoredGroup): Promise<StoredReplica> {
     const { parts, options } = this.joining
-    const { cluster, host, replica, isRemoved } = decodeBootstrap(stored.bootstrap ?? new Uint8Array())
+    const { cluster, host, replica, isRemoved, isWitness } = decodeBootstrap(
+      stored.bootstrap ?? new Uint8Array(),
+    )
     if (cluster !== options.cluster || host !== parts.id) {
       throw new QuorateError(
         'WRONG_CLUSTER',
@@ -196,12 +202,12 @@ export class Joining {
     }
     const state =
       stored.snapshot === undefined ? undefined : await loadState(parts.storage, group, stored.snapshot)
-    return { group, replica, stored, state }
+    return { group, replica, isWitness, stored, state }
   }
 
   /** Asks members, one after the other, until one has brought it about that this host is a learner. */
   private async join(group: GroupId, call: Call) {
-    const { parts, requests, peerBook, dial } = this.joining
+    const { parts, options, requests, peerBook, dial } = this.joining
     this.wanted.add(group)
     dial()
     let attempts = 0
@@ -212,7 +218,7 @@ export class Joining {
         const hosts = peerBook.hostsOf(group)
         const host = hosts[attempts++ % hosts.length]
         if (host === undefined) throw this.nobodyThere(group)
-        return asNatural(await requests.ask(host, 'join', [group], call))
+        return asNatural(await requests.ask(host, 'join', [group, options.role === 'witness'], call))
       })
     } finally {
       this.wanted.delete(group)

@@ -9,8 +9,13 @@ export interface HostOptions {
   readonly cluster: string
   /** What the members share and strangers do not know. It never leaves the host: it is proved, not sent. */
   readonly secret: string
-  /** A 'member' (default) holds a replica of every store it opens; a 'client' works through hosts that do. */
-  readonly role?: 'member' | 'client'
+  /**
+   * A 'member' (default) holds a replica of every store it opens; a 'client' works through hosts that do. A 'witness'
+   * works through others, too, but takes part in deciding once it is promoted: it votes and acknowledges, and gets and
+   * keeps no value. So two members and a witness survive the loss of any one. Alone with a member it can lose what only
+   * the other one held, as a single copy is lost. What a host joined as it stays.
+   */
+  readonly role?: 'member' | 'client' | 'witness'
   /** Milliseconds after which a call that names no deadline fails. Default 10 000. */
   readonly deadlineMs?: number
   /** 'off': never connect directly, but through the seed only. */
@@ -42,8 +47,8 @@ export function checkHostOptions(options: HostOptions): void {
   }
   if (authorize !== undefined && typeof authorize !== 'function')
     throw new TypeError('authorize is a function')
-  if (role !== undefined && role !== 'member' && role !== 'client') {
-    throw new TypeError("role is 'member' or 'client'")
+  if (role !== undefined && !['member', 'client', 'witness'].includes(role)) {
+    throw new TypeError("role is 'member', 'client' or 'witness'")
   }
 }
 

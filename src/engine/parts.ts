@@ -26,8 +26,11 @@ export interface HostParts {
 
 export interface EngineOptions {
   readonly cluster: string
-  /** A member holds a replica of every store it opens; a client works through hosts that do. */
-  readonly role: 'member' | 'client'
+  /**
+   * A member holds a replica of every store it opens; a client works through hosts that do. A witness does so, too, and
+   * has a replica that keeps no values.
+   */
+  readonly role: 'member' | 'client' | 'witness'
   /** Bound of a call that names none. */
   readonly deadlineMs: number
   readonly tickMs: number

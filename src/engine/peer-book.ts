@@ -9,18 +9,22 @@ const groupsMax = 1024
 export interface NamedReplica {
   readonly group: GroupId
   readonly id: ReplicaId
+  /** It keeps no values: whoever looks for a replica to read from looks on. */
+  readonly isWitness: boolean
 }
 
 interface Peer {
   /** Undefined before the host has said anything. */
   readonly groups: ReadonlySet<GroupId> | undefined
+  /** Those of them of which it has values. */
+  readonly serving: ReadonlySet<GroupId> | undefined
   /** The number of its last hello, for it to know that it was heard. */
   readonly version: number
   /** It has heard our present hello. */
   readonly knowsUs: boolean
 }
 
-const stranger: Peer = { groups: undefined, version: 0, knowsUs: false }
+const stranger: Peer = { groups: undefined, serving: undefined, version: 0, knowsUs: false }
 
 /**
  * The connected hosts, and what they said of themselves in their hello. A hello is said again until it is known to be
@@ -44,7 +48,12 @@ export class PeerBook {
   /** The body of our own hello. */
   hello(to: HostId, replicas: Iterable<NamedReplica>): unknown {
     const { version, knowsUs } = this.peers.get(to) ?? stranger
-    return [Array.from(replicas, ({ group, id }) => [group, id]), this.version, version, !knowsUs]
+    return [
+      Array.from(replicas, ({ group, id, isWitness }) => [group, id, isWitness]),
+      this.version,
+      version,
+      !knowsUs,
+    ]
   }
 
   /** Takes in a hello. */
@@ -62,13 +71,14 @@ export class PeerBook {
     const replicas = asArray(list)
       .slice(0, groupsMax)
       .map((value): NamedReplica => {
-        const [group, id] = asArray(value, 2)
-        return { group: asText(group), id: asNatural(id) }
+        const [group, id, isWitness] = asArray(value, 3)
+        return { group: asText(group), id: asNatural(id), isWitness: asBoolean(isWitness) }
       })
     const groups = new Set(replicas.map(({ group }) => group))
+    const serving = new Set(replicas.flatMap(({ group, isWitness }) => (isWitness ? [] : [group])))
     const before = this.peers.get(from)?.groups ?? new Set()
     const knowsUs = asNatural(heard) === this.version
-    this.peers.set(from, { groups, version: asNatural(version), knowsUs })
+    this.peers.set(from, { groups, serving, version: asNatural(version), knowsUs })
     const changed = [...groups, ...before].filter(group => groups.has(group) !== before.has(group))
     return { replicas, changed, isAsking: asBoolean(isAsking) }
   }
@@ -86,13 +96,14 @@ export class PeerBook {
     return [...this.peers].flatMap(([host, { knowsUs }]) => (knowsUs ? [] : [host]))
   }
 
+  /** The groups of which a host has values. */
   groupsOf(host: HostId): ReadonlySet<GroupId> | undefined {
-    return this.peers.get(host)?.groups
+    return this.peers.get(host)?.serving
   }
 
-  /** Connected hosts with a replica of the group, in a fixed order. */
+  /** Connected hosts with a replica of the group that keeps values, in a fixed order. */
   hostsOf(group: GroupId): readonly HostId[] {
-    return [...this.peers].flatMap(([host, { groups }]) => (groups?.has(group) ? [host] : [])).sort()
+    return [...this.peers].flatMap(([host, { serving }]) => (serving?.has(group) ? [host] : [])).sort()
   }
 
   /** Connected hosts, without those that said that they have no replica of the group. */

@@ -38,6 +38,8 @@ export interface StoredReplica {
   readonly group: GroupId
   readonly replica: ReplicaId
   readonly stored: StoredGroup
+  /** It keeps no values (Raft has it as a witness), and serves nobody. */
+  readonly isWitness: boolean
   /** The state at the stored snapshot; undefined for a replica that starts empty. */
   readonly state: MachineSnapshot | undefined
 }

@@ -9,9 +9,10 @@ import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.t
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import { type Beat, beatOf, messageOf } from '../wire/beat-codec.ts'
 import { decodeOrNothing } from '../wire/guards.ts'
-import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
+import { decodeProposal } from '../wire/proposal-codec.ts'
 import { AppliedLog, type LogSlice } from './applied-log.ts'
 import { Applier } from './applier.ts'
+import { applyChange } from './apply-change.ts'
 import { compactionIndex, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
 import { GroupWrites } from './group-writes.ts'
@@ -34,6 +35,8 @@ import { Watchers } from './watchers.ts'
 export class Replica {
   readonly group: GroupId
   readonly id: ReplicaId
+  /** It votes and acknowledges, keeps no values, and serves nobody. */
+  readonly isWitness: boolean
   readonly log: MemoryLog
   readonly proposals: Proposals
   readonly reads: Reads
@@ -71,6 +74,7 @@ export class Replica {
     this.host = host
     this.group = start.group
     this.id = start.replica
+    this.isWitness = start.isWitness
     const { hardState, snapshot, entries } = start.stored
     this.hardState = hardState
     this.writes = new GroupWrites(hardState)
@@ -306,6 +310,7 @@ export class Replica {
 
   role(): StoreStatus['role'] {
     if (this.isEnded) return 'removed'
+    if (this.isWitness) return 'witness'
     if (this.raftRole === 'leader' || this.raftRole === 'candidate') return this.raftRole
     return this.conf.voters.includes(this.id) ? 'follower' : 'learner'
   }
@@ -426,6 +431,8 @@ export class Replica {
   private apply(machine: Machine, entry: Entry): void {
     this.appliedTerm = entry.term
     if (entry.type === 'conf-change') return this.applyChange(machine, entry)
+    if (entry.type === 'stripped' && !this.isWitness)
+      throw new QuorateError('INTERNAL', 'an entry came without its value, to a replica that keeps values')
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
     // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
     const proposal = this.leading.claim(entry.data) ?? decodeOrNothing(() => decodeProposal(entry.data))
@@ -439,19 +446,10 @@ export class Replica {
   }
 
   private applyChange(machine: Machine, entry: Entry): void {
-    const { change } = entry
-    assert(change !== null, 'an entry of a membership change holds it')
-    const delta =
-      change.context.length === 0 ? undefined : decodeOrNothing(() => decodeMembersDelta(change.context))
-    const applied = delta === undefined ? undefined : machine.applyMembers(entry.index, delta)
-    if (delta === undefined) machine.applyNoop(entry.index)
-    // Steps that the member table refuses must not reach the quorum either. No steps at all: a joint change is left.
-    const isRefused = change.steps.length > 0 && applied?.type !== 'changed'
-    if (isRefused) this.appliedLog.skip(entry.index)
-    const steps = [{ type: 'update', replica: this.id }] as const
-    const harmless = { transition: 'auto', steps, context: change.context } as const
-    this.conf = this.node.applyConfChange(isRefused ? harmless : change)
-    if (applied?.type === 'changed') this.memberTableChanged()
+    const { result, change } = applyChange(machine, entry, this.id)
+    if (result === 'refused') this.appliedLog.skip(entry.index)
+    this.conf = this.node.applyConfChange(change)
+    if (result === 'changed') this.memberTableChanged()
     if (this.isOut(this.id)) this.host.events.removed(this)
   }
 

@@ -6,7 +6,7 @@ import type { GroupId, HostId } from '../core/types.ts'
 import { MalformedError } from '../wire/codec.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
 import { asMessage } from '../wire/message-codec.ts'
-import { encodeSnapshot } from '../wire/snapshot-codec.ts'
+import { encodeSnapshot, withoutValues } from '../wire/snapshot-codec.ts'
 import { IncomingSnapshot } from './incoming-snapshot.ts'
 import type { Outbox } from './outbox.ts'
 import { OutgoingSnapshot } from './outgoing-snapshot.ts'
@@ -78,10 +78,14 @@ export class Snapshots {
     const ofGroup = this.outgoing.get(group) ?? new Map<HostId, OutgoingSnapshot>()
     this.outgoing.set(group, ofGroup)
     ofGroup.get(to)?.cancel()
+    const isWitness = replica.node.status().conf.witnesses?.includes(message.to) === true
     const outgoing = new OutgoingSnapshot({
       clock: this.parts.clock,
       message,
-      read: () => this.parts.storage.readSnapshot(group, snapshot),
+      read: () => {
+        const chunks = this.parts.storage.readSnapshot(group, snapshot)
+        return isWitness ? withoutValues(chunks) : chunks
+      },
       post: (seq, checksum, piece) =>
         this.outbox.send(to, 'bulk', 'snapshot', [group, message.term, snapshot.index, seq, checksum, piece]),
       isWanted: () => isWanted(replica, message, snapshot),
@@ -152,7 +156,7 @@ export class Snapshots {
       present.heardAt = this.parts.clock.now()
       return this.answer(from, group, message, { stored: 0, next: present.next })
     }
-    if (snapshot.index <= replica.status().commit) {
+    if (snapshot.index <= replica.node.status().commit) {
       // It is here already, or the log is (mutant M72): Raft tells the leader so.
       replica.step(from, message)
       return replica.requestTurn()

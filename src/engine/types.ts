@@ -215,8 +215,8 @@ export interface ChangeOptions extends CallOptions {
 
 export interface StoreStatus {
   readonly group: GroupId
-  /** The part of this host: 'client' when it has no replica. */
-  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'client' | 'removed'
+  /** The part of this host: 'client' when it has no replica, 'witness' when its replica keeps no values. */
+  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'witness' | 'client' | 'removed'
   /** A hint: undefined while an election is under way. */
   readonly leader: HostId | undefined
   readonly replica: ReplicaId

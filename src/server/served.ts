@@ -49,5 +49,5 @@ export type Served =
 
 /** Where a watch without any wish begins: right behind what the store has applied now. */
 export function nextRevision(status: StoreStatus): Revision | undefined {
-  return status.role === 'client' ? undefined : status.applied + 1
+  return status.role === 'client' || status.role === 'witness' ? undefined : status.applied + 1
 }

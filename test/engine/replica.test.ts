@@ -51,6 +51,7 @@ function learner(options: Partial<EngineOptions> = {}) {
     {
       group: 'main',
       replica: 2,
+      isWitness: false,
       state: undefined,
       stored: {
         hardState: { term: 0, vote: 0, commit: 0 },
