@@ -127,23 +127,61 @@ describe('the keys of a store', () => {
   })
 })
 
-const operation = fc
-  .record({
-    client: fc.constant('c'),
-    call: fc.nat(12),
-    length: fc.nat(6),
-    outcome: fc.constantFrom('ok', 'ok', 'ok', 'unknown', 'fail'),
-    what: fc.oneof(
-      fc.record({ op: fc.constant('get'), args: fc.constant([]), result: fc.constantFrom(null, 1, 2) }),
-      fc.record({ op: fc.constant('put'), args: fc.tuple(fc.constantFrom(1, 2)) }),
-      fc.record({
-        op: fc.constant('compareAndSwap'),
-        args: fc.tuple(fc.constantFrom(null, 1, 2), fc.constantFrom(1, 2)),
-        result: fc.boolean(),
-      }),
-    ),
-  })
-  .map(({ call, length, what, ...rest }): Operation => ({ ...rest, ...what, call, return: call + length }))
+type What = Pick<Operation, 'op' | 'args' | 'result'>
+
+const timed = (what: fc.Arbitrary<What>) =>
+  fc
+    .record({
+      client: fc.constant('c'),
+      call: fc.nat(12),
+      length: fc.nat(6),
+      outcome: fc.constantFrom('ok', 'ok', 'ok', 'unknown', 'fail'),
+      what,
+    })
+    .map(({ call, length, what, ...rest }): Operation => ({ ...rest, ...what, call, return: call + length }))
+
+const revision = fc.integer({ min: 1, max: 4 })
+
+/** Operations of a store, with answers that tell revisions. */
+const stored = timed(
+  fc.oneof(
+    fc.record({
+      op: fc.constant('put'),
+      args: fc.tuple(fc.constantFrom(1, 2)),
+      result: fc.record({ revision }),
+    }),
+    fc.record({
+      op: fc.constant('delete'),
+      args: fc.constant([]),
+      result: fc.oneof(
+        fc.constant({ ok: false, revision: 0 }),
+        fc.record({ ok: fc.constant(true), revision }),
+      ),
+    }),
+    fc.record({
+      op: fc.constant('insert'),
+      args: fc.constant([1]),
+      result: fc.record({ ok: fc.boolean(), revision }),
+    }),
+    fc.record({
+      op: fc.constant('entry'),
+      args: fc.constant([]),
+      result: fc.oneof(fc.constant(null), fc.record({ value: fc.constantFrom(1, 2), modRevision: revision })),
+    }),
+  ),
+)
+
+const operation = timed(
+  fc.oneof(
+    fc.record({ op: fc.constant('get'), args: fc.constant([]), result: fc.constantFrom(null, 1, 2) }),
+    fc.record({ op: fc.constant('put'), args: fc.tuple(fc.constantFrom(1, 2)) }),
+    fc.record({
+      op: fc.constant('compareAndSwap'),
+      args: fc.tuple(fc.constantFrom(null, 1, 2), fc.constantFrom(1, 2)),
+      result: fc.boolean(),
+    }),
+  ),
+)
 
 describe('the checker', () => {
   test('agrees with trying every order', () => {
@@ -151,6 +189,16 @@ describe('the checker', () => {
       fc.property(fc.array(operation, { maxLength: 7 }), operations => {
         const expected = isLinearizable(registerModel, operations) ? 'linearizable' : 'not-linearizable'
         assert.equal(checkLinearizable(registerModel, operations).type, expected)
+        assert.equal(checkLinearizable(kvModel, operations).type, expected)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('agrees with it where answers tell revisions', () => {
+    fc.assert(
+      fc.property(fc.array(stored, { maxLength: 6 }), operations => {
+        const expected = isLinearizable(kvModel, operations) ? 'linearizable' : 'not-linearizable'
         assert.equal(checkLinearizable(kvModel, operations).type, expected)
       }),
       { numRuns: 2000 },

@@ -3,12 +3,12 @@
 
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { explainStuck } from '../../src/testing/checkers/explain.ts'
 import { parseHistory } from '../../src/testing/checkers/history.ts'
 import { kvModel } from '../../src/testing/checkers/kv.ts'
 import { checkLinearizable, type Verdict } from '../../src/testing/checkers/linearizability.ts'
 import { HistoryError, type Operation } from '../../src/testing/checkers/operation.ts'
 import { registerModel } from '../../src/testing/checkers/register.ts'
-import { explainStuck } from './explain.ts'
 
 type Check = (operations: readonly Operation[]) => Verdict<Operation>
 

@@ -96,12 +96,13 @@ async function main(flags: Flags): Promise<number> {
 }
 
 function lineOf(result: SimulationResult, elapsedMs: number): string {
-  const { seed, scenario, events, ms, hash, violation, history } = result
+  const { seed, scenario, events, ms, hash, violation, history, linearizability } = result
   const { members, voters, clients, groups, faults } = scenario
-  const verdict = violation === undefined ? 'ok' : `FAILED ${violation.rule} at ${violation.ms.toFixed(1)} ms`
+  let verdict = violation === undefined ? 'ok' : `FAILED ${violation.rule} at ${violation.ms.toFixed(1)} ms`
   const size = `${members} members (${voters} voters), ${clients} clients, ${groups.length} groups`
   const work = `${events} events, ${(ms / 1000).toFixed(0)} s, ${history.length} calls`
   const swarm = faults.length === 0 ? 'no faults' : faults.join(' ')
+  if (linearizability === 'undecided') verdict += ' (linearizability undecided)'
   return `seed ${seed} ${verdict}: ${size}; ${work}; ${hash}; ${elapsedMs.toFixed(0)} ms; ${swarm}`
 }
 

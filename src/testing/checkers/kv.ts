@@ -29,6 +29,8 @@ export const kvModel: Model<KeyState, Operation> = {
     if (state.isExact) return told === state.revision ? state : undefined
     return told > state.revision ? { value: state.value, revision: told, isExact: true } : undefined
   },
+  // Writes tell their revision; reads and failed conditions, that of the last write before them.
+  rank: operation => revisionTold(operation) || undefined,
   fingerprint: ({ value, revision, isExact }) => `${value ?? ''}@${isExact ? '' : '>'}${revision}`,
 }
 

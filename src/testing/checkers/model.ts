@@ -19,6 +19,11 @@ export interface Model<State, Op> {
    */
   effect?(operation: Op): string | null
   /**
+   * Where the answer tells its place: of two operations of a part, the one of lower rank took effect before the other.
+   * Default: it does not tell.
+   */
+  rank?(operation: Op): number | undefined
+  /**
    * The operations of one part in other words that have the same verdict: one for each, in the same order. For values
    * that nobody ever saw, say, of which one is as good as the other.
    */

@@ -116,7 +116,9 @@ export class Search<State, Op extends TimedOperation> {
     const { waiting, ahead } = before
     const { candidates, due } = this.candidatesOf(before)
     this.noteFurthest(before, due)
+    const lowest = Math.min(...candidates.map(position => this.rankOf(position) ?? Number.POSITIVE_INFINITY))
     for (const position of candidates) {
+      if ((this.rankOf(position) ?? lowest) > lowest) continue
       const state = this.step(before.state, position)
       if (state === undefined) continue
       const fingerprint = this.model.fingerprint(state)
@@ -164,6 +166,10 @@ export class Search<State, Op extends TimedOperation> {
   private step(state: State, position: number): State | undefined {
     this.steps++
     return this.model.step(state, at(this.prepared, position))
+  }
+
+  private rankOf(position: number): number | undefined {
+    return this.model.rank?.(at(this.prepared, position))
   }
 
   private bitOf(position: number): bigint {

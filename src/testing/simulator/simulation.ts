@@ -1,5 +1,9 @@
 import { seededRandom } from '../../base/random.ts'
 import { isQuorateError } from '../../core/error.ts'
+import { explainStuck } from '../checkers/explain.ts'
+import { kvModel } from '../checkers/kv.ts'
+import { checkLinearizable, type Verdict } from '../checkers/linearizability.ts'
+import type { Operation } from '../checkers/operation.ts'
 import { Faults } from './faults.ts'
 import { Operator } from './operator.ts'
 import { eventLoopTurn, promiseJobs } from './promise-jobs.ts'
@@ -32,6 +36,8 @@ export interface SimulationResult {
   /** The first breach of a promise, with the state of all hosts then; undefined: there was none. */
   readonly violation: (Violation & { readonly state: string }) | undefined
   readonly history: readonly Call[]
+  /** Of the history: 'undecided' where that took too many steps, 'unchecked' where another promise broke before. */
+  readonly linearizability: Verdict<Operation>['type'] | 'unchecked'
   readonly rows: readonly TraceRow[]
 }
 
@@ -65,6 +71,7 @@ class Simulation {
   private readonly world: World
   private readonly workload: Workload
   private events = 0
+  private linearizability: SimulationResult['linearizability'] = 'unchecked'
   private state = ''
 
   constructor(options: SimulationOptions) {
@@ -95,6 +102,7 @@ class Simulation {
     this.workload.stop()
     faults.stop()
     if (!this.isBroken) await this.heal()
+    if (!this.isBroken) this.checkHistory()
   }
 
   unhandled(reason: unknown): void {
@@ -115,7 +123,21 @@ class Simulation {
       hash: world.trace.hash,
       violation: violation && { ...violation, state: this.state || describeWorld(world) },
       history: this.workload.history,
+      linearizability: this.linearizability,
       rows: world.trace.rows,
+    }
+  }
+
+  /** Whether what all clients saw together could have happened at one place, one call after the other. */
+  private checkHistory(): void {
+    const operations = this.workload.history.map(call => {
+      const { group, key, outcome = 'unknown' } = call
+      return { ...call, key: `${group}/${key}`, outcome }
+    })
+    const verdict = checkLinearizable(kvModel, operations)
+    this.linearizability = verdict.type
+    if (verdict.type === 'not-linearizable') {
+      this.world.report('linearizability', `the history is not linearizable\n${explainStuck(verdict.stuck)}`)
     }
   }
 
@@ -162,10 +184,12 @@ class Simulation {
     let failures = 0
     let waiting = 0
     for (const host of world.hosts.values()) {
-      for (const store of host.life?.stores.values() ?? []) {
+      const { life } = host
+      if (life === undefined) continue
+      for (const store of life.stores.values()) {
         if (store.status().role === 'removed') continue
         waiting += 1
-        workload.writeOnce(store, 60_000).then(
+        workload.writeOnce(life, store, 60_000).then(
           () => {
             waiting -= 1
           },

@@ -77,10 +77,7 @@ export class Workload {
 
   /** Lets clients work at a store that was opened. */
   attach(life: HostLife, store: Store): void {
-    for (let i = 0; i < this.scenario.workersPerStore; i++) {
-      const worker = { client: `c${++this.clients}`, life, store, lastSeen: new Map<string, string>() }
-      this.think(worker)
-    }
+    for (let i = 0; i < this.scenario.workersPerStore; i++) this.think(this.worker(life, store))
   }
 
   /** No new calls. Those that are under way come to their end. */
@@ -108,8 +105,17 @@ export class Workload {
   }
 
   /** One write at a store; resolves when it is answered. */
-  async writeOnce(store: Store, deadlineMs: number): Promise<void> {
-    await store.put(this.key(), `w${++this.values}`, { deadlineMs })
+  async writeOnce(life: HostLife, store: Store, deadlineMs: number): Promise<void> {
+    const key = this.key()
+    const value = `w${++this.values}`
+    const worker = this.worker(life, store)
+    const promise = store.put(key, value, { deadlineMs })
+    this.follow(worker, this.begin(worker, 'put', key, [value]), promise)
+    await promise
+  }
+
+  private worker(life: HostLife, store: Store): Worker {
+    return { client: `c${++this.clients}`, life, store, lastSeen: new Map() }
   }
 
   private think(worker: Worker): void {

@@ -1,5 +1,5 @@
-import type { Stuck } from '../../src/testing/checkers/model.ts'
-import type { Operation } from '../../src/testing/checkers/operation.ts'
+import type { Stuck } from './model.ts'
+import type { Operation } from './operation.ts'
 
 /** The end of an order is what a person looks at: what led to the state that contradicts the answer. */
 const orderShownMax = 6
