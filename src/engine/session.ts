@@ -148,13 +148,14 @@ const callOverheadBytes = 1024
 
 /** Whatever became of the opening, the command that wanted it was not handed on. */
 function asNothingWritten(error: unknown): never {
-  if (error instanceof QuorateError && error.outcome !== 'none') {
-    throw new QuorateError('TIMEOUT', 'no session could be opened before the deadline; nothing was written', {
-      retryable: true,
-      cause: error,
-    })
-  }
-  throw error
+  if (!(error instanceof QuorateError) || error.outcome === 'none') throw error
+  const { code, message, retryable } = error
+  // Removed or closed, it says so: only what merely took too long may be tried again.
+  if (code !== 'OUTCOME_UNKNOWN') throw new QuorateError(code, message, { retryable, cause: error })
+  throw new QuorateError('TIMEOUT', 'no session could be opened before the deadline; nothing was written', {
+    retryable: true,
+    cause: error,
+  })
 }
 
 class OpenSession {

@@ -71,4 +71,10 @@ export const corpus: readonly Finding[] = [
     found: 'a replica that compacted what it had applied in slices could not campaign before the last slice',
     test: 'test/raft/snapshot.test.ts',
   },
+  {
+    generator: 1,
+    seed: 192266525,
+    found: 'a host that was removed while it opened a session was told of a timeout',
+    test: 'test/engine/waiting.test.ts',
+  },
 ]
