@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'TOO_LARGE' // a key, a value or a proposal is above its limit
   | 'UNAUTHORIZED' // the secret is wrong, or an auth hook refused
   | 'WRONG_CLUSTER' // the stored data or the peer belongs to another cluster or deployment
-  | 'NOT_FOUNDED' // the founding was granted to another host, which has not shown up yet
+  | 'NOT_FOUNDED' // another host founds the cluster or the store, and has not shown up or opened it yet
   | 'UNREACHABLE' // no seed and no member could be reached
   | 'UNSUPPORTED' // the peer runs another version, which does not know this request
   | 'INTERNAL' // a mistake of this program stopped the host; nothing it acknowledged is lost

@@ -29,6 +29,7 @@ export function encodeBootstrap({ cluster, host, replica, isRemoved, isWitness }
   return encode([cluster, host, replica, isRemoved, isWitness])
 }
 
+/** Throws MalformedError. */
 export function decodeBootstrap(bytes: Uint8Array): Bootstrap {
   const [cluster, host, replica, isRemoved, isWitness = false] = asArray(decode(bytes), 4)
   return {

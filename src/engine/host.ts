@@ -4,17 +4,15 @@ import { hungElectionTimeouts, storageCloseMs } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Path } from '../transport/transport.ts'
-import { asArray, asText } from '../wire/guards.ts'
 import type { Backend } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { ClientBackend } from './client-backend.ts'
-import { chooseDials } from './dialing.ts'
+import { chooseDials, neededBy } from './dialing.ts'
 import { Gateway } from './gateway.ts'
 import { handOver } from './hand-over.ts'
 import { Joining, removed } from './joining.ts'
 import { LeaderRequests } from './leader-requests.ts'
 import { Loop, type LoopEvents } from './loop.ts'
-import { groupOf } from './member-request.ts'
 import { Membership } from './membership.ts'
 import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
@@ -23,9 +21,11 @@ import { RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
 import { closed, ReplicaBackend } from './replica-backend.ts'
 import { Requests } from './requests.ts'
+import { serveMembership } from './serve-membership.ts'
 import { SingleFlight } from './single-flight.ts'
 import { Snapshots } from './snapshots.ts'
 import { Store } from './store.ts'
+import { checkHooks } from './store-hooks.ts'
 import type { CallOptions, HostEvents, HostInfo, StoreHooks, StoreHost } from './types.ts'
 import { Writer } from './writer.ts'
 
@@ -62,6 +62,8 @@ export class Host implements StoreHost {
   readonly loop: Loop
   private readonly opening = new Map<GroupId, SingleFlight<Store>>()
   private readonly opened = new Map<GroupId, Store>()
+  /** Stores that were closed, and whose replicas are handing over what they led. */
+  private readonly stopping = new Map<GroupId, Promise<void>>()
   private readonly remoteWatches = new Map<GroupId, RemoteWatches>()
   private lastWatch = 0
   private ticksToDial = 0
@@ -137,7 +139,7 @@ export class Host implements StoreHost {
       announce: () => this.greetAll(),
       dial: () => this.dial(),
     })
-    this.serveMembership()
+    serveMembership(requests, this.membership, group => this.replicaOrThrow(group))
     this.startTransport()
   }
 
@@ -215,9 +217,23 @@ export class Host implements StoreHost {
     this.parts.transport.reconnect()
   }
 
+  /**
+   * Forgets all that this host keeps of a store from which it was removed (REMOVED). Opening the store again joins it
+   * anew. Rejects with MEMBERSHIP_REFUSED otherwise: a member that forgot its votes could vote twice.
+   */
+  async removeData(name: string): Promise<void> {
+    this.check()
+    await this.opened.get(name)?.close()
+    await this.joining.forget(name)
+  }
+
   /** Gives the leadership of every group away, where another voter can take it. Bounded by the election timeout. */
-  async handOver(): Promise<void> {
-    const led = [...this.loop.replicas.values()].filter(replica => replica.leads)
+  handOver(): Promise<void> {
+    return this.handOverEach([...this.loop.replicas.values()])
+  }
+
+  private async handOverEach(replicas: readonly Replica[]): Promise<void> {
+    const led = replicas.filter(replica => replica.leads)
     const patienceMs = this.options.electionTicks * this.options.tickMs
     const connected = new Set<HostId | undefined>(this.parts.transport.peers().map(peer => peer.hostId))
     const isConnected = (host: HostId | undefined) => connected.has(host)
@@ -247,6 +263,7 @@ export class Host implements StoreHost {
   }
 
   private async openStore(name: GroupId, call: Call): Promise<Store> {
+    await this.stopping.get(name)
     await this.joining.enterCluster(this.stored, call)
     const replica = this.options.role === 'client' ? undefined : await this.join(name, call)
     const isServed = replica !== undefined && !replica.isWitness
@@ -260,11 +277,22 @@ export class Host implements StoreHost {
     return store
   }
 
-  /** A later call opens it anew, over the same replica. */
-  private storeClosed(name: GroupId): void {
+  /** A later call opens it anew, over the same replica, once that has stopped. */
+  private async storeClosed(name: GroupId): Promise<void> {
     this.opened.delete(name)
     this.remoteWatches.delete(name)
+    const replica = this.loop.replicas.get(name)
+    const stopping = replica === undefined ? Promise.resolve() : this.stopReplica(replica)
+    this.stopping.set(name, stopping)
+    await stopping
+    this.stopping.delete(name)
     this.dial()
+  }
+
+  private async stopReplica(replica: Replica): Promise<void> {
+    await this.handOverEach([replica])
+    // The host may have ended, or the group removed it, meanwhile.
+    if (this.loop.replicas.get(replica.group) === replica) this.joining.stop(replica)
   }
 
   private async join(name: GroupId, call: Call): Promise<Replica> {
@@ -308,31 +336,6 @@ export class Host implements StoreHost {
       toldRemoved: replica => this.joining.removed(replica),
       failed: error => this.fail(error),
     }
-  }
-
-  private serveMembership(): void {
-    const { requests, membership } = this
-    requests.serve('ping', async () => null)
-    requests.serve('join', (from, body, call) => {
-      const fields = asArray(body, 1)
-      return membership.serveJoin(this.replicaOrThrow(groupOf(fields)), from, fields[1] ?? false, call)
-    })
-    requests.serve('admit', async (from, body, call) => {
-      const [group, host, witness] = asArray(body, 2)
-      const replica = this.replicaOrThrow(asText(group))
-      if (!membership.isMember(replica, from))
-        // One that was removed and does not know it was asked: the newcomer goes on to another.
-        throw new QuorateError('NOT_MEMBER', 'only members admit others', { retryable: true })
-      return membership.admit(replica, asText(host), witness, call)
-    })
-    requests.serve('change', (_from, body, call) => {
-      const fields = asArray(body, 3)
-      return membership.serveChange(this.replicaOrThrow(groupOf(fields)), fields, call)
-    })
-    requests.serve('lead', (_from, body, call) => {
-      const fields = asArray(body, 3)
-      return membership.serveLead(this.replicaOrThrow(groupOf(fields)), fields, call)
-    })
   }
 
   private startTransport(): void {
@@ -394,6 +397,7 @@ export class Host implements StoreHost {
         needed: replicas.flatMap(replica => neededBy(replica, present)),
         wantedGroups: [...this.joining.wanted, ...lonely, ...this.remoteWatches.keys()],
         present,
+        founder: this.joining.founder,
         groupsOf: host => this.peerBook.groupsOf(host),
       }),
     )
@@ -417,7 +421,7 @@ export class Host implements StoreHost {
   private check(replica?: Replica): void {
     if (this.failure !== undefined) throw this.failure
     if (this.closing !== undefined) throw closed()
-    if (replica !== undefined && this.joining.isRemovedFrom(replica.group)) throw removed()
+    replica?.check('none')
   }
 
   /** Storage or this program failed: this host acknowledges nothing any more, and its peers shall notice at once. */
@@ -468,21 +472,4 @@ export class Host implements StoreHost {
       throw error
     })
   }
-}
-
-/** The hooks among the options. Throws TypeError on what is none. */
-function checkHooks({ validate, requests }: StoreOptions): StoreHooks {
-  if (validate !== undefined && typeof validate !== 'function') throw new TypeError('validate is a function')
-  if (requests !== undefined && Object.values(requests).some(handler => typeof handler !== 'function'))
-    throw new TypeError('requests holds a function for each name')
-  return { ...(validate && { validate }), ...(requests && { requests }) }
-}
-
-/** Voters and the leader are needed by every replica; a leader needs all members that it can reach. */
-function neededBy(replica: Replica, present: ReadonlySet<HostId>): HostId[] {
-  const members = replica.members.filter(
-    member => member.role === 'voter' || (replica.leads && present.has(member.hostId)),
-  )
-  const hosts = members.map(member => member.hostId)
-  return replica.leader === undefined ? hosts : [...hosts, replica.leader]
 }

@@ -37,6 +37,9 @@ export interface Taken {
   readonly refused: readonly Refusal[]
 }
 
+export const notNow: Taken = { answer: 'not-now', refused: [] }
+export const handedOn: Taken = { answer: 'handed', refused: [] }
+
 interface Waiter extends Draft {
   readonly pending: Pending<Answer>
   /** How often it was handed to a leader. More than once: an earlier attempt may have been applied. */

@@ -72,6 +72,12 @@ export class Quiescence {
     this.consents.clear()
   }
 
+  /** There is something to do here: wakes the group, and keeps it awake. */
+  stirHere(): void {
+    this.awaken()
+    this.stir()
+  }
+
   /** Wakes because of what happened here: the others are to wake, too. */
   awaken(): void {
     if (this.rouse() && this.parts.leader() !== this.parts.id) this.callOthers()
@@ -168,7 +174,8 @@ export class Quiescence {
     this.fallAsleep()
   }
 
-  private fallAsleep(): void {
+  /** From now on nothing is ticked, until something wakes the replica. */
+  fallAsleep(): void {
     this.stir()
     this.asleepSince = this.parts.clock.now()
   }

@@ -107,6 +107,6 @@ export class ReplicaBackend implements Backend {
 }
 
 /** The error of a host or store that was closed. */
-export function closed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
-  return new QuorateError('CLOSED', 'the host was closed', { outcome })
+export function closed(outcome: 'none' | 'unknown' = 'none', what: 'host' | 'store' = 'host'): QuorateError {
+  return new QuorateError('CLOSED', `the ${what} was closed`, { outcome })
 }

@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import { QuorateError } from '../core/error.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
@@ -19,10 +18,11 @@ import { GroupWrites } from './group-writes.ts'
 import { hasRoom } from './intake.ts'
 import { KnownHosts } from './known-hosts.ts'
 import { Leading } from './leading.ts'
-import { type Draft, Proposals, type Refusal, type Taken, untaken } from './proposals.ts'
+import { type Draft, handedOn, notNow, Proposals, type Refusal, type Taken, untaken } from './proposals.ts'
 import { Quiescence } from './quiescence.ts'
 import { newRaftNode } from './raft-options.ts'
 import { Reads } from './reads.ts'
+import { ReceivedStates } from './received-states.ts'
 import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
 import type { Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
@@ -61,13 +61,13 @@ export class Replica {
   private readonly writes: GroupWrites
   private leaderReplica: ReplicaId = 0
   private raftRole: StoreStatus['role'] = 'follower'
-  /** States of snapshots that Raft has heard of, and may accept until the next pump is over. */
-  private received: { readonly snapshot: Snapshot; readonly state: MachineSnapshot }[] = []
+  private readonly received = new ReceivedStates()
   /** The index of the latest snapshot that is stored or on its way to storage. */
   private snapshotIndex: Index
   /** Why this replica does nothing any more. */
   private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
   private isStarting = true
+  private isStopped = false
 
   constructor(host: ReplicaHost<Replica>, start: StoredReplica) {
     const { parts, options } = host
@@ -195,7 +195,7 @@ export class Replica {
   stepSnapshot(from: HostId, message: Message, state: MachineSnapshot): void {
     const { snapshot } = message
     if (snapshot === null) return
-    this.received.push({ snapshot, state })
+    this.received.add(snapshot, state)
     this.step(from, message)
   }
 
@@ -214,11 +214,11 @@ export class Replica {
   /** Everything that can be done now without waiting: proposals in, effects out. */
   pump(now: number): void {
     if (this.isEnded) return
-    if (this.quiescence.hasCalls()) this.stir()
+    if (this.quiescence.hasCalls()) this.quiescence.stirHere()
     this.proposals.pump(now)
     this.reads.pump(now)
     while (this.node.hasReady()) this.perform(this.node.ready())
-    this.received = []
+    this.received.clear()
   }
 
   /**
@@ -235,13 +235,13 @@ export class Replica {
   }
 
   requestTurn(): void {
-    this.stir()
+    this.quiescence.stirHere()
     this.host.wake()
   }
 
   /** Takes another host's proposals into the log; the asker shall hear of those that it does not take. */
   lead(drafts: readonly Draft[]): readonly Refusal[] {
-    if (this.leads) this.stir()
+    if (this.leads) this.quiescence.stirHere()
     const { answer, refused } = this.leads ? this.leading.take(drafts) : notNow
     return answer === 'handed' ? refused : untaken(drafts, answer)
   }
@@ -276,6 +276,22 @@ export class Replica {
     if (this.isEnded) return
     this.node.reportSnapshot(to, isDone)
     this.host.wake()
+  }
+
+  /**
+   * Stands still, as in a process that is suspended, but that what waits for it ends. What is on its way to the disk
+   * gets there, and `restart` goes on from where it stood.
+   */
+  stop(error: (outcome: 'none' | 'unknown') => QuorateError): void {
+    this.close(error)
+    this.isStopped = true
+    this.quiescence.fallAsleep()
+  }
+
+  restart(): void {
+    this.ending = undefined
+    this.isStopped = false
+    this.quiescence.awaken()
   }
 
   /** Ends all that waits for this replica. */
@@ -366,20 +382,14 @@ export class Replica {
     const { snapshot } = message
     if (snapshot !== null) this.snapshotIndex = snapshot.index
     // Kept with the write: while it is under way, a late leader's snapshot may arrive and be refused.
-    const state = snapshot === null ? undefined : this.stateAt(snapshot)
+    const state = snapshot === null ? undefined : this.received.at(snapshot)
     this.applier.expect(message.entries)
     this.host.writer.add(this.group, this.writes.of(message), () => this.persisted(message, state))
   }
 
-  private stateAt({ index, term }: Snapshot): MachineSnapshot {
-    const found = this.received.find(({ snapshot }) => snapshot.index === index && snapshot.term === term)
-    assert(found !== undefined, 'an accepted snapshot has its state at hand')
-    return found.state
-  }
-
   /** The order is what makes it safe: the log in memory first, then the state, then whoever waited for durability. */
   private persisted(message: Message, state: MachineSnapshot | undefined): void {
-    if (this.isEnded) return
+    if (this.isEnded && !this.isStopped) return
     const { entries, term, vote, commit, snapshot } = message
     if (snapshot !== null && state !== undefined) this.install(snapshot, state)
     this.log.append(entries)
@@ -462,12 +472,6 @@ export class Replica {
     return wasRemoved(this.machine.members, id) && !voters.includes(id) && !votersOutgoing.includes(id)
   }
 
-  /** There is something to do here: wakes the group, and keeps it awake. */
-  private stir(): void {
-    this.quiescence.awaken()
-    this.quiescence.stir()
-  }
-
   private hand(batch: readonly Draft[], round: number): Taken {
     if (this.leads) return this.leading.take(batch)
     const { leader } = this
@@ -488,6 +492,3 @@ export class Replica {
     this.hosts.learn(this.members)
   }
 }
-
-const notNow: Taken = { answer: 'not-now', refused: [] }
-const handedOn: Taken = { answer: 'handed', refused: [] }

@@ -12,6 +12,7 @@ import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
 import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
 import type { Replica } from './replica.ts'
+import { closed } from './replica-backend.ts'
 import { ClientSession } from './session.ts'
 import {
   type Absent,
@@ -56,7 +57,7 @@ export class Store {
   closesHost = false
   private readonly backend: Backend
   private readonly parts: HostParts
-  private readonly closed: () => void
+  private readonly closed: () => Promise<void>
   private readonly deadlineMs: number
   private readonly session: ClientSession
   private readonly emitter: Emitter<StoreEvents>
@@ -66,6 +67,7 @@ export class Store {
   private seen: Revision = 0
   private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
   private ending: QuorateError | undefined
+  private closing: Promise<void> | undefined
 
   /** @internal */
   constructor(options: {
@@ -73,8 +75,8 @@ export class Store {
     readonly host: StoreHost
     readonly backend: Backend
     readonly parts: HostParts
-    /** The host forgets the store, which its user closed. */
-    readonly closed: () => void
+    /** The host forgets the store, which its user closed, and stops its replica. */
+    readonly closed: () => Promise<void>
     readonly deadlineMs: number
   }) {
     const { id, random, clock } = options.parts
@@ -335,14 +337,21 @@ export class Store {
   }
 
   /**
-   * Ends this store's watches; later calls fail with CLOSED, and calls under way come to their own end. Its host and
-   * replica live on, unless it came from `open`: then the host is closed as well, and all ends now. Idempotent.
+   * Hands leadership over, ends this store's watches and stops its replica on this host: calls under way and later ones
+   * fail with CLOSED. The host stays a member, its other stores go on, and opening the store again goes on from here.
+   * What the replica holds stays in memory meanwhile. Where the store came from `open`, its host is closed. Idempotent.
    */
-  async close(): Promise<void> {
-    if (this.ending === undefined) this.closed()
+  close(): Promise<void> {
+    this.closing ??= this.closeNow()
+    return this.closing
+  }
+
+  private async closeNow(): Promise<void> {
+    const wasOpen = this.ending === undefined
     this.endStreams(undefined)
-    this.stopped(new QuorateError('CLOSED', 'the store was closed'))
+    this.stopped(closed('none', 'store'))
     if (this.closesHost) await this.host.close()
+    else if (wasOpen) await this.closed()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -123,7 +123,7 @@ export class TestCluster {
     const send = transport.send.bind(transport)
     transport.send = (to, lane, frame) => {
       if (this.record !== undefined) {
-        const decoded = decodeFrame(Buffer.from(frame.subarray(8, 24)).toString('hex'), frame)
+        const decoded = decodeFrame(Buffer.from(frame.subarray(4, 20)).toString('hex'), frame)
         if (typeof decoded === 'string') throw new Error(`a host sent a frame that is ${decoded}`)
         this.record.frames.push({ from: name, to, ...decoded, atMs: this.timers.now() })
       }
