@@ -39,7 +39,20 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
     const { createBrowserMesh } = await import('./transport/mesh-browser.ts')
     return createBrowserMesh(clock, { storage, stored, cluster, secret, seeds, webrtc, iceServers })
   }
-  return openHostOn({ storage, clock, connect }, { ...options, role })
+  const priority = () => (isHidden() ? 0 : (options.priority ?? 1))
+  const host = await openHostOn({ storage, clock, connect }, { ...options, role, priority: priority() })
+  // Whoever looks at another page may close this one, and its timers are late: others shall lead meanwhile.
+  const changed = () => {
+    if (host.isEnded) removeEventListener('visibilitychange', changed, true)
+    else host.setPriority(priority())
+  }
+  addEventListener('visibilitychange', changed, true)
+  return host
+}
+
+/** A worker has no page that could be hidden. */
+function isHidden(): boolean {
+  return typeof document !== 'undefined' && document.visibilityState === 'hidden'
 }
 
 /** `openHost`, then its store; closing the store closes the host. */

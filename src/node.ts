@@ -45,7 +45,7 @@ export async function openHost(options: NodeHostOptions): Promise<Host> {
     const mesh = await createHostMesh(meshOptions)
     return { ...mesh, rendezvous: options.rendezvous ?? mesh.rendezvous }
   }
-  return openHostOn({ storage, clock: nodeClock, connect }, options)
+  return openHostOn({ storage, clock: nodeClock, connect }, { priority: 2, ...options })
 }
 
 /** `openHost`, then its store; closing the store closes the host. */

@@ -17,11 +17,11 @@ import { Membership } from './membership.ts'
 import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
+import { checkPriority, Preference } from './preference.ts'
 import { RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
 import { closed, ReplicaBackend } from './replica-backend.ts'
 import { Requests } from './requests.ts'
-import { serveMembership } from './serve-membership.ts'
 import { SingleFlight } from './single-flight.ts'
 import { Snapshots } from './snapshots.ts'
 import { Store } from './store.ts'
@@ -67,6 +67,7 @@ export class Host implements StoreHost {
   private readonly remoteWatches = new Map<GroupId, RemoteWatches>()
   private lastWatch = 0
   private ticksToDial = 0
+  private readonly preference: Preference
   private failure: QuorateError | undefined
   private closing: Promise<void> | undefined
 
@@ -139,13 +140,18 @@ export class Host implements StoreHost {
       announce: () => this.greetAll(),
       dial: () => this.dial(),
     })
-    serveMembership(requests, this.membership, group => this.replicaOrThrow(group))
-    this.startTransport()
+    this.preference = new Preference(options, clock, host => this.peerBook.priorityOf(host))
+    this.startServing()
   }
 
   /** Undefined until the cluster was founded or joined for the first time. */
   get deployment(): DeploymentId | undefined {
     return this.loop.deployment
+  }
+
+  /** @internal Nothing works any more: it was closed, or cannot go on. */
+  get isEnded(): boolean {
+    return this.closing !== undefined || this.failure !== undefined
   }
 
   /** Why this host cannot go on, if so. */
@@ -215,6 +221,15 @@ export class Host implements StoreHost {
   reconnect(): void {
     this.check()
     this.parts.transport.reconnect()
+  }
+
+  /** How much this host shall lead from now on; see `priority` in its options. What it leads it may hand over at once. */
+  setPriority(priority: number): void {
+    checkPriority(priority)
+    this.check()
+    this.preference.own = priority
+    this.greetAll()
+    this.preference.apply(this.loop.replicas.values())
   }
 
   /**
@@ -338,7 +353,9 @@ export class Host implements StoreHost {
     }
   }
 
-  private startTransport(): void {
+  private startServing(): void {
+    this.requests.serve('ping', async () => null)
+    this.membership.serve(group => this.replicaOrThrow(group))
     this.parts.transport.start({
       frame: (from, _lane, bytes) => this.loop.inbound(from, bytes),
       connected: (peer, path) => this.connected(peer, path),
@@ -364,7 +381,12 @@ export class Host implements StoreHost {
 
   private greet(peer: HostId): void {
     if (this.loop.deployment === undefined) return
-    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(peer, this.loop.replicas.values()))
+    this.outbox.send(
+      peer,
+      'control',
+      'hello',
+      this.peerBook.hello(peer, this.loop.replicas.values(), this.preference.own),
+    )
   }
 
   private greetAll(): void {
@@ -381,11 +403,12 @@ export class Host implements StoreHost {
     this.gateway.bookmark()
     for (const watches of this.remoteWatches.values()) watches.tick()
     for (const peer of this.peerBook.unaware()) this.greet(peer)
+    this.preference.apply(this.loop.replicas.values())
     this.dial()
   }
 
   private dial(): void {
-    if (this.closing !== undefined || this.failure !== undefined) return
+    if (this.isEnded) return
     const { transport } = this.parts
     const present = transport.present()
     const replicas = [...this.loop.replicas.values()]
@@ -426,7 +449,7 @@ export class Host implements StoreHost {
 
   /** Storage or this program failed: this host acknowledges nothing any more, and its peers shall notice at once. */
   private fail(error: unknown): void {
-    if (this.failure !== undefined || this.closing !== undefined) return
+    if (this.isEnded) return
     const isKnown = error instanceof QuorateError
     const message = error instanceof Error ? error.message : String(error)
     this.failure = isKnown

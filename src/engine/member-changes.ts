@@ -112,7 +112,7 @@ export class MemberChanges {
   ): Promise<void> {
     const { replica } = this
     const member = () => memberOfHost(replica.machine.members, host)
-    // Who was a member when it was first asked and is none now has been removed: ids and hosts never come back.
+    // Who was a member when it was first asked and is none now has been removed.
     if (isRetry && replica.leads && member() === undefined) return
     const isVoter = member()?.role === 'voter'
     const demote = () => planDemote(replica.machine.members, host, replica.id)

@@ -2,15 +2,21 @@ import type { Clock } from '../clock/clock.ts'
 import { isQuorateError, QuorateError } from '../core/error.ts'
 import { memberOfHost } from '../core/machine/members.ts'
 import { planJoin } from '../core/machine/members-plan.ts'
-import type { HostId, ReplicaId } from '../core/types.ts'
-import { asBoolean, asNatural } from '../wire/guards.ts'
+import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
+import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import type { Call } from './call.ts'
-import { lead, MemberChanges, notLeader } from './member-changes.ts'
+import { type Asked, lead, MemberChanges, notLeader } from './member-changes.ts'
 import { asMembers, asRequest, type MemberRequest, membersBody, requestBody } from './member-request.ts'
 import type { Replica } from './replica.ts'
 import { attemptMs, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import type { MemberList } from './types.ts'
+
+interface Newcomer {
+  readonly host: HostId
+  /** It keeps no values, for life. */
+  readonly witness: unknown
+}
 
 /**
  * Changes of a group's members. The leader plans each one on its applied table and logs it; whoever else is asked
@@ -25,6 +31,33 @@ export class Membership {
     this.requests = parts.requests
     this.clock = parts.clock
     this.hostId = parts.hostId
+  }
+
+  /** Serves other hosts. `replicaOf` throws where this host has no replica of the group. */
+  serve(replicaOf: (group: GroupId) => Replica): void {
+    const { requests } = this
+    requests.serve('join', (from, body, call) => {
+      const [group, witness = false] = asArray(body, 1)
+      return this.serveJoin(replicaOf(asText(group)), { host: from, witness }, call)
+    })
+    requests.serve('admit', async (from, body, call) => {
+      const [group, host, witness = false] = asArray(body, 2)
+      const replica = replicaOf(asText(group))
+      const isMember = from === this.hostId || memberOfHost(replica.machine.members, from) !== undefined
+      // One that was removed and does not know it was asked: the newcomer goes on to another.
+      if (!isMember) throw new QuorateError('NOT_MEMBER', 'only members admit others', { retryable: true })
+      return this.admit(replica, { host: asText(host), witness }, call)
+    })
+    requests.serve('change', async (_from, body, call) => {
+      const fields = asArray(body, 3)
+      return this.serveChange(replicaOf(asText(fields[0])), asRequest(fields), call)
+    })
+    requests.serve('lead', async (_from, body, call) => {
+      const fields = asArray(body, 3)
+      const replica = replicaOf(asText(fields[0]))
+      if (!replica.leads) throw notLeader(replica)
+      return membersBody(await this.lead(replica, asRequest(fields), call))
+    })
   }
 
   /** Resolves with the members when the change is applied on the leader. */
@@ -43,33 +76,23 @@ export class Membership {
     })
   }
 
-  /** Serves `change` for another host. */
-  serveChange(replica: Replica, body: readonly unknown[], call: Call): Promise<unknown> {
-    if (replica.leads) return this.serveLead(replica, body, call)
-    return this.askLeader(replica, asRequest(body), call).then(membersBody)
+  /** One step and no further: two hosts that each take the other for the leader must not play ball. */
+  private async serveChange(replica: Replica, asked: Asked, call: Call): Promise<unknown> {
+    return membersBody(
+      await (replica.leads ? this.lead(replica, asked, call) : this.askLeader(replica, asked, call)),
+    )
   }
 
-  /** `serveChange` for a host that asked another member: one step and no further. */
-  async serveLead(replica: Replica, body: readonly unknown[], call: Call): Promise<unknown> {
-    const asked = asRequest(body)
+  /** Makes a host a learner, for a request of its own; answers its replica id. */
+  private async serveJoin(replica: Replica, newcomer: Newcomer, call: Call): Promise<ReplicaId> {
+    if (replica.leads) return this.admit(replica, newcomer, call)
+    const body = [replica.group, newcomer.host, newcomer.witness]
+    return asNatural(await this.requests.ask(leaderOf(replica), 'admit', body, call))
+  }
+
+  private async admit(replica: Replica, { host, witness }: Newcomer, call: Call): Promise<ReplicaId> {
     if (!replica.leads) throw notLeader(replica)
-    return membersBody(await this.lead(replica, asked, call))
-  }
-
-  /** Makes a host a learner, for a request of its own; answers its replica id. A witness is one for life. */
-  async serveJoin(replica: Replica, host: HostId, witness: unknown, call: Call): Promise<ReplicaId> {
-    if (!replica.leads) {
-      // One step and no further: two hosts that each take the other for the leader must not play ball.
-      const body = [replica.group, host, witness]
-      return asNatural(await this.requests.ask(leaderOf(replica), 'admit', body, call))
-    }
-    return this.admit(replica, host, witness, call)
-  }
-
-  /** `serveJoin` for a host that asked another member. */
-  async admit(replica: Replica, host: HostId, witness: unknown, call: Call): Promise<ReplicaId> {
-    if (!replica.leads) throw notLeader(replica)
-    const isWitness = asBoolean(witness ?? false)
+    const isWitness = asBoolean(witness)
     const changes = new MemberChanges(this.clock, replica, call)
     await changes.carryOut(() => planJoin(replica.machine.members, host, isWitness))
     const member = memberOfHost(replica.machine.members, host)
@@ -77,25 +100,12 @@ export class Membership {
     return member.replica
   }
 
-  /** Whether a host may still ask in the name of another one: only members may admit. */
-  isMember(replica: Replica, host: HostId): boolean {
-    return host === this.hostId || memberOfHost(replica.machine.members, host) !== undefined
-  }
-
-  private async lead(
-    replica: Replica,
-    asked: { readonly request: MemberRequest; readonly isRetry: boolean },
-    call: Call,
-  ): Promise<MemberList> {
+  private async lead(replica: Replica, asked: Asked, call: Call): Promise<MemberList> {
     await lead(this.clock, replica, asked, call)
     return memberListOf(replica)
   }
 
-  private async askLeader(
-    replica: Replica,
-    { request, isRetry }: { readonly request: MemberRequest; readonly isRetry: boolean },
-    call: Call,
-  ): Promise<MemberList> {
+  private async askLeader(replica: Replica, { request, isRetry }: Asked, call: Call): Promise<MemberList> {
     replica.check('none')
     const body = requestBody(replica.group, request, isRetry)
     const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)

@@ -2,6 +2,7 @@ import type { StoredHost } from '../storage/storage.ts'
 import { type Authorize, GuardedTransport } from './guarded-transport.ts'
 import { Host } from './host.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from './parts.ts'
+import { checkPriority } from './preference.ts'
 
 /** What every platform's `openHost` takes. */
 export interface HostOptions {
@@ -16,6 +17,12 @@ export interface HostOptions {
    * the other one held, as a single copy is lost. What a host joined as it stays.
    */
   readonly role?: 'member' | 'client' | 'witness'
+  /**
+   * How much this host shall lead: an integer from 0. A leader hands over to a connected voter of a higher priority
+   * that has the log; who wins an election does not depend on it. Default 2 in Node and 1 in a page, which has 0 while
+   * it is hidden. `host.setPriority` changes it.
+   */
+  readonly priority?: number
   /** Milliseconds after which a call that names no deadline fails. Default 10 000. */
   readonly deadlineMs?: number
   /** 'off': never connect directly, but through the seed only. */
@@ -36,7 +43,7 @@ export interface HostOptions {
 /** Throws TypeError on what is no option of a host. */
 export function checkHostOptions(options: HostOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('a host needs its options')
-  const { cluster, secret, deadlineMs, tickMs, role, authorize } = options
+  const { cluster, secret, deadlineMs, tickMs, role, priority = 0, authorize } = options
   if (typeof cluster !== 'string' || !/^[\w.-]{1,64}$/.test(cluster)) {
     throw new TypeError('cluster must have 1 to 64 letters, digits, dots, dashes or underscores')
   }
@@ -47,6 +54,7 @@ export function checkHostOptions(options: HostOptions): void {
   }
   if (authorize !== undefined && typeof authorize !== 'function')
     throw new TypeError('authorize is a function')
+  checkPriority(priority)
   if (role !== undefined && !['member', 'client', 'witness'].includes(role)) {
     throw new TypeError("role is 'member', 'client' or 'witness'")
   }

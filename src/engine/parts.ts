@@ -31,6 +31,8 @@ export interface EngineOptions {
    * has a replica that keeps no values.
    */
   readonly role: 'member' | 'client' | 'witness'
+  /** How much this host shall lead, from 0: see `HostOptions`. */
+  readonly priority: number
   /** Bound of a call that names none. */
   readonly deadlineMs: number
   readonly tickMs: number
@@ -56,6 +58,7 @@ export interface EngineOptions {
  */
 export const engineDefaults: Omit<EngineOptions, 'cluster'> = {
   role: 'member',
+  priority: 1,
   deadlineMs: 10_000,
   tickMs: 100,
   heartbeatTicks: 3,

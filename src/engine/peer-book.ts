@@ -18,13 +18,21 @@ interface Peer {
   readonly groups: ReadonlySet<GroupId> | undefined
   /** Those of them of which it has values. */
   readonly serving: ReadonlySet<GroupId> | undefined
+  /** How much it shall lead, as it says itself. */
+  readonly priority: number | undefined
   /** The number of its last hello, for it to know that it was heard. */
   readonly version: number
   /** It has heard our present hello. */
   readonly knowsUs: boolean
 }
 
-const stranger: Peer = { groups: undefined, serving: undefined, version: 0, knowsUs: false }
+const stranger: Peer = {
+  groups: undefined,
+  serving: undefined,
+  priority: undefined,
+  version: 0,
+  knowsUs: false,
+}
 
 /**
  * The connected hosts, and what they said of themselves in their hello. A hello is said again until it is known to be
@@ -46,13 +54,14 @@ export class PeerBook {
   }
 
   /** The body of our own hello. */
-  hello(to: HostId, replicas: Iterable<NamedReplica>): unknown {
+  hello(to: HostId, replicas: Iterable<NamedReplica>, priority: number): unknown {
     const { version, knowsUs } = this.peers.get(to) ?? stranger
     return [
       Array.from(replicas, ({ group, id, isWitness }) => [group, id, isWitness]),
       this.version,
       version,
       !knowsUs,
+      priority,
     ]
   }
 
@@ -67,7 +76,7 @@ export class PeerBook {
     /** The host wants to know whether it was heard. */
     readonly isAsking: boolean
   } {
-    const [list, version, heard, isAsking] = asArray(body, 4)
+    const [list, version, heard, isAsking, priority] = asArray(body, 5)
     const replicas = asArray(list)
       .slice(0, groupsMax)
       .map((value): NamedReplica => {
@@ -78,7 +87,13 @@ export class PeerBook {
     const serving = new Set(replicas.flatMap(({ group, isWitness }) => (isWitness ? [] : [group])))
     const before = this.peers.get(from)?.groups ?? new Set()
     const knowsUs = asNatural(heard) === this.version
-    this.peers.set(from, { groups, serving, version: asNatural(version), knowsUs })
+    this.peers.set(from, {
+      groups,
+      serving,
+      priority: asNatural(priority),
+      version: asNatural(version),
+      knowsUs,
+    })
     const changed = [...groups, ...before].filter(group => groups.has(group) !== before.has(group))
     return { replicas, changed, isAsking: asBoolean(isAsking) }
   }
@@ -94,6 +109,10 @@ export class PeerBook {
   /** Connected hosts that have not heard what this host is now, as far as it knows. */
   unaware(): readonly HostId[] {
     return [...this.peers].flatMap(([host, { knowsUs }]) => (knowsUs ? [] : [host]))
+  }
+
+  priorityOf(host: HostId): number | undefined {
+    return this.peers.get(host)?.priority
   }
 
   /** The groups of which a host has values. */
