@@ -223,7 +223,7 @@ export class Host implements StoreHost {
     this.parts.transport.reconnect()
   }
 
-  /** How much this host shall lead from now on; see `priority` in its options. What it leads it may hand over at once. */
+  /** How much this host shall lead from now on; see `priority` in its options. It may hand over at once. */
   setPriority(priority: number): void {
     checkPriority(priority)
     this.check()
