@@ -5,14 +5,6 @@ export interface Bar {
   readonly pass: boolean
 }
 
-export function atLeast(what: string, bound: number, value: number): Bar {
-  return { bar: `${what} >= ${bound}`, value, pass: value >= bound }
-}
-
-export function atMost(what: string, bound: number, value: number): Bar {
-  return { bar: `${what} <= ${bound}`, value, pass: value <= bound }
-}
-
 /** Three digits behind the point: more would be noise. */
 export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000

@@ -1,4 +1,4 @@
-import { atLeast, atMost, type Bar, middle, print, rounded } from './bar.ts'
+import { type Bar, middle, print, rounded } from './bar.ts'
 import type { Measurement } from './drive.ts'
 import { median } from './drive.ts'
 import { startEtcd } from './etcd.ts'
@@ -69,22 +69,13 @@ function judge(results: ReadonlyMap<SystemName, Results>): Bar[] {
     })
     return rounded(middle(ratios))
   }
+  const throughput = ratioOf('limit', 256, run => run.opsPerSecond)
+  const latency = ratioOf('limit', 1, run => run.p50Ms)
+  const latencyOfEtcd = ratioOf('etcd', 1, run => run.p50Ms)
   const bars = [
-    atLeast(
-      'throughput at 256 in flight, of the limit',
-      0.5,
-      ratioOf('limit', 256, run => run.opsPerSecond),
-    ),
-    atMost(
-      'p50 at 1 in flight, of the limit',
-      1.6,
-      ratioOf('limit', 1, run => run.p50Ms),
-    ),
-    atMost(
-      'p50 at 1 in flight, of etcd',
-      1,
-      ratioOf('etcd', 1, run => run.p50Ms),
-    ),
+    { bar: 'throughput at 256 in flight >= 0.5 of the limit', value: throughput, pass: throughput >= 0.5 },
+    { bar: 'p50 at 1 in flight <= 1.6 x the limit', value: latency, pass: latency <= 1.6 },
+    { bar: 'p50 at 1 in flight <= 1 x etcd', value: latencyOfEtcd, pass: latencyOfEtcd <= 1 },
   ]
   return bars.filter(({ value }) => !Number.isNaN(value))
 }
