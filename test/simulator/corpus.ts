@@ -77,4 +77,10 @@ export const corpus: readonly Finding[] = [
     found: 'a host that was removed while it opened a session was told of a timeout',
     test: 'test/engine/waiting.test.ts',
   },
+  {
+    generator: 1,
+    seed: 400433,
+    found: 'a follower waited a minute for a snapshot that it had, and that the log had left behind',
+    test: 'test/raft/snapshot.test.ts',
+  },
 ]
