@@ -91,6 +91,11 @@ describe('the keys of a store', () => {
     possible('|compareAndSwap null 1 =true| |compareAndSwap 1 null =true| |get =null|')
   })
 
+  test('are swapped where an answer says no more than that it came', () => {
+    possible('|put 1| |compareAndSwap 1 3| |get =3-|')
+    impossible('|put 1| |compareAndSwap 2 3| |get =3-|')
+  })
+
   test('tell with a failed condition what stands there', () => {
     possible('|put 1| |insert 2 ={"ok":false,"value":1}|')
     impossible('|put 1| |insert 2 ={"ok":false,"value":3}|')

@@ -47,7 +47,7 @@ function isOperation(value: unknown): value is Operation {
   return (
     (typeof client === 'string' || typeof client === 'number') &&
     typeof op === 'string' &&
-    (key === undefined || typeof key === 'string') &&
+    (key === undefined || key === null || typeof key === 'string' || typeof key === 'number') &&
     Array.isArray(args) &&
     typeof call === 'number' &&
     isEnd(end, call, outcome)

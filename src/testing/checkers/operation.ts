@@ -17,8 +17,8 @@ export interface Operation extends TimedOperation {
   readonly client: string | number
   /** Its name, as in the Store: `get`, `put`, `insert`, `delete`, `compareAndSwap`, … */
   readonly op: string
-  /** What it works on. Left out where there is one object only. */
-  readonly key?: string
+  /** What it works on. Left out, or null, where there is one object only. */
+  readonly key?: string | number | null
   /** The arguments after the key. Null stands for "absent". */
   readonly args: readonly unknown[]
   /** The answer, where there was one. Null and undefined stand for "absent". */

@@ -33,7 +33,7 @@ export const registerModel: Model<ValueText, Operation> = {
       return isUnseen ? { ...operation, args: [...args.slice(0, -1), unseenValue] } : operation
     })
   },
-  partition: ({ key = '' }) => key,
+  partition: ({ key }) => `${key ?? ''}`,
 }
 
 const pureOperations: ReadonlySet<string> = new Set(['read', 'get', 'entry', 'staleEntry'])
@@ -106,9 +106,9 @@ function whenAnswered(
   return outcome === 'unknown' || isPossible(result) ? effect : undefined
 }
 
-/** Success is told by a boolean, or by the field `ok` of an answer of the Store. */
+/** Success is told by a boolean, by the field `ok` of an answer of the Store, or by an answer that says no more. */
 function saysOk(result: unknown): unknown {
-  return isRecord(result) ? result.ok : result
+  return (isRecord(result) ? result.ok : result) ?? true
 }
 
 /** An answer may tell the value that stands after it. */
