@@ -77,9 +77,7 @@ export class LeaderRequests {
       this.running -= 1
     })
     try {
-      const bytes = await Promise.race([work, this.interruption(replica, term, call.deadline, ending.signal)])
-      if (!replica.leads || replica.term !== term) throw deposed()
-      return bytes
+      return await Promise.race([work, this.interruption(replica, term, call.deadline, ending.signal)])
     } finally {
       call.signal?.removeEventListener('abort', abort)
       ending.abort()
@@ -97,7 +95,7 @@ export class LeaderRequests {
       if (leftMs <= 0) throw outcomeUnknown('the request did not end before the deadline')
       await replica.leaderChange.wait(this.clock, leftMs, signal)
     }
-    throw deposed()
+    throw outcomeUnknown('the leader was deposed while the request ran')
   }
 }
 
@@ -113,8 +111,4 @@ async function reply(
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new QuorateError('REQUEST_FAILED', `the handler failed: ${message}`, { outcome: 'unknown', cause })
   }
-}
-
-function deposed(): QuorateError {
-  return outcomeUnknown('the leader was deposed while the request ran')
 }

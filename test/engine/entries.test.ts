@@ -235,6 +235,46 @@ describe('the entries of a log', () => {
   })
 })
 
+describe('what is known of an applied log', () => {
+  const entry = (index: number): Entry => ({
+    term: 1,
+    index,
+    type: 'normal',
+    data: new Uint8Array([index]),
+    change: null,
+  })
+  const log = {
+    entries: (from: number, end: number) => Array.from({ length: end - from }, (_, i) => entry(from + i)),
+  }
+  const compactedAt = (floor: number) => (error: unknown) =>
+    isQuorateError(error, 'COMPACTED') && (error.detail as { floor: number }).floor === floor
+
+  test('begins behind what was not applied here, even where the log goes back further', () => {
+    const applied = new AppliedLog(5)
+    assert.throws(() => applied.slice(log, 5, 9), compactedAt(5))
+    assert.deepEqual(
+      applied.slice(log, 6, 9).map(({ index }) => index),
+      [6, 7, 8, 9],
+    )
+    assert.deepEqual(applied.slice(log, 10, 9), [])
+    applied.restart(8)
+    assert.throws(() => applied.slice(log, 6, 9), compactedAt(8))
+  })
+
+  test('forgets what was skipped along with the log', () => {
+    const applied = new AppliedLog(1)
+    for (const index of [3, 4, 7]) applied.skip(index)
+    const lengths = () => applied.slice(log, 5, 8).map(({ data }) => data.length)
+    assert.deepEqual(lengths(), [1, 1, 0, 1])
+    applied.forget(4)
+    assert.deepEqual(lengths(), [1, 1, 0, 1])
+    assert.throws(() => applied.slice(log, 4, 8), compactedAt(4))
+    assert.deepEqual([...Reflect.get(applied, 'skipped')], [7])
+    applied.restart(20)
+    assert.deepEqual([...Reflect.get(applied, 'skipped')], [])
+  })
+})
+
 describe('the log of a witness', () => {
   test('is not told: it holds no content, which is not the same as entries without content', () => {
     const stripped: Entry = { term: 1, index: 3, type: 'stripped', data: new Uint8Array(), change: null }
