@@ -47,6 +47,26 @@ describe('who wants to hear of the commit', () => {
     assert.equal(heard.length, 100)
   })
 
+  test('hears once of a command that was logged twice', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    await cluster.settle(b.store.put('k', 0))
+    let heard = 0
+    const onCommitted = () => {
+      heard += 1
+    }
+    const put = b.store.put('k', 1, { onCommitted, deadlineMs: 30_000 })
+    await cluster.run(1)
+    for (const from of ['a', 'c']) cluster.network.cut(from, 'b')
+    const { applied } = a.store.status()
+    await cluster.until(() => a.store.status().applied > applied + 1)
+    assert.equal(heard, 0)
+    cluster.network.heal()
+    await cluster.settle(put)
+    await cluster.run(1000)
+    assert.equal(heard, 1)
+  })
+
   test('may throw: that ends nothing, and is reported', async () => {
     const cluster = new TestCluster()
     const { store } = await cluster.open('a')

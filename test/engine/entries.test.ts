@@ -185,6 +185,17 @@ describe('the entries of a log', () => {
     assert(commands(after).length > 0)
   })
 
+  test('are waited for by a client at one gateway, however long', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    const next = store.broadcasts().next()
+    await cluster.run(20_000)
+    assert.equal(Reflect.get(Reflect.get(store, 'backend'), 'failures'), 0)
+    await cluster.settle(a.store.broadcast('t', 1))
+    assert.equal((await cluster.settle(next)).value?.body, 1)
+  })
+
   test('come to a client from whichever gateway still has them', async () => {
     const cluster = new TestCluster({ snapshotEntriesEvery: 100, trailingEntries: 10 })
     const [a, , c] = await cluster.three()

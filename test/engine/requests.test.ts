@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import { leaderRequestsMax } from '../../src/core/limits.ts'
+import type { Requests } from '../../src/engine/requests.ts'
 import type { RequestHandler, StoreHooks } from '../../src/engine/types.ts'
+import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { TestCluster } from './cluster.ts'
 
 const failsWith = (code: Parameters<typeof isQuorateError>[1], outcome: Outcome) => (error: unknown) =>
@@ -145,6 +147,32 @@ describe('a request', () => {
     const stale = a.store.request('echo', 1, { deadlineMs: 1000 })
     await assert.rejects(cluster.settle(stale), error => isQuorateError(error) && error.outcome === 'none')
     assert.deepEqual(ran, [])
+  })
+
+  test('goes on to the next leader where its own was deposed before it ran', async () => {
+    const cluster = new TestCluster()
+    const { ran, hooksOf } = application()
+    const [a, b] = await cluster.three(hooksOf)
+    cluster.network.partition(['a'], ['b', 'c'])
+    const reply = a.store.request<{ readonly at: string }>('echo', 1, { deadlineMs: 60_000 })
+    await cluster.run(10_000)
+    cluster.network.heal()
+    const { at } = await cluster.settle(reply)
+    assert.equal(at, b.store.status().leader)
+    assert.deepEqual(ran, [at])
+  })
+
+  test('of a host that is no member comes in no other name than its own', async () => {
+    const cluster = new TestCluster()
+    await cluster.open('a', application().hooksOf('a'))
+    await cluster.open('b')
+    const { host } = await cluster.open('z', { role: 'client' })
+    await cluster.run(1000)
+    const requests: Requests = Reflect.get(host, 'requests')
+    const call = { deadline: cluster.timers.now() + 1000, signal: undefined }
+    const asked = requests.ask('a', 'lead-request', ['main', 'echo', encodeValue(1), 'b'], call)
+    const reply = decodeValue((await cluster.settle(asked)) as Uint8Array)
+    assert.deepEqual(reply, { body: 1, from: 'z', at: 'a' })
   })
 
   test('ends at its deadline and with its signal, and a bounded number of them runs', async () => {
