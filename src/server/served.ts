@@ -1,10 +1,12 @@
 import type { Revision } from '../core/types.ts'
 import type {
   CallOptions,
+  ChangeOptions,
   Checked,
   Deleted,
   HostInfo,
   Member,
+  MemberList,
   ReadOptions,
   ScanRange,
   StoreEntry,
@@ -22,10 +24,12 @@ export interface ServedStore {
   delete(key: string, options?: CallOptions): Promise<Deleted>
   scan(range?: ScanRange, options?: ReadOptions): Promise<readonly StoreEntry[]>
   watch(range?: WatchRange): AsyncIterable<WatchEvent>
-  members(options?: CallOptions): Promise<readonly Member[]>
-  promote(hosts: readonly string[], options?: CallOptions): Promise<readonly Member[]>
-  demote(host: string, options?: CallOptions): Promise<readonly Member[]>
-  remove(host: string, options?: CallOptions): Promise<readonly Member[]>
+  membership(options?: CallOptions): Promise<MemberList>
+  promote(hosts: readonly string[], options?: ChangeOptions): Promise<readonly Member[]>
+  demote(host: string, options?: ChangeOptions): Promise<readonly Member[]>
+  remove(host: string, options?: ChangeOptions): Promise<readonly Member[]>
+  setWeights(weights: Readonly<Record<string, number>>, options?: ChangeOptions): Promise<readonly Member[]>
+  transferLeadership(host: string, options?: CallOptions): Promise<void>
   status(): StoreStatus
 }
 

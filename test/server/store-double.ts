@@ -69,8 +69,22 @@ export class StoreDouble implements ServedStore {
     }
   }
 
-  async members(): Promise<readonly Member[]> {
+  async membership() {
     this.ask('members')
+    const members = await this.members()
+    return { revision: 7, members }
+  }
+
+  async transferLeadership(host: string) {
+    this.ask(`transfer ${host}`)
+  }
+
+  setWeights(weights: Readonly<Record<string, number>>) {
+    this.ask(`weigh ${JSON.stringify(weights)}`)
+    return this.members()
+  }
+
+  private async members(): Promise<readonly Member[]> {
     return [{ hostId: 'self', replica: 1, role: 'voter', wanted: 'voter', witness: false, weight: 1 }]
   }
 
