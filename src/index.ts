@@ -3,6 +3,7 @@ export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } 
 export type { Authorize } from './engine/guarded-transport.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
 export type { LogStream } from './engine/log-stream.ts'
+export type { GroupMetrics, HostMetrics } from './engine/metrics.ts'
 export type { QuorumRule } from './engine/quorum-rule.ts'
 export type { Store } from './engine/store.ts'
 export {

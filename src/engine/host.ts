@@ -1,19 +1,22 @@
 import { Emitter, type Unsubscribe } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
-import { hungElectionTimeouts, storageCloseMs } from '../core/limits.ts'
+import { hungElectionTimeouts } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Path } from '../transport/transport.ts'
 import type { Backend } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { ClientBackend } from './client-backend.ts'
+import { closeStorage } from './close-storage.ts'
 import { chooseDials, neededBy } from './dialing.ts'
 import { Gateway } from './gateway.ts'
+import { GroupNews } from './group-news.ts'
 import { handOver } from './hand-over.ts'
 import { Joining, removed } from './joining.ts'
 import { LeaderRequests } from './leader-requests.ts'
 import { Loop, type LoopEvents } from './loop.ts'
 import { Membership } from './membership.ts'
+import { type HostMetrics, hostMetrics } from './metrics.ts'
 import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
@@ -48,6 +51,7 @@ export class Host implements StoreHost {
   private readonly options: EngineOptions
   private readonly stored: StoredHost
   private readonly emitter = new Emitter<HostEvents>(error => this.reportLater(error))
+  private readonly news = new GroupNews(this.emitter)
   private readonly outbox: Outbox
   private readonly writer: Writer
   private readonly requests: Requests
@@ -113,6 +117,7 @@ export class Host implements StoreHost {
     this.loop = new Loop({
       parts,
       tickMs: options.tickMs,
+      electionTicks: options.electionTicks,
       outbox,
       writer,
       requests,
@@ -200,6 +205,13 @@ export class Host implements StoreHost {
     }
   }
 
+  /** What this host counted since it started. */
+  metrics(): HostMetrics {
+    const { loop, outbox, writer, news } = this
+    const counted = { ...loop.counted, ...outbox.counted, ...writer.counted }
+    return hostMetrics(counted, this.info(), group => news.leaderChanges(group))
+  }
+
   on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe {
     return this.emitter.on(name, listener)
   }
@@ -244,16 +256,7 @@ export class Host implements StoreHost {
 
   /** Gives the leadership of every group away, where another voter can take it. Bounded by the election timeout. */
   handOver(): Promise<void> {
-    return this.handOverEach([...this.loop.replicas.values()])
-  }
-
-  private async handOverEach(replicas: readonly Replica[]): Promise<void> {
-    const led = replicas.filter(replica => replica.leads)
-    const patienceMs = this.options.electionTicks * this.options.tickMs
-    const connected = new Set<HostId | undefined>(this.parts.transport.peers().map(peer => peer.hostId))
-    const isConnected = (host: HostId | undefined) => connected.has(host)
-    const { clock } = this.parts
-    await Promise.all(led.map(replica => handOver(replica, { clock, patienceMs, isConnected })))
+    return handOver([...this.loop.replicas.values()], this.parts, this.options)
   }
 
   /**
@@ -305,7 +308,7 @@ export class Host implements StoreHost {
   }
 
   private async stopReplica(replica: Replica): Promise<void> {
-    await this.handOverEach([replica])
+    await handOver([replica], this.parts, this.options)
     // The host may have ended, or the group removed it, meanwhile.
     if (this.loop.replicas.get(replica.group) === replica) this.joining.stop(replica)
   }
@@ -428,6 +431,7 @@ export class Host implements StoreHost {
 
   private replicaChanged(replica: Replica): void {
     this.dial()
+    this.news.changed(replica)
     this.opened.get(replica.group)?.changed(replica)
   }
 
@@ -465,18 +469,7 @@ export class Host implements StoreHost {
     await this.handOver()
     // Storage takes what it was given before, the transport says goodbye; nobody waits for both in turn.
     this.stopAll(closed)
-    await Promise.all([this.parts.transport.close(), this.closeStorage()])
-  }
-
-  /** A disk that hangs must not keep a process from ending. What it did not finish was not acknowledged. */
-  private closeStorage(): Promise<void> {
-    const { clock, storage } = this.parts
-    return new Promise((resolve, reject) => {
-      const cancel = clock.after(storageCloseMs, () => {
-        reject(new QuorateError('STORAGE_FAILED', 'the disk does not finish what it was given'))
-      })
-      storage.close().then(resolve, reject).finally(cancel)
-    })
+    await Promise.all([this.parts.transport.close(), closeStorage(this.parts)])
   }
 
   private stopAll(error: (outcome: 'none' | 'unknown') => QuorateError): void {

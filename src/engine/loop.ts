@@ -44,6 +44,7 @@ export interface LoopEvents {
 export interface LoopParts {
   readonly parts: HostParts
   readonly tickMs: number
+  readonly electionTicks: number
   readonly outbox: Outbox
   readonly writer: Writer
   readonly requests: Requests
@@ -67,6 +68,7 @@ export class Loop {
   private readonly guard = new ReplayGuard()
   /** Frames that were dropped because the inbox was full. */
   dropped = 0
+  readonly counted = { turns: 0, pauses: 0, framesReceived: 0, bytesReceived: 0 }
   private inbox: Inbound[] = []
   private inboxBytes = 0
   private readonly inboxGate = new Gate(inboxBytesMax)
@@ -158,6 +160,8 @@ export class Loop {
     const { parts, outbox, writer } = this.loop
     this.noticePause()
     const { inbox } = this
+    this.counted.turns += 1
+    this.counted.bytesReceived += this.inboxBytes
     this.inbox = []
     this.inboxBytes = 0
     for (const inbound of inbox) {
@@ -183,6 +187,7 @@ export class Loop {
     const { parts, tickMs } = this.loop
     const missed = Math.floor((parts.clock.now() - this.lastTickAt) / tickMs) - 1
     if (missed < 1) return
+    if (missed >= this.loop.electionTicks) this.counted.pauses += 1
     this.lastTickAt += missed * tickMs
     for (const replica of this.replicas.values()) replica.paused(missed)
   }
@@ -212,6 +217,7 @@ export class Loop {
   }
 
   private receive(from: HostId, bytes: Uint8Array): void {
+    this.counted.framesReceived += 1
     const { transport } = this.loop.parts
     if (this.deployment === undefined) return
     const frame = decodeFrame(this.deployment, bytes)

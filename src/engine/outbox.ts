@@ -33,6 +33,7 @@ const framePayloadBytes = 1024 * 1024
  * everything else leaves at once. Frames are unreliable: whoever needs an answer asks again.
  */
 export class Outbox {
+  readonly counted = { framesSent: 0, bytesSent: 0 }
   private readonly transport: Transport
   private readonly deployment: () => DeploymentId | undefined
   private readonly bundles: Record<'control' | 'log', Map<HostId, Bundle>> = {
@@ -122,7 +123,11 @@ export class Outbox {
   /** Before the cluster is known there is nothing to say, and nobody to say it to. */
   private sendBody(to: HostId, lane: Lane, kind: FrameKind, body: Uint8Array): boolean {
     const deployment = this.deployment()
-    return deployment !== undefined && this.transport.send(to, lane, encodeFrame(deployment, kind, body))
+    if (deployment === undefined) return false
+    const frame = encodeFrame(deployment, kind, body)
+    this.counted.framesSent += 1
+    this.counted.bytesSent += frame.length
+    return this.transport.send(to, lane, frame)
   }
 }
 

@@ -2,6 +2,7 @@ import type { Unsubscribe } from '../base/emitter.ts'
 import type { QuorateError } from '../core/error.ts'
 import type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from '../core/types.ts'
 import type { PeerStatus, TransportCounters } from '../transport/transport.ts'
+import type { HostMetrics } from './metrics.ts'
 
 /** How a call may be bounded. */
 export interface CallOptions {
@@ -242,6 +243,15 @@ export interface StoreEvents {
 export interface HostEvents {
   connected: PeerStatus
   disconnected: { readonly hostId: HostId; readonly reason: string }
+  /** The leader of a group, or this host's part in it, changed. `leader` is undefined while none is known. */
+  leader: {
+    readonly group: GroupId
+    readonly leader: HostId | undefined
+    readonly role: StoreStatus['role']
+    readonly term: Term
+  }
+  /** The members of a group changed, as this host has applied it. */
+  members: { readonly group: GroupId; readonly members: readonly Member[] }
   /** The host cannot go on: its storage failed, or it belongs to another cluster. Every call fails with this error. */
   error: unknown
 }
@@ -268,6 +278,7 @@ export interface StoreHost {
   readonly deployment: DeploymentId | undefined
   readonly error: QuorateError | undefined
   info(): HostInfo
+  metrics(): HostMetrics
   on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe
   ping(peer: HostId, options?: CallOptions): Promise<number>
   reconnect(): void

@@ -19,6 +19,7 @@ interface Part {
  * next one. One write at a time, so a slow disk makes batches larger and not queues longer; completions come in order.
  */
 export class Writer {
+  readonly counted = { writes: 0 }
   private readonly storage: Storage
   private readonly failed: (error: unknown) => void
   private readonly hungTicks: number
@@ -71,6 +72,7 @@ export class Writer {
       return this.flush()
     }
     this.isWriting = true
+    this.counted.writes += 1
     this.storage
       .write(batch)
       .then(() => {

@@ -1,4 +1,5 @@
 import type { Revision } from '../core/types.ts'
+import type { HostMetrics } from '../engine/metrics.ts'
 import type {
   CallOptions,
   ChangeOptions,
@@ -37,6 +38,7 @@ export interface ServedStore {
 export interface ServedHost {
   readonly error: { readonly message: string } | undefined
   info(): HostInfo
+  metrics(): HostMetrics
 }
 
 /** What the HTTP API tells of the signaling server beside it. */

@@ -1,4 +1,5 @@
 import { QuorateError } from '../../src/core/error.ts'
+import type { HostMetrics } from '../../src/engine/metrics.ts'
 import type {
   Checked,
   HostInfo,
@@ -154,6 +155,25 @@ export class StoreDouble implements ServedStore {
 
 export class HostDouble implements ServedHost {
   error: { readonly message: string } | undefined
+
+  metrics(): HostMetrics {
+    const frames = { framesSent: 3, bytesSent: 300, framesReceived: 4, bytesReceived: 400 }
+    const group = {
+      leads: 1,
+      asleep: 0,
+      term: 3,
+      commit: 12,
+      applied: 12,
+      members: 2,
+      keys: 1,
+      leaderChanges: 2,
+    }
+    return {
+      host: { turns: 9, pauses: 0, writes: 7, peers: 1, queuedBytes: 0, ...frames },
+      groups: { main: group },
+      dropped: { 'too large': 1 },
+    }
+  }
 
   info(): HostInfo {
     const peer = { hostId: 'tab', path: 'direct', candidate: 'host', roundTripMs: 3, queuedBytes: 0 } as const
