@@ -36,6 +36,11 @@ const scopes: readonly Scope[] = [
     world: { ...nothing, campaigns: 2, proposals: 1 },
   },
   {
+    what: 'elections with pre-votes, after a leader',
+    depth: 7,
+    world: { ...nothing, leader: 1, preVote: true, campaigns: 2 },
+  },
+  {
     what: 'a write of a leader with slow disks, a rival and a crash',
     depth: 6,
     world: { ...nothing, leader: 1, campaigns: 1, proposals: 1, crashes: 1, isStorageSlow: true },

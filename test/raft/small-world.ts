@@ -14,6 +14,8 @@ export interface WorldOptions {
   readonly leader: number
   /** To whom nothing was delivered until then, so that it lies in the mail. 0: nobody. */
   readonly late: number
+  /** Campaigns begin with the question whether they could be won (Raft thesis §9.6). */
+  readonly preVote?: boolean
   readonly campaigns: number
   readonly proposals: number
   /** Crashes lose what was not stored. */
@@ -45,10 +47,10 @@ export class SmallWorld {
   private readonly left: Record<'campaigns' | 'proposals' | 'crashes' | 'duplicates', number>
 
   constructor(options: WorldOptions) {
-    const { logs, term, leader, campaigns, proposals, crashes, duplicates } = options
+    const { logs, term, leader, preVote = false, campaigns, proposals, crashes, duplicates } = options
     const entries = (id: number): Entry[] => entriesOf(logs[id - 1] ?? [], 2)
     // One entry a message, so that a log may arrive in parts.
-    const limits = { appendBytesMax: 0, inflightMessagesMax: 2, random: () => 0 }
+    const limits = { appendBytesMax: 0, inflightMessagesMax: 2, random: () => 0, preVote }
     this.cluster = new Cluster(3, limits, { currentTerm: term, entries })
     this.options = options
     this.left = { campaigns, proposals, crashes, duplicates }
