@@ -9,6 +9,15 @@ import { Condition } from './condition.ts'
 /** Between two offers that nobody answers. */
 const offerMs = 1000
 
+/** What a follower says of the pieces that came. */
+export interface SnapshotAnswer {
+  /** How many its storage took, the whole counted as one more. */
+  readonly stored: number
+  /** The piece that it waits for: in answer to an offer, or because a later one came. */
+  readonly next: number | null
+  readonly isGap: boolean
+}
+
 export interface OutgoingParts {
   readonly clock: Clock
   /** The MsgSnap that Raft wants to be sent. */
@@ -23,7 +32,7 @@ export interface OutgoingParts {
 
 /**
  * A snapshot on its way to one follower. It is offered until the follower says which chunk it lacks first, and sent
- * from there, a window at a time. After a silence it is offered again: whatever was lost, or however long the
+ * from there, a window at a time. After a gap or a silence it is offered again: whatever was lost, or however long the
  * connection was away, only what the follower lacks is sent (go-back-N, with the follower's word for N).
  *
  * Every chunk carries the checksum of all bytes up to its end, so that each is checked, and the whole, and that
@@ -36,6 +45,9 @@ export class OutgoingSnapshot {
   private stored = 0
   /** The piece that the follower waits for, as it answered to an offer. */
   private next: number | undefined
+  /** The follower said that a piece is missing. Each place counts once: it says so for every piece behind it. */
+  private hasGap = false
+  private lastGap = -1
   private isCancelled = false
 
   constructor(parts: OutgoingParts) {
@@ -47,9 +59,13 @@ export class OutgoingSnapshot {
     return term === message.term && index === message.snapshot?.index
   }
 
-  acknowledged(stored: number, next: number | undefined): void {
+  acknowledged({ stored, next, isGap }: SnapshotAnswer): void {
     this.stored = Math.max(this.stored, stored)
-    this.next = next ?? this.next
+    if (!isGap) this.next = next ?? this.next
+    else if (next !== null && next > this.lastGap) {
+      this.lastGap = next
+      this.hasGap = true
+    }
     this.change.notify()
   }
 
@@ -90,6 +106,7 @@ export class OutgoingSnapshot {
 
   /** Sends what follows; false where that came to a halt. */
   private async stream(from: number): Promise<boolean> {
+    this.hasGap = false
     let [seq, checksum] = [0, 0]
     for await (const chunk of this.parts.read()) {
       checksum = crc32c(chunk, checksum)
@@ -110,10 +127,10 @@ export class OutgoingSnapshot {
     while (this.stored < count) {
       const before = this.stored
       const waitMs = silentFrom + peerSilenceMs - clock.now()
-      if (waitMs <= 0 || this.isOver()) return false
+      if (waitMs <= 0 || this.hasGap || this.isOver()) return false
       await this.change.wait(clock, waitMs, undefined)
       if (this.stored > before) silentFrom = clock.now()
     }
-    return !this.isOver()
+    return !this.hasGap && !this.isOver()
   }
 }

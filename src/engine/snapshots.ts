@@ -4,12 +4,12 @@ import type { Message } from '../core/raft/message.ts'
 import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import { MalformedError } from '../wire/codec.ts'
-import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
+import { asArray, asBoolean, asBytes, asNatural, asText } from '../wire/guards.ts'
 import { asMessage } from '../wire/message-codec.ts'
 import { encodeSnapshot, withoutValues } from '../wire/snapshot-codec.ts'
 import { IncomingSnapshot } from './incoming-snapshot.ts'
 import type { Outbox } from './outbox.ts'
-import { OutgoingSnapshot } from './outgoing-snapshot.ts'
+import { OutgoingSnapshot, type SnapshotAnswer } from './outgoing-snapshot.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
 
@@ -17,7 +17,7 @@ import type { Replica } from './replica.ts'
 // snapshot at an index. Its frames:
 //
 //   snapshot       [group, term, index, seq, checksum, piece]    piece: the MsgSnap (an offer), a chunk, null (the end)
-//   snapshot-ack   [group, term, index, stored, next]            next: the piece that is lacking, in answer to an offer
+//   snapshot-ack   [group, term, index, stored, next, isGap]     see `SnapshotAnswer`
 
 /**
  * Snapshots of all replicas of a host: taken while writes go on, stored, sent to followers that are too far behind for
@@ -117,6 +117,7 @@ export class Snapshots {
     incoming.heardAt = this.parts.clock.now()
     try {
       incoming.take(asNatural(seq), asNatural(checksum), piece === null ? null : asBytes(piece))
+      if (asNatural(seq) > incoming.next) this.answer(group, incoming, { next: incoming.next, isGap: true })
     } catch (error) {
       this.drop(group, incoming)
       throw error
@@ -124,10 +125,14 @@ export class Snapshots {
   }
 
   acknowledged(from: HostId, body: unknown): void {
-    const [group, term, index, stored, next] = asArray(body, 5)
+    const [group, term, index, stored, next, isGap] = asArray(body, 6)
     const outgoing = this.outgoing.get(asText(group))?.get(from)
     if (outgoing?.isOf(asNatural(term), asNatural(index)) !== true) return
-    outgoing.acknowledged(asNatural(stored), next === null ? undefined : asNatural(next))
+    outgoing.acknowledged({
+      stored: asNatural(stored),
+      next: next === null ? null : asNatural(next),
+      isGap: asBoolean(isGap),
+    })
   }
 
   /** Drops what nobody goes on sending: it holds half a state. */
@@ -154,7 +159,7 @@ export class Snapshots {
       return
     if (present?.isOf(from, message.term, snapshot.index)) {
       present.heardAt = this.parts.clock.now()
-      return this.answer(from, group, message, { stored: 0, next: present.next })
+      return this.answer(group, present, { next: present.next })
     }
     if (snapshot.index <= replica.node.status().commit) {
       // It is here already, or the log is (mutant M72): Raft tells the leader so.
@@ -165,13 +170,13 @@ export class Snapshots {
     const incoming = new IncomingSnapshot(from, message, this.parts.clock.now())
     this.incoming.set(group, incoming)
     this.store(group, snapshot, incoming)
-    this.answer(from, group, message, { stored: 0, next: 0 })
+    this.answer(group, incoming, { next: 0 })
   }
 
   /** The whole goes to storage while it comes; once it is durable, Raft hears of it. */
   private store(group: GroupId, snapshot: Snapshot, incoming: IncomingSnapshot): void {
     const { from, message } = incoming
-    const chunks = incoming.chunks(stored => this.answer(from, group, message, { stored, next: null }))
+    const chunks = incoming.chunks(stored => this.answer(group, incoming, { stored }))
     this.parts.storage
       .saveSnapshot(group, snapshot, chunks)
       .then(() => {
@@ -179,7 +184,7 @@ export class Snapshots {
         if (replica === undefined || incoming.state === undefined) return
         replica.stepSnapshot(from, message, incoming.state)
         replica.requestTurn()
-        this.answer(from, group, message, { stored: incoming.next, next: null })
+        this.answer(group, incoming, { stored: incoming.next })
       })
       .catch(error => {
         if (error instanceof MalformedError) this.parts.transport.misbehaved(from, 'malformed')
@@ -194,13 +199,10 @@ export class Snapshots {
     if (this.incoming.get(group) === incoming) this.incoming.delete(group)
   }
 
-  private answer(
-    to: HostId,
-    group: GroupId,
-    { term, snapshot }: Message,
-    { stored, next }: { readonly stored: number; readonly next: number | null },
-  ): void {
-    this.outbox.send(to, 'bulk', 'snapshot-ack', [group, term, snapshot?.index ?? 0, stored, next])
+  private answer(group: GroupId, { from, message }: IncomingSnapshot, answer: Partial<SnapshotAnswer>): void {
+    const { stored = 0, next = null, isGap = false } = answer
+    const index = message.snapshot?.index ?? 0
+    this.outbox.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap])
   }
 
   /** Hands out one chunk a turn, so that encoding a large state never holds up the loop. */

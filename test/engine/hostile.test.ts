@@ -49,7 +49,7 @@ const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
   ['snapshot', encode(['main', 9, 50, 0, 0, messageFields(offer)])],
   ['snapshot', encode(['main', 9, 50, 0, 1, new Uint8Array(3)])],
   ['snapshot', encode(['main', 9, 50, 1, 1, null])],
-  ['snapshot-ack', encode(['main', 1, 1, 1, null])],
+  ['snapshot-ack', encode(['main', 1, 1, 1, null, false])],
   ['removed', encode(['main', 1])],
   [
     'beat',

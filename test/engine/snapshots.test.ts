@@ -80,6 +80,26 @@ describe('a snapshot on its way', () => {
     assert.equal(await cluster.settle(c.get('k69', { deadlineMs: 60_000 })), `${value}69`)
   })
 
+  test('loses no time where a chunk gets lost: the follower says so when the next one comes', async () => {
+    const { cluster, a, sent, back } = await behind()
+    const { tap } = cluster
+    let isLost = false
+    cluster.tap = (from, to, lane, frame) => {
+      tap(from, to, lane, frame)
+      if (isLost || to !== 'c' || pieceOf(frame)?.seq !== 12) return true
+      isLost = true
+      return false
+    }
+    const c = await back()
+    await cluster.until(() => chunksOf(sent).length > 0)
+    const before = cluster.timers.now()
+    await cluster.until(() => c.status().applied >= a.store.status().commit)
+    const tookMs = cluster.timers.now() - before
+    assert(isLost && tookMs < 500, `it took ${tookMs} ms`)
+    const again = chunksOf(sent).length - new Set(chunksOf(sent)).size
+    assert(again <= snapshotWindowChunks, `${again} chunks were sent twice`)
+  })
+
   test('is not delivered where a piece of it is of another one: it comes anew', async () => {
     const { cluster, a, back } = await behind()
     let isChanged = false
