@@ -1,7 +1,13 @@
 import { assert, unreachable } from '../../base/assert.ts'
 import { equalBytes } from '../../base/bytes.ts'
 import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
-import * as limits from '../limits.ts'
+import {
+  historyBytesMax,
+  historyChangesMax,
+  sessionsMax,
+  sessionWindowBytesMax,
+  sessionWindowMax,
+} from '../limits.ts'
 import type { Index } from '../types.ts'
 import type { Command, CompareAndSwap, Proposal, Result, SessionId } from './command.ts'
 import { History, type HistoryLimits } from './history.ts'
@@ -218,6 +224,14 @@ export class Machine {
 
 /** The entry that makes the first member of a group, before any client's. */
 const foundingIndex = 1
+
+const limits: MachineLimits = {
+  sessionsMax,
+  sessionWindowMax,
+  sessionWindowBytesMax,
+  historyChangesMax,
+  historyBytesMax,
+}
 
 const noChanges: readonly Change[] = []
 
