@@ -32,12 +32,13 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
       'keys and locks need a secure context: serve the page over https, or from localhost',
     )
   }
-  const { cluster, secret, webrtc, iceServers, seeds = [location.origin] } = options
+  const { cluster, secret, webrtc, iceServers, authorize, seeds = [location.origin] } = options
   const { storage, role } = await openStorage(options)
   const clock = browserClock()
   const connect: Platform['connect'] = async stored => {
     const { createBrowserMesh } = await import('./transport/mesh-browser.ts')
-    return createBrowserMesh(clock, { storage, stored, cluster, secret, seeds, webrtc, iceServers })
+    const given = { cluster, secret, seeds, webrtc, iceServers, authorize }
+    return createBrowserMesh(clock, { storage, stored, ...given })
   }
   const priority = () => (isHidden() ? 0 : (options.priority ?? 1))
   const host = await openHostOn({ storage, clock, connect }, { ...options, role, priority: priority() })

@@ -1,6 +1,5 @@
 export { type ErrorCode, isQuorateError, type Outcome, QuorateError } from './core/error.ts'
 export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from './core/types.ts'
-export type { Authorize } from './engine/guarded-transport.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
 export type { LogStream } from './engine/log-stream.ts'
 export type { GroupMetrics, HostMetrics } from './engine/metrics.ts'
@@ -40,4 +39,4 @@ export {
 } from './engine/types.ts'
 export type { Watch } from './engine/watch.ts'
 export type { Storage } from './storage/storage.ts'
-export type { Path, PeerStatus, Rendezvous, Transport } from './transport/transport.ts'
+export type { Authorize, Path, PeerStatus, Rendezvous, Transport } from './transport/transport.ts'

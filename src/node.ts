@@ -41,7 +41,8 @@ export async function openHost(options: NodeHostOptions): Promise<Host> {
     random: Math.random,
   }
   const connect: Platform['connect'] = async stored => {
-    const meshOptions = { storage, stored, cluster, secret, seeds, webrtc, iceServers, environment }
+    const given = { cluster, secret, seeds, webrtc, iceServers, authorize: options.authorize }
+    const meshOptions = { storage, stored, ...given, environment }
     const mesh = await createHostMesh(meshOptions)
     return { ...mesh, rendezvous: options.rendezvous ?? mesh.rendezvous }
   }

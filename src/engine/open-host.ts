@@ -1,5 +1,5 @@
 import type { StoredHost } from '../storage/storage.ts'
-import { type Authorize, GuardedTransport } from './guarded-transport.ts'
+import type { Authorize } from '../transport/transport.ts'
 import { Host } from './host.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from './parts.ts'
 import { checkPriority } from './preference.ts'
@@ -63,14 +63,7 @@ export function checkHostOptions(options: HostOptions): void {
 /** Starts a host from its parts, with storage that was loaded. */
 export function startHost(parts: HostParts, stored: StoredHost, options: GivenOptions): Host {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const { authorize } = options
-  const transport =
-    authorize === undefined ? parts.transport : new GuardedTransport(parts.transport, authorize, parts.clock)
-  return Host.start(
-    { ...parts, transport },
-    { ...engineDefaults, ...given, cluster: options.cluster },
-    stored,
-  )
+  return Host.start(parts, { ...engineDefaults, ...given, cluster: options.cluster }, stored)
 }
 
 type GivenOptions = { readonly [Name in keyof EngineOptions]?: EngineOptions[Name] | undefined } & {

@@ -10,7 +10,6 @@ import {
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
-import type { Authorize } from './guarded-transport.ts'
 
 /** What a host is made of: the adapters that a platform, or a test, wires together. */
 export interface HostParts {
@@ -49,7 +48,6 @@ export interface EngineOptions {
   /** What a leader keeps of its log for followers that need it. */
   readonly heldLogBytesMax: number
   readonly applyBytesMax: number
-  readonly authorize?: Authorize
 }
 
 /**

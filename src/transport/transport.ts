@@ -65,6 +65,9 @@ export interface Transport {
   close(): Promise<void>
 }
 
+/** Whether a peer, which has proved its id and the cluster's secret, may talk to this host. Anything but true: no. */
+export type Authorize = (peer: HostId) => boolean | Promise<boolean>
+
 /** Where hosts of a cluster find each other, and where its founding is granted once and durably. */
 export interface Rendezvous {
   /**

@@ -10,8 +10,9 @@ import type { Storage, WriteBatch } from '../../src/storage/storage.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
+import { GuardedTransport } from '../../src/transport/guarded-transport.ts'
 import { MemoryNetwork } from '../../src/transport/memory.ts'
-import type { Lane, Transport } from '../../src/transport/transport.ts'
+import type { Authorize, Lane, Transport } from '../../src/transport/transport.ts'
 import { decodeFrame, type FrameKind } from '../../src/wire/frames.ts'
 
 export interface TestHost {
@@ -58,17 +59,21 @@ export class TestCluster {
   }
 
   /** Starts a host on the disk it had before, if any. */
-  async host(name: HostId, options: Partial<EngineOptions> = {}): Promise<Host> {
+  async host(
+    name: HostId,
+    { authorize, ...options }: Partial<EngineOptions> & { readonly authorize?: Authorize } = {},
+  ): Promise<Host> {
     const disk = this.disks.get(name) ?? this.disk(name)
     this.disks.set(name, disk)
     const clock = new HostClock(this.timers)
     this.clocks.set(name, clock)
     const storage = await openMemoryStorage(disk)
     const stored = await this.settle(storage.load())
+    const tapped = this.tapped(name, clock)
     const parts = {
       id: name,
       storage: this.recordedStorage(name, storage),
-      transport: this.tapped(name, clock),
+      transport: authorize === undefined ? tapped : new GuardedTransport(tapped, authorize, clock),
       rendezvous: this.network.rendezvous(name),
       clock,
       random: this.random,
@@ -77,7 +82,7 @@ export class TestCluster {
     return startHost(parts, stored, { ...this.options, ...options, cluster: 'test' })
   }
 
-  async open(name: HostId, options: Partial<EngineOptions> & StoreHooks = {}): Promise<TestHost> {
+  async open(name: HostId, options: Parameters<TestCluster['host']>[1] & StoreHooks = {}): Promise<TestHost> {
     const { validate, requests, ...engine } = options
     const hooks = { ...(validate && { validate }), ...(requests && { requests }) }
     const host = await this.host(name, engine)

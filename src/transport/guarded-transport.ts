@@ -1,17 +1,15 @@
-import type { Clock } from '../clock/clock.ts'
 import { authorizeMs, heldFrameBytesMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
+import type { Timers } from './timers.ts'
 import type {
+  Authorize,
   Lane,
   Path,
   PeerStatus,
   Transport,
   TransportCounters,
   TransportHandlers,
-} from '../transport/transport.ts'
-
-/** Whether a peer, which has proved its id and the cluster's secret, may talk to this host. Anything but true: no. */
-export type Authorize = (peer: HostId) => boolean | Promise<boolean>
+} from './transport.ts'
 
 interface Peer {
   isAllowed: boolean
@@ -30,16 +28,16 @@ interface Peer {
 export class GuardedTransport implements Transport {
   private readonly transport: Transport
   private readonly authorize: Authorize
-  private readonly clock: Clock
+  private readonly timers: Timers
   private readonly known = new Map<HostId, Peer>()
   private handlers: TransportHandlers | undefined
   private unauthorized = 0
   private dropped = 0
 
-  constructor(transport: Transport, authorize: Authorize, clock: Clock) {
+  constructor(transport: Transport, authorize: Authorize, timers: Timers) {
     this.transport = transport
     this.authorize = authorize
-    this.clock = clock
+    this.timers = timers
   }
 
   start(handlers: TransportHandlers): void {
@@ -115,7 +113,7 @@ export class GuardedTransport implements Transport {
       }
       peer.cancelTimer()
     }
-    const cancelTimer = this.clock.after(authorizeMs, () => settle(false))
+    const cancelTimer = this.timers.after(authorizeMs, () => settle(false))
     const peer: Peer = { isAllowed: false, path, held: [], heldBytes: 0, cancelTimer }
     this.known.set(hostId, peer)
     // Inside the promise: whatever it throws is a no.
