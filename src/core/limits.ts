@@ -33,6 +33,9 @@ export const messageDepthMax = 64
 /** Entries in one MsgApp: enough to fill a link, little enough that a heartbeat behind it is not late. */
 export const appendBytesMax = 256 * 1024
 
+/** Entries in one MsgApp: eight bytes of `appendBytesMax` are counted for each. An empty one is sent in one byte. */
+export const appendEntriesMax = appendBytesMax / 8
+
 /** MsgApp in flight to one follower, by count and by bytes, before the leader waits for an answer. */
 export const inflightMessagesMax = 64
 export const inflightBytesMax = 8 * 1024 * 1024

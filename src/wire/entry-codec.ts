@@ -1,3 +1,4 @@
+import { appendEntriesMax } from '../core/limits.ts'
 import type {
   ConfChange,
   ConfChangeStep,
@@ -26,7 +27,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return decodeWith(readEntry, bytes)
 }
 
-/** Entries one behind the other, as a byte string: a hundred of them cost little more than their data. */
+/** The entries of one message, as a byte string: a hundred of them cost little more than their data. */
 export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
   let capacity = 16
   for (const entry of entries) capacity += entry.data.length + 32
@@ -35,8 +36,9 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer
   return writer.written()
 }
 
+/** Throws MalformedError also where there are more than `appendEntriesMax`: a byte must not become an object. */
 export function decodeEntries(bytes: Uint8Array): Entry[] {
-  return decodeWith(readEntries, bytes)
+  return decodeWith(reader => readEntries(reader, appendEntriesMax), bytes)
 }
 
 /** The description of a snapshot as data for `encode`. */
@@ -74,9 +76,10 @@ export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): voi
   }
 }
 
-export function readEntries(reader: ByteReader): Entry[] {
+export function readEntries(reader: ByteReader, countMax = Number.MAX_SAFE_INTEGER): Entry[] {
   const entries: Entry[] = []
   const count = reader.count()
+  if (count > countMax) throw new MalformedError('too many entries')
   while (entries.length < count) readRun(reader, entries, count - entries.length)
   return entries
 }
