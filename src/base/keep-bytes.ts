@@ -10,6 +10,9 @@ const sharedBytesMax = 320
  */
 const bufferBytes = 1024
 
+/** Larger values come eight to a buffer: fewer would hardly be cheaper than a buffer for each. */
+const valuesMin = 8
+
 let buffer = new Uint8Array(0)
 let used = 0
 
@@ -21,7 +24,7 @@ export function keepBytes(source: Uint8Array, start = 0, end = source.length): U
   const length = end - start
   if (length > sharedBytesMax) return plainBytes(source).slice(start, end) as Uint8Array<ArrayBuffer>
   if (length > buffer.length - used) {
-    buffer = new Uint8Array(bufferBytes)
+    buffer = new Uint8Array(Math.max(bufferBytes, valuesMin * length))
     used = 0
   }
   const kept = buffer.subarray(used, used + length)

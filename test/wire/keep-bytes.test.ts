@@ -23,9 +23,15 @@ test('what is kept stays as it was, whatever becomes of its source and of its ne
 })
 
 test('small values share buffers', () => {
-  const kept = Array.from({ length: 160 }, () => keepBytes(new Uint8Array(64)))
-  const buffers = new Set(kept.map(({ buffer }) => buffer))
-  assert(buffers.size <= 11, `${buffers.size} buffers`)
+  for (const [size, buffersMax] of [
+    [64, 11],
+    [256, 21],
+    [320, 21],
+  ] as const) {
+    const kept = Array.from({ length: 160 }, () => keepBytes(new Uint8Array(size)))
+    const buffers = new Set(kept.map(({ buffer }) => buffer))
+    assert(buffers.size <= buffersMax, `${buffers.size} buffers for values of ${size} bytes`)
+  }
 })
 
 test('a value that outlives its neighbours keeps little of them', () => {
