@@ -36,6 +36,8 @@ test('small values share buffers', () => {
 
 test('a value that outlives its neighbours keeps little of them', () => {
   const kept: Uint8Array[] = []
+  // What is left of a buffer for larger ones is used up first.
+  for (let number = 0; number < 160; number++) keepBytes(new Uint8Array(16))
   for (let number = 0; number < 16_000; number++) {
     const bytes = keepBytes(new Uint8Array(16))
     if (number % 160 === 0) kept.push(bytes)
