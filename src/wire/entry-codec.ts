@@ -12,7 +12,6 @@ import type { ReplicaId } from '../core/types.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { MalformedError } from './codec.ts'
-import { asBytes } from './guards.ts'
 
 // The stored form of Raft's persistent state. By hand rather than by MessagePack: it is written once per
 // entry on the way to an acknowledgement, and read back once per start.
@@ -39,16 +38,6 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer
 /** Throws MalformedError also where there are more than `appendEntriesMax`: a byte must not become an object. */
 export function decodeEntries(bytes: Uint8Array): Entry[] {
   return decodeWith(reader => readEntries(reader, appendEntriesMax), bytes)
-}
-
-/** The description of a snapshot as data for `encode`. */
-export function snapshotFields(snapshot: Snapshot): unknown {
-  return encodeSnapshot(snapshot)
-}
-
-/** The reverse of `snapshotFields`, for what came out of `decode`. */
-export function asSnapshot(value: unknown): Snapshot {
-  return decodeSnapshot(asBytes(value))
 }
 
 export function encodeHardState(state: HardState): Uint8Array<ArrayBuffer> {

@@ -8,7 +8,6 @@ import { ByteReader } from '../../src/wire/byte-reader.ts'
 import { ByteWriter } from '../../src/wire/byte-writer.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
 import {
-  asSnapshot,
   decodeEntries,
   decodeEntry,
   decodeHardState,
@@ -17,7 +16,6 @@ import {
   encodeEntry,
   encodeHardState,
   encodeSnapshot,
-  snapshotFields,
 } from '../../src/wire/entry-codec.ts'
 
 const plain = { noNullPrototype: true }
@@ -72,7 +70,6 @@ test('entries, hard states and snapshots come back equal', () => {
       assert.deepEqual(decodeEntries(encodeEntries(entries)), entries)
       assert.deepEqual(decodeHardState(encodeHardState(state)), state)
       assert.deepEqual(decodeSnapshot(encodeSnapshot(own)), own)
-      assert.deepEqual(asSnapshot(snapshotFields(own)), own)
     }),
   )
 })
