@@ -124,6 +124,10 @@ async function privateNames() {
   const { metafile } = await build({ ...forBrowsers, entryPoints, outdir: 'unwritten', write: false })
   const packages = Object.keys(metafile.inputs).filter(input => input.includes('node_modules/'))
   const platform = await listFiles(join(root, 'node_modules/@typescript'))
+  assert.ok(
+    platform.map(file => basename(file)).includes('lib.dom.d.ts'),
+    'the names of the platform are known',
+  )
   for (const file of [...packages.map(input => join(root, input)), ...platform]) {
     if (/\blib\.[\w.]+\.d\.ts$|\.[cm]?js$/.test(file)) others += await readFile(file, 'utf8')
   }
