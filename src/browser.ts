@@ -22,7 +22,8 @@ export interface BrowserHostOptions extends HostOptions {
 /**
  * Starts a host in this page. A profile has one host for each database, because it has one disk: a further tab becomes
  * a client of its own, and works through the members. Rejects with INSECURE_CONTEXT where the page is neither https
- * nor localhost, STORAGE_FAILED or STORAGE_CORRUPT where IndexedDB cannot be used, TypeError where an option is wrong.
+ * nor localhost, STORAGE_FAILED or STORAGE_CORRUPT where IndexedDB cannot be used, UNREACHABLE where the rest of this
+ * library cannot be loaded, TypeError where an option is wrong.
  */
 export async function openHost(options: BrowserHostOptions): Promise<Host> {
   checkHostOptions(options)
@@ -36,7 +37,7 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
   const { storage, role } = await openStorage(options)
   const clock = browserClock()
   const connect: Platform['connect'] = async stored => {
-    const { createBrowserMesh } = await import('./transport/mesh-browser.ts')
+    const { createBrowserMesh } = await loadMesh()
     const given = { cluster, secret, seeds, webrtc, iceServers, authorize }
     return createBrowserMesh(clock, { storage, stored, ...given })
   }
@@ -61,6 +62,15 @@ export async function open(
   options: BrowserHostOptions & StoreOptions & { readonly name?: string },
 ): Promise<Store> {
   return openSoleStore(await openHost(options), options)
+}
+
+/** The rest of this library: a page loads it when it opens a host. */
+async function loadMesh(): Promise<typeof import('./transport/mesh-browser.ts')> {
+  try {
+    return await import('./transport/mesh-browser.ts')
+  } catch (cause) {
+    throw new QuorateError('UNREACHABLE', 'a script could not be loaded', { retryable: true, cause })
+  }
 }
 
 type Role = NonNullable<HostOptions['role']>

@@ -1,14 +1,17 @@
 import { plainBytes } from './bytes.ts'
 
 /** Above this a buffer of its own is no loss. */
-const sharedBytesMax = 512
+const sharedBytesMax = 320
 
 /**
- * Little, because a buffer lives for as long as one of the values in it does. Values that are overwritten at random
- * leave about three times their own size alive in buffers of 16 values (the longest of 16 random lives is 3.4 times as
- * long as the mean), which is what buffers of their own take up for bookkeeping.
+ * Little, because a buffer lives for as long as one of the values in it does. Where one value in a hundred stays and
+ * the others are overwritten soon, each one that stays keeps a whole buffer: five times what a buffer of its own takes.
+ * Values that are overwritten at random leave two to five times their own size alive.
  */
-const bufferBytes = 4096
+const bufferBytes = 1024
+
+/** Larger values come eight to a buffer: fewer would hardly be cheaper than a buffer for each. */
+const valuesMin = 8
 
 let buffer = new Uint8Array(0)
 let used = 0
@@ -21,7 +24,7 @@ export function keepBytes(source: Uint8Array, start = 0, end = source.length): U
   const length = end - start
   if (length > sharedBytesMax) return plainBytes(source).slice(start, end) as Uint8Array<ArrayBuffer>
   if (length > buffer.length - used) {
-    buffer = new Uint8Array(bufferBytes)
+    buffer = new Uint8Array(Math.max(bufferBytes, valuesMin * length))
     used = 0
   }
   const kept = buffer.subarray(used, used + length)

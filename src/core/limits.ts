@@ -33,6 +33,9 @@ export const messageDepthMax = 64
 /** Entries in one MsgApp: enough to fill a link, little enough that a heartbeat behind it is not late. */
 export const appendBytesMax = 256 * 1024
 
+/** Entries in one MsgApp: eight bytes of `appendBytesMax` are counted for each. An empty one is sent in one byte. */
+export const appendEntriesMax = appendBytesMax / 8
+
 /** MsgApp in flight to one follower, by count and by bytes, before the leader waits for an answer. */
 export const inflightMessagesMax = 64
 export const inflightBytesMax = 8 * 1024 * 1024
@@ -188,8 +191,11 @@ export const httpScanBytesMax = 16 * 1024 * 1024
 /** A file of the write-ahead log. It is deleted only as a whole; each one costs a few milliseconds. */
 export const logFileBytes = 16 * 1024 * 1024
 
-/** Zeros ahead of the end of the log: a write into them changes no file size, which saves the disk a journal commit. */
-export const logPaddingBytes = 64 * 1024
+/**
+ * Zeros ahead of the end of the log: a write into them changes no file size, which is half of what a durable write of
+ * 60 KB costs (0.12 of 0.24 ms here, more with a journal). Many times larger than such a write, so that few go beyond.
+ */
+export const logPaddingBytes = 1024 * 1024
 
 /** Reads that wait on a leader for its heartbeats. A replica asks once a turn: many turns of many replicas. */
 export const leaderReadsMax = 16_384

@@ -239,7 +239,8 @@ export class FileLog {
   }
 
   private pad(end: number): void {
-    this.prepared = Math.ceil(end / logPaddingBytes) * logPaddingBytes
+    const bytes = Math.min(logPaddingBytes, this.segmentBytes)
+    this.prepared = Math.ceil(end / bytes) * bytes
     this.writer.zeros(this.prepared - end)
   }
 

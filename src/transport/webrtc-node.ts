@@ -1,6 +1,7 @@
 import { type DataChannel, PeerConnection } from 'node-datachannel'
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill'
 import { assert } from '../base/assert.ts'
+import { emptyBytes, plainBytes } from '../base/bytes.ts'
 import { controlChannelId, controlChannelName, drainedBelowBytes, type Rtc } from './rtc.ts'
 
 export interface NodeRtcOptions {
@@ -70,7 +71,7 @@ function controlChannel(channel: DataChannel, handlers: Parameters<Rtc['openCont
     if (!isDetached) handlers.open()
   })
   channel.onMessage(message => {
-    if (!isDetached) handlers.message(plainBytes(message))
+    if (!isDetached) handlers.message(bytesOf(message))
   })
   channel.onBufferedAmountLow(() => {
     if (!isDetached) handlers.drained()
@@ -100,11 +101,10 @@ function controlChannel(channel: DataChannel, handlers: Parameters<Rtc['openCont
   }
 }
 
-// A Buffer is a Uint8Array whose `slice` shares memory: what is handed on must not surprise anybody.
-function plainBytes(message: string | Buffer | ArrayBuffer): Uint8Array {
-  if (typeof message === 'string') return new Uint8Array(0)
-  if (message instanceof ArrayBuffer) return new Uint8Array(message)
-  return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+/** Hosts send bytes only; text is treated as the empty chunk, which is malformed to everybody. */
+function bytesOf(message: string | Buffer | ArrayBuffer): Uint8Array {
+  if (typeof message === 'string') return emptyBytes
+  return message instanceof ArrayBuffer ? new Uint8Array(message) : plainBytes(message)
 }
 
 function iceServerUrls({ urls, username, credential }: RTCIceServer): string[] {

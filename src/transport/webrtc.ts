@@ -1,4 +1,5 @@
 import SimplePeer, { type Instance, type Options, type SignalData } from 'simple-peer'
+import { emptyBytes, plainBytes } from '../base/bytes.ts'
 import { decode, encode, MalformedError } from '../wire/codec.ts'
 import { asArray, asNatural, asText } from '../wire/guards.ts'
 import type { Counters } from './counters.ts'
@@ -119,8 +120,7 @@ class WebRtcLink implements Link {
     // Listeners first: data can come before 'connect' does.
     peer.on('data', (data: Uint8Array | string) => {
       if (this.isClosed) return
-      const bytes = typeof data === 'string' ? new Uint8Array(0) : data
-      this.handlers.chunk('bulk', new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      this.handlers.chunk('bulk', typeof data === 'string' ? emptyBytes : plainBytes(data))
     })
     peer.on('signal', data => {
       if (!this.isClosed) this.sendSignal(data)

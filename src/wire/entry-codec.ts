@@ -1,3 +1,4 @@
+import { appendEntriesMax } from '../core/limits.ts'
 import type { QuorumSets } from '../core/quorum.ts'
 import type {
   ConfChange,
@@ -12,7 +13,6 @@ import type { ReplicaId } from '../core/types.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { MalformedError } from './codec.ts'
-import { asBytes } from './guards.ts'
 
 // The stored form of Raft's persistent state. By hand rather than by MessagePack: it is written once per
 // entry on the way to an acknowledgement, and read back once per start.
@@ -27,7 +27,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return decodeWith(readEntry, bytes)
 }
 
-/** Entries one behind the other, as a byte string: a hundred of them cost little more than their data. */
+/** The entries of one message, as a byte string: a hundred of them cost little more than their data. */
 export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
   let capacity = 16
   for (const entry of entries) capacity += entry.data.length + 32
@@ -36,18 +36,9 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer
   return writer.written()
 }
 
+/** Throws MalformedError also where there are more than `appendEntriesMax`: a byte must not become an object. */
 export function decodeEntries(bytes: Uint8Array): Entry[] {
-  return decodeWith(readEntries, bytes)
-}
-
-/** The description of a snapshot as data for `encode`. */
-export function snapshotFields(snapshot: Snapshot): unknown {
-  return encodeSnapshot(snapshot)
-}
-
-/** The reverse of `snapshotFields`, for what came out of `decode`. */
-export function asSnapshot(value: unknown): Snapshot {
-  return decodeSnapshot(asBytes(value))
+  return decodeWith(reader => readEntries(reader, appendEntriesMax), bytes)
 }
 
 export function encodeHardState(state: HardState): Uint8Array<ArrayBuffer> {
@@ -75,9 +66,10 @@ export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): voi
   }
 }
 
-export function readEntries(reader: ByteReader): Entry[] {
+export function readEntries(reader: ByteReader, countMax = Number.MAX_SAFE_INTEGER): Entry[] {
   const entries: Entry[] = []
   const count = reader.count()
+  if (count > countMax) throw new MalformedError('too many entries')
   while (entries.length < count) readRun(reader, entries, count - entries.length)
   return entries
 }

@@ -1,8 +1,11 @@
-import { blankMessage, isLocalMessage, type Message, type MessageType } from '../core/raft/message.ts'
+import { appendEntriesMax } from '../core/limits.ts'
+import { blankMessage, type Message, type MessageType } from '../core/raft/message.ts'
 import type { GroupId } from '../core/types.ts'
-import { decode, encodeOnce, MalformedError } from './codec.ts'
-import { asSnapshot, decodeEntries, encodeEntries, snapshotFields } from './entry-codec.ts'
-import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from './guards.ts'
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { readEntries, readSnapshot, writeEntries, writeSnapshot } from './entry-codec.ts'
+import { asArray, asBytes, asOneOf } from './guards.ts'
+import { MalformedError } from './malformed-error.ts'
 
 // Raft messages between two hosts. Only what crosses the network has a number here; the list grows at its end.
 const types: readonly MessageType[] = [
@@ -20,67 +23,91 @@ const types: readonly MessageType[] = [
   'MsgReadIndex',
   'MsgReadIndexResp',
 ]
-const numbers = new Map(types.map((type, number) => [type, number]))
 
-/** The body of a 'raft' frame, to be put into one at once: messages of any number of groups, in order. */
+// A bit each for what a message may have or be.
+const has = { reject: 1, force: 2, entries: 4, snapshot: 8 } as const
+
+const writer = new ByteWriter(64 * 1024)
+
+/**
+ * The body of a 'raft' frame: messages of any number of groups, in order. Valid until the next call, to be put into a
+ * frame at once.
+ */
 export function encodeRaftBody(bundle: ReadonlyMap<GroupId, readonly Message[]>): Uint8Array {
-  const body: unknown[] = []
-  for (const [group, messages] of bundle) body.push(group, messages.map(messageFields))
-  return encodeOnce(body)
+  writer.clear()
+  for (const [group, messages] of bundle) {
+    writer.text(group)
+    writer.number(messages.length)
+    for (const message of messages) writeMessage(writer, message)
+  }
+  return writer.written()
 }
 
 /** Calls back for each message of a 'raft' frame. Throws MalformedError; messages before the bad one were given. */
 export function decodeRaftBody(body: Uint8Array, each: (group: GroupId, message: Message) => void): void {
-  const fields = asArray(decode(body))
-  for (let i = 0; i < fields.length; i += 2) {
-    const group = asText(fields[i])
-    for (const message of asArray(fields[i + 1])) each(group, asMessage(message))
+  const reader = new ByteReader(body)
+  while (reader.left > 0) {
+    const group = reader.text()
+    for (let left = reader.count(); left > 0; left--) each(group, readMessage(reader))
   }
 }
 
 /** A message as data for `encode`. */
 export function messageFields(message: Message): readonly unknown[] {
-  const { type, from, to, term, logTerm, index, commit, reject, rejectHint, context, force } = message
-  const entries = message.entries.length === 0 ? null : encodeEntries(message.entries)
-  const snapshot = message.snapshot === null ? null : snapshotFields(message.snapshot)
-  const number = numbers.get(type)
-  if (number === undefined) throw new MalformedError(`${type} is not for peers`)
-  return [
-    number,
-    from,
-    to,
-    term,
-    logTerm,
-    index,
-    commit,
-    reject,
-    rejectHint,
-    context,
-    force,
-    entries,
-    snapshot,
-  ]
+  const one = new ByteWriter(256)
+  writeMessage(one, message)
+  return [one.written()]
 }
 
 /** The reverse of `messageFields`, for what came out of `decode`. */
 export function asMessage(value: unknown): Message {
-  const fields = asArray(value, 13)
-  const type = asOneOf(fields[0], types)
-  if (isLocalMessage(type)) throw new MalformedError('a message that is not for peers')
+  const reader = new ByteReader(asBytes(asArray(value, 1)[0]))
+  const message = readMessage(reader)
+  reader.finish()
+  return message
+}
+
+function writeMessage(to: ByteWriter, message: Message): void {
+  const { entries, snapshot } = message
+  const number = types.indexOf(message.type)
+  if (number < 0) throw new MalformedError(`${message.type} is not for peers`)
+  to.byte(number)
+  to.byte(
+    (message.reject ? has.reject : 0) |
+      (message.force ? has.force : 0) |
+      (entries.length > 0 ? has.entries : 0) |
+      (snapshot === null ? 0 : has.snapshot),
+  )
+  to.number(message.from)
+  to.number(message.to)
+  to.number(message.term)
+  to.number(message.logTerm)
+  to.number(message.index)
+  to.number(message.commit)
+  to.number(message.rejectHint)
+  to.number(message.context)
+  if (entries.length > 0) writeEntries(to, entries)
+  if (snapshot !== null) writeSnapshot(to, snapshot)
+}
+
+function readMessage(reader: ByteReader): Message {
+  const type = asOneOf(reader.byte(), types)
+  const flags = reader.byte()
+  if (flags > 15) throw new MalformedError('an unknown part of a message')
   return {
     ...blankMessage,
     type,
-    from: asNatural(fields[1]),
-    to: asNatural(fields[2]),
-    term: asNatural(fields[3]),
-    logTerm: asNatural(fields[4]),
-    index: asNatural(fields[5]),
-    commit: asNatural(fields[6]),
-    reject: asBoolean(fields[7]),
-    rejectHint: asNatural(fields[8]),
-    context: asNatural(fields[9]),
-    force: asBoolean(fields[10]),
-    entries: fields[11] === null ? [] : decodeEntries(asBytes(fields[11])),
-    snapshot: fields[12] === null ? null : asSnapshot(fields[12]),
+    from: reader.number(),
+    to: reader.number(),
+    term: reader.number(),
+    logTerm: reader.number(),
+    index: reader.number(),
+    commit: reader.number(),
+    rejectHint: reader.number(),
+    context: reader.number(),
+    reject: (flags & has.reject) !== 0,
+    force: (flags & has.force) !== 0,
+    entries: flags & has.entries ? readEntries(reader, appendEntriesMax) : [],
+    snapshot: flags & has.snapshot ? readSnapshot(reader) : null,
   }
 }

@@ -21,7 +21,14 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = await mkdtemp(join(tmpdir(), 'quorate-shims-'))
 after(() => rm(folder, { recursive: true, force: true }))
 
-async function loadBundledPeer(): Promise<SimplePeer.SimplePeer> {
+let bundledPeer: Promise<SimplePeer.SimplePeer> | undefined
+
+function loadBundledPeer(): Promise<SimplePeer.SimplePeer> {
+  bundledPeer ??= bundlePeer()
+  return bundledPeer
+}
+
+async function bundlePeer(): Promise<SimplePeer.SimplePeer> {
   const { buildBrowser } = (await import(join(root, 'build.mjs'))) as BuildModule
   await buildBrowser(folder, {
     entryPoints: [],
@@ -69,6 +76,24 @@ test('two peers of the browser bundle connect, exchange bytes as they were, and 
   assert.deepEqual(written, ['first', 'second'])
   left.destroy()
   await closed
+})
+
+test('media that the other side adds is left alone', async t => {
+  const Peer = await loadBundledPeer()
+  const rtc = await loadNodeRtc({ bindAddress: '127.0.0.1' })
+  const made: RTCPeerConnection[] = []
+  class Recorded extends rtc.RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration)
+      made.push(this)
+    }
+  }
+  const wrtc = { ...rtc, RTCPeerConnection: Recorded } as object as NonNullable<SimplePeer.Options['wrtc']>
+  const peer = new Peer({ wrtc, config: { iceServers: [] } })
+  t.after(() => peer.destroy())
+  const event = { streams: [{ id: 'stream' }], track: {} } as object as RTCTrackEvent
+  for (const connection of made) connection.ontrack?.(event)
+  assert.equal(made.length, 1)
 })
 
 describe('the stand-in of a stream', () => {

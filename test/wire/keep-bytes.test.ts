@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { keepBytes } from '../../src/base/keep-bytes.ts'
 
 test('what is kept stays as it was, whatever becomes of its source and of its neighbours', () => {
-  const sizes = fc.array(fc.oneof(fc.nat(1100), fc.constantFrom(64, 65, 511, 512, 513)), { maxLength: 60 })
+  const sizes = fc.array(fc.oneof(fc.nat(1100), fc.constantFrom(64, 65, 319, 320, 321)), { maxLength: 60 })
   fc.assert(
     fc.property(sizes, fc.nat(9), fc.boolean(), (sizes, before, isBuffer) => {
       const kept = sizes.map((size, number) => {
@@ -22,9 +22,27 @@ test('what is kept stays as it was, whatever becomes of its source and of its ne
   )
 })
 
-test('small values share buffers that are small', () => {
-  const kept = Array.from({ length: 160 }, () => keepBytes(new Uint8Array(256)))
+test('small values share buffers', () => {
+  for (const [size, buffersMax] of [
+    [64, 11],
+    [256, 21],
+    [320, 21],
+  ] as const) {
+    const kept = Array.from({ length: 160 }, () => keepBytes(new Uint8Array(size)))
+    const buffers = new Set(kept.map(({ buffer }) => buffer))
+    assert(buffers.size <= buffersMax, `${buffers.size} buffers for values of ${size} bytes`)
+  }
+})
+
+test('a value that outlives its neighbours keeps little of them', () => {
+  const kept: Uint8Array[] = []
+  // What is left of a buffer for larger ones is used up first.
+  for (let number = 0; number < 160; number++) keepBytes(new Uint8Array(16))
+  for (let number = 0; number < 16_000; number++) {
+    const bytes = keepBytes(new Uint8Array(16))
+    if (number % 160 === 0) kept.push(bytes)
+  }
   const buffers = new Set(kept.map(({ buffer }) => buffer))
-  assert(buffers.size <= 11, `${buffers.size} buffers`)
-  for (const buffer of buffers) assert(buffer.byteLength <= 4096)
+  const bytes = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0)
+  assert(bytes <= 1024 * kept.length, `${bytes / kept.length} bytes for each`)
 })
