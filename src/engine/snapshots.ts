@@ -157,7 +157,8 @@ export class Snapshots {
     // A deposed leader, or a stranger, does not end what another one sends.
     if (!replica.accepts(from, message) || message.term < Math.max(replica.term, present?.message.term ?? 0))
       return
-    if (present?.isOf(from, message.term, snapshot.index)) {
+    // Not for another replica id: this host may have been removed and have come back meanwhile.
+    if (present?.isOf(from, message.term, snapshot.index) && present.message.to === message.to) {
       present.heardAt = this.parts.clock.now()
       return this.answer(group, present, { next: present.next })
     }

@@ -114,6 +114,40 @@ describe('a disk that hangs', () => {
   })
 })
 
+describe('a leader that holds too much', () => {
+  test('says so to the host that forwards a write, at once, and nothing of it is written', async () => {
+    const { cluster, hosts, hang, release } = await started()
+    const [a, b] = hosts
+    for (const name of ['b', 'c']) hang(name)
+    const full = Array.from({ length: 60 }, (_, i) =>
+      a.store.put(`full${i}`, megabyte, { deadlineMs: 60_000 }),
+    )
+    await cluster.run(100)
+    const before = cluster.timers.now()
+    const forwarded = Array.from({ length: 20 }, (_, i) =>
+      b.store.put(`k${i}`, megabyte, { deadlineMs: 60_000 }),
+    )
+    const ends = forwarded.map(put =>
+      put.then(
+        () => 'written',
+        error => error,
+      ),
+    )
+    await cluster.settle(Promise.race(ends))
+    assert(cluster.timers.now() - before < 100)
+    for (const name of ['b', 'c']) release(name)
+    await cluster.settle(Promise.all(full))
+    const told = await cluster.settle(Promise.all(ends))
+    const refused = told.flatMap((end, i) => (end === 'written' ? [] : [{ end, key: `k${i}` }]))
+    assert(refused.length > 0)
+    for (const { end, key } of refused) {
+      assert(isQuorateError(end, 'SYSTEM_BUSY') && end.retryable && end.outcome === 'none', String(end))
+      assert.equal(await cluster.settle(a.store.get(key)), undefined)
+    }
+    await cluster.settle(b.store.put('after', 1))
+  })
+})
+
 describe('a host whose disk hangs', () => {
   test('can be closed, and says that something may not be stored', async () => {
     const { cluster, hosts, hang } = await started()
