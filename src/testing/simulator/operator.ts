@@ -61,6 +61,7 @@ export class Operator {
       await store.promote(chosen.map(({ hostId }) => hostId))
       return
     }
+    if (this.scenario.isWeighed && this.random() < 0.2) return this.weigh(store, this.pick(members)?.hostId)
     if (this.scenario.membership !== 'churn') return
     const choice = this.random()
     const member = this.pick(members)
@@ -69,6 +70,13 @@ export class Operator {
     else if (choice < 0.5) await this.change('remove', store, member.hostId)
     else if (choice < 0.8) await this.handOver(group)
     else if (idle.length > 0) await this.change('promote', store, this.pick(idle)?.hostId ?? member.hostId)
+  }
+
+  private async weigh(store: Store, host: HostId | undefined): Promise<void> {
+    if (host === undefined) return
+    const weight = 1 + Math.floor(this.random() * 4)
+    this.world.trace.note('', 'weigh', weight, () => host)
+    await store.setWeights({ [host]: weight })
   }
 
   private async change(change: 'promote' | 'demote' | 'remove', store: Store, host: HostId): Promise<void> {

@@ -72,7 +72,7 @@ export class RaftChecker {
     for (const entry of entries ?? []) {
       const key = entry.term * indexesMax + entry.index
       const known = this.known.get(key)
-      if (known === undefined) this.known.set(key, { entry, previousTerm })
+      if (known === undefined || known.entry.type === 'stripped') this.known.set(key, { entry, previousTerm })
       else if (!isSame(known.entry, entry) || differ(known.previousTerm, previousTerm)) {
         this.fail('log-matching', `${entry.index} of term ${entry.term} is not the same everywhere`)
       }
@@ -198,9 +198,9 @@ export class RaftChecker {
 
   private commit(by: ReplicaId, entry: Entry, term: Term): void {
     const known = this.committed[entry.index]
-    if (known === undefined) {
+    if (known === undefined || known.type === 'stripped') {
       this.committed[entry.index] = entry
-      this.commitTerms[entry.index] = term
+      this.commitTerms[entry.index] ??= term
     } else if (!isSame(known, entry)) {
       this.fail('committed-changed', `${by} commits another entry at ${entry.index} of term ${entry.term}`)
     }
@@ -211,6 +211,7 @@ export class RaftChecker {
   }
 
   private hash(replica: Replica, index: Index): void {
+    if (replica.isWitness) return
     const { votersOutgoing, voters } = replica.conf
     const hash = replica.machine.hash() * 64 + voters.length * 8 + votersOutgoing.length
     const other = this.hashes.get(index) ?? hash
@@ -239,19 +240,27 @@ export class RaftChecker {
 }
 
 function isSame(left: Entry, right: Entry): boolean {
-  return (
-    left === right ||
-    (left.term === right.term && left.type === right.type && equalBytes(left.data, right.data))
-  )
+  return left === right || (left.term === right.term && isSameContent(left, right))
+}
+
+/** Of a witness's entry only the position is known. */
+function isSameContent(left: Entry, right: Entry): boolean {
+  if (left.type === 'stripped' || right.type === 'stripped') return true
+  return left.type === right.type && equalBytes(left.data, right.data)
 }
 
 function differ(left: Term | undefined, right: Term | undefined): boolean {
   return left !== undefined && right !== undefined && left !== right
 }
 
-/** More than half of the voters, of both configurations while a change is under way. Counted apart from the core. */
-function isQuorum({ voters, votersOutgoing }: ConfState, agrees: (voter: ReplicaId) => boolean): boolean {
-  return [voters, votersOutgoing].every(
-    half => half.length === 0 || 2 * half.filter(agrees).length > half.length,
-  )
+/**
+ * A set that decides, or more than half of the voters, of both configurations while a change is under way. Counted
+ * apart from the core.
+ */
+function isQuorum(conf: ConfState, agrees: (voter: ReplicaId) => boolean): boolean {
+  const decides = (half: readonly ReplicaId[], sets: ConfState['quorums']) => {
+    if (sets !== undefined) return sets.some(set => set.every(agrees))
+    return half.length === 0 || 2 * half.filter(agrees).length > half.length
+  }
+  return decides(conf.voters, conf.quorums) && decides(conf.votersOutgoing, conf.quorumsOutgoing)
 }

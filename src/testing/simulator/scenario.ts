@@ -33,6 +33,8 @@ export interface Scenario {
   readonly members: number
   /** So many of the members shall vote. */
   readonly voters: number
+  /** So many of the members keep no values. */
+  readonly witnesses: number
   readonly clients: number
   readonly groups: readonly string[]
   readonly engine: Partial<EngineOptions> & { readonly tickMs: number; readonly electionTicks: number }
@@ -43,6 +45,8 @@ export interface Scenario {
   readonly faultEveryMs: number
   /** 'churn': members come and go; 'replace': only those whose disks are lost. */
   readonly membership: 'still' | 'churn' | 'replace'
+  /** Voters are given weights. */
+  readonly isWeighed: boolean
   readonly operateEveryMs: number
   readonly workersPerStore: number
   readonly thinkMs: number
@@ -67,6 +71,7 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     const isChosen = random() < 0.45
     return isChosen && (losesDisks || (name !== 'rot' && name !== 'wipe'))
   })
+  const mayLoseDisks = losesDisks || faults.includes('broken-disk')
   return {
     seed,
     members,
@@ -84,6 +89,9 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     thinkMs: pick(5, 50, 200, 600),
     keys: pick(1, 3, 8),
     hashEvery: pick(1, 3, 10),
+    // What else survives the loss of a disk does not where a witness held the second copy, or that host had the weight.
+    witnesses: mayLoseDisks || members < 3 ? 0 : pick(0, 0, 1, 1),
+    isWeighed: !mayLoseDisks && random() < 0.4,
   }
 }
 

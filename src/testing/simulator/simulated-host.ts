@@ -54,7 +54,7 @@ export interface HostLife {
 /** A host with a disk that outlives its crashes. */
 export class SimulatedHost {
   readonly id: HostId
-  readonly role: 'member' | 'client'
+  readonly role: 'member' | 'client' | 'witness'
   life: HostLife | undefined
   /** Its disk was lost: it never comes back under this name. */
   isLost = false
@@ -67,7 +67,7 @@ export class SimulatedHost {
   private readonly mirror: HostMirror
   private hung: (() => void)[] | undefined
 
-  constructor(id: HostId, role: 'member' | 'client', world: HostWorld) {
+  constructor(id: HostId, role: 'member' | 'client' | 'witness', world: HostWorld) {
     this.id = id
     this.role = role
     this.world = world

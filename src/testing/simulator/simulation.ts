@@ -92,7 +92,8 @@ class Simulation {
   async run(): Promise<void> {
     const { world, scenario } = this
     await promiseJobs()
-    for (let i = 0; i < scenario.members; i++) world.create('member')
+    const keepers = scenario.members - scenario.witnesses
+    for (let i = 0; i < scenario.members; i++) world.create(i < keepers ? 'member' : 'witness')
     for (let i = 0; i < scenario.clients; i++) world.create('client')
     const faults = new Faults(world, scenario, seededRandom(scenario.seed ^ 0x1b873593))
     const operator = new Operator(world, scenario, seededRandom(scenario.seed ^ 0x6c62272e))
@@ -232,6 +233,7 @@ class Simulation {
   private compareAll(): void {
     for (const [group, { checker, oracle }] of this.world.groups) {
       for (const { host, replica } of this.world.replicasOf(group)) {
+        if (replica.isWitness) continue
         checker.compare(replica)
         for (const key of oracle.keys()) {
           const revision = replica.machine.get(key)?.modRevision ?? 0

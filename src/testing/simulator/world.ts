@@ -91,7 +91,7 @@ export class World {
   }
 
   /** A host that never was before, with an empty disk; it starts at once. */
-  create(role: 'member' | 'client'): SimulatedHost {
+  create(role: SimulatedHost['role']): SimulatedHost {
     const host = new SimulatedHost(`${role === 'client' ? 'c' : 'h'}${++this.created}`, role, this.hostWorld)
     this.hosts.set(host.id, host)
     host.start()
@@ -171,7 +171,7 @@ export class World {
   private observe(life: HostLife, replica: Replica): void {
     const group = this.groups.get(replica.group)
     if (group === undefined || !group.checker.observe(replica)) return
-    group.oracle.observe(replica)
+    if (!replica.isWitness) group.oracle.observe(replica)
     const { raft } = replica.node
     const { term, vote, role, log } = raft
     const applied = replica.machine.appliedIndex
