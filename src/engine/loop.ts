@@ -202,6 +202,8 @@ export class Loop {
 
   private receiveRaft(from: HostId, body: Uint8Array): void {
     decodeRaftBody(body, (group, message) => {
+      // One is sent as a 'snapshot', behind the state that it tells of.
+      if (message.type === 'MsgSnap') throw new MalformedError('a snapshot without its state')
       const replica = this.replicas.get(group)
       if (replica === undefined) return
       if (replica.isOut(message.from)) {
