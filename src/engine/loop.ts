@@ -266,7 +266,11 @@ export class Loop {
   }
 
   private receiveRaft(from: HostId, body: Uint8Array): void {
-    decodeRaftBody(body, (group, message) => this.receiver(from, group, message.from)?.step(from, message))
+    decodeRaftBody(body, (group, message) => {
+      // One is sent as a 'snapshot', behind the state that it tells of.
+      if (message.type === 'MsgSnap') throw new MalformedError('a snapshot without its state')
+      this.receiver(from, group, message.from)?.step(from, message)
+    })
   }
 
   private receiveBeats(from: HostId, body: Uint8Array): void {

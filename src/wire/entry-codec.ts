@@ -14,48 +14,8 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { MalformedError } from './codec.ts'
 
-// The stored form of Raft's persistent state. By hand rather than by MessagePack: it is written once per
-// entry on the way to an acknowledgement, and read back once per start.
-
-/** The bytes of one entry, in an ArrayBuffer of their own. */
-export function encodeEntry(entry: Entry): Uint8Array<ArrayBuffer> {
-  return encodeWith(writeEntry, entry, entry.data.length + 32)
-}
-
-/** Throws MalformedError on bytes that are no entry. */
-export function decodeEntry(bytes: Uint8Array): Entry {
-  return decodeWith(readEntry, bytes)
-}
-
-/** The entries of one message, as a byte string: a hundred of them cost little more than their data. */
-export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
-  let capacity = 16
-  for (const entry of entries) capacity += entry.data.length + 32
-  const writer = new ByteWriter(capacity)
-  writeEntries(writer, entries)
-  return writer.written()
-}
-
-/** Throws MalformedError also where there are more than `appendEntriesMax`: a byte must not become an object. */
-export function decodeEntries(bytes: Uint8Array): Entry[] {
-  return decodeWith(reader => readEntries(reader, appendEntriesMax), bytes)
-}
-
-export function encodeHardState(state: HardState): Uint8Array<ArrayBuffer> {
-  return encodeWith(writeHardState, state, 32)
-}
-
-export function decodeHardState(bytes: Uint8Array): HardState {
-  return decodeWith(readHardState, bytes)
-}
-
-export function encodeSnapshot(snapshot: Snapshot): Uint8Array<ArrayBuffer> {
-  return encodeWith(writeSnapshot, snapshot, 128)
-}
-
-export function decodeSnapshot(bytes: Uint8Array): Snapshot {
-  return decodeWith(readSnapshot, bytes)
-}
+// Raft's persistent state as it is sent and stored. By hand rather than by MessagePack: it is written once per entry on
+// the way to an acknowledgement.
 
 export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
   writer.number(entries.length)
@@ -66,11 +26,25 @@ export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): voi
   }
 }
 
+/** Throws MalformedError where there are more than `countMax`: an entry may be a single byte, and is an object then. */
 export function readEntries(reader: ByteReader, countMax = Number.MAX_SAFE_INTEGER): Entry[] {
   const entries: Entry[] = []
   const count = reader.count()
   if (count > countMax) throw new MalformedError('too many entries')
   while (entries.length < count) readRun(reader, entries, count - entries.length)
+  return entries
+}
+
+export function encodeEntries(entries: readonly Entry[]): Uint8Array {
+  const writer = new ByteWriter()
+  writeEntries(writer, entries)
+  return writer.written()
+}
+
+export function decodeEntries(bytes: Uint8Array): Entry[] {
+  const reader = new ByteReader(bytes)
+  const entries = readEntries(reader, appendEntriesMax)
+  reader.finish()
   return entries
 }
 
@@ -257,21 +231,4 @@ function readReplicas(reader: ByteReader): ReplicaId[] {
   const replicas: ReplicaId[] = []
   for (let left = reader.count(); left > 0; left--) replicas.push(reader.number())
   return replicas
-}
-
-function encodeWith<T>(
-  write: (writer: ByteWriter, value: T) => void,
-  value: T,
-  capacity: number,
-): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(capacity)
-  write(writer, value)
-  return writer.written().slice()
-}
-
-function decodeWith<T>(read: (reader: ByteReader) => T, bytes: Uint8Array): T {
-  const reader = new ByteReader(bytes)
-  const value = read(reader)
-  reader.finish()
-  return value
 }

@@ -115,6 +115,19 @@ describe('a hostile peer', () => {
     assert.equal((await cluster.settle(store.barrier())).revision, before + 1)
   })
 
+  test('that tells of a snapshot without its state is counted, and the host goes on', async () => {
+    const { cluster, transport, host, store } = await opened()
+    const conf = { voters: [1, 2], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }
+    const snapshot = { index: 1000, term: 9, conf }
+    const message = { ...blankMessage, type: 'MsgSnap', from: 2, to: 1, term: 9, snapshot } as const
+    const body = encodeRaftBody(new Map([['main', [message]]]))
+    transport.handlers?.frame('x', 'log', encodeFrame(deployment, 'raft', body))
+    await cluster.run(1000)
+    assert.equal(transport.faults.get('malformed'), 1)
+    assert.equal(host.error, undefined)
+    await cluster.settle(store.put('mine', 1))
+  })
+
   test('leaves no watch behind when it goes right after it asked for one', async () => {
     const { cluster, transport } = await opened()
     const watch = encodeFrame(deployment, 'request', encode([1, 'watch', 1000, ['main', 1, {}, 1]]))

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { appendBytesMax, appendEntriesMax } from '../../src/core/limits.ts'
+import { sliceWithin } from '../../src/core/raft/entry-size.ts'
 import { blankMessage, type Message } from '../../src/core/raft/message.ts'
 import type { Entry } from '../../src/core/raft/types.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
@@ -76,4 +78,14 @@ test('what passes between a replica and its own storage is not sent, and not tak
     body[2] = type
     assert.throws(() => decodeRaftBody(body, () => assert.fail('it was taken')), MalformedError)
   }
+})
+
+test('a message holds no more entries than a leader sends, though each may be a single byte', () => {
+  const empty: Omit<Entry, 'index'> = { term: 1, type: 'normal', data: new Uint8Array(), change: null }
+  const tooMany = Array.from({ length: appendEntriesMax + 1 }, (_, at) => ({ ...empty, index: at + 1 }))
+  const most = sliceWithin(tooMany, 0, tooMany.length, appendBytesMax)
+  assert.equal(most.length, appendEntriesMax)
+  assert.deepEqual(asMessage(messageFields({ ...blankMessage, entries: most })).entries, most)
+  const body = messageFields({ ...blankMessage, entries: tooMany })
+  assert.throws(() => asMessage(body), MalformedError)
 })
