@@ -6,20 +6,28 @@ import { killAllProcesses } from '../run/run-process.ts'
 import { catalogue } from './catalogue.ts'
 import { runMutants } from './run-mutants.ts'
 
+const chosen = 'only'
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      only: { type: 'string', multiple: true, default: [] },
+      [chosen]: { type: 'string', multiple: true, default: [] },
       'sim-only': { type: 'boolean', default: false },
       'tests-only': { type: 'boolean', default: false },
       workers: { type: 'string', default: '2' },
     },
   })
-  const only = values.only.flatMap(words => words.split(','))
+  const wanted = values[chosen].flatMap(words => words.split(','))
   const scope = values['sim-only'] ? 'simulator' : values['tests-only'] ? 'tests' : 'all'
   const workers = Number(values.workers)
   const print = (line: string) => process.stdout.write(`${line}\n`)
-  const { killed, survived, flagged } = await runMutants({ sections: catalogue, only, scope, workers, print })
+  const { killed, survived, flagged } = await runMutants({
+    sections: catalogue,
+    wanted,
+    scope,
+    workers,
+    print,
+  })
   if (flagged > 0) print(`${flagged} safe changes flagged`)
   print(`${killed} killed, ${survived} survived`)
   return survived + flagged > 0 ? 1 : 0

@@ -30,12 +30,12 @@ describe('the mutants', () => {
 })
 
 describe('a run of mutants', () => {
-  const only = ['M03', 'M05', 'M07', 'M11']
+  const wanted = ['M03', 'M05', 'M07', 'M11']
 
   async function run(sections: readonly Section[]): Promise<string[]> {
     const lines: string[] = []
     const scope = 'tests'
-    const tally = await runMutants({ sections, only, scope, workers: 1, print: line => lines.push(line) })
+    const tally = await runMutants({ sections, wanted, scope, workers: 1, print: line => lines.push(line) })
     return [...lines, JSON.stringify(tally)]
   }
 

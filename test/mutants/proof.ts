@@ -27,7 +27,7 @@ const hangMs = 30_000
 
 const reporter = fileURLToPath(new URL('../run/reporter.ts', import.meta.url))
 
-/** Runs what could tell the mutant in the sources at `root` from the real thing, the fastest first, to the first that does. */
+/** Runs what could tell the mutant at `root` from the real thing, the fastest first, up to the first that does. */
 export async function detect(options: {
   readonly root: string
   readonly section: Section

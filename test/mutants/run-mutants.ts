@@ -5,7 +5,7 @@ import { Workshop } from './workshop.ts'
 export interface RunOptions {
   readonly sections: readonly Section[]
   /** Ids of mutants (M08 stands for M08b, too), or names of sections; none: all. */
-  readonly only: readonly string[]
+  readonly wanted: readonly string[]
   readonly scope: Scope
   /** Mutants that are tried at a time. */
   readonly workers: number
@@ -25,9 +25,11 @@ const budgetMs = 60_000
 
 /** Tries every mutant that is asked for against the proof. */
 export async function runMutants(options: RunOptions): Promise<Tally> {
-  const { sections, only, print } = options
+  const { sections, wanted, print } = options
   const waiting = sections.flatMap(section =>
-    section.mutants.filter(mutant => isWanted(only, section, mutant.id)).map(mutant => ({ section, mutant })),
+    section.mutants
+      .filter(mutant => isWanted(wanted, section, mutant.id))
+      .map(mutant => ({ section, mutant })),
   )
   const tally = { killed: 0, survived: 0, flagged: 0 }
   const work = async (): Promise<void> => {
@@ -44,16 +46,16 @@ export async function runMutants(options: RunOptions): Promise<Tally> {
   await Promise.all(Array.from({ length: Math.min(options.workers, waiting.length) }, work))
   for (const section of sections) {
     for (const { id, reason } of section.inapplicable ?? []) {
-      if (isWanted(only, section, id)) print(`${id} does not apply: ${reason}`)
+      if (isWanted(wanted, section, id)) print(`${id} does not apply: ${reason}`)
     }
   }
   return tally
 }
 
-function isWanted(only: readonly string[], section: Section, id: string): boolean {
+function isWanted(wanted: readonly string[], section: Section, id: string): boolean {
   return (
-    only.length === 0 ||
-    only.some(word => word === section.name || word === id || word === id.replace(/[a-z]$/, ''))
+    wanted.length === 0 ||
+    wanted.some(word => word === section.name || word === id || word === id.replace(/[a-z]$/, ''))
   )
 }
 
