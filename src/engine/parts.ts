@@ -7,6 +7,7 @@ import {
   snapshotEntriesEvery,
   trailingEntries,
 } from '../core/limits.ts'
+import type { RaftConfig } from '../core/raft/config.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
@@ -22,6 +23,12 @@ export interface HostParts {
   /** A new random deployment: 32 hexadecimal digits. */
   readonly newDeployment: () => DeploymentId
 }
+
+/** Bounds of `core/limits.ts` that every replica keeps to. */
+export type RaftBounds = Pick<
+  RaftConfig,
+  'appendBytesMax' | 'inflightMessagesMax' | 'inflightBytesMax' | 'uncommittedBytesMax'
+>
 
 export interface EngineOptions {
   readonly cluster: string
@@ -48,6 +55,8 @@ export interface EngineOptions {
   /** What a leader keeps of its log for followers that need it. */
   readonly heldLogBytesMax: number
   readonly applyBytesMax: number
+  /** Bounds of Raft that tests and simulations set low. */
+  readonly raft?: Partial<RaftBounds>
 }
 
 /**

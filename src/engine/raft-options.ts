@@ -30,6 +30,7 @@ export function newRaftNode(replica: {
     inflightMessagesMax,
     inflightBytesMax,
     uncommittedBytesMax,
+    ...options.raft,
     committedBytesMax: options.applyBytesMax,
     // The engine forwards by itself, because the asker must hear when the leader refuses.
     disableProposalForwarding: true,

@@ -45,6 +45,15 @@ describe('a host that is preferred', () => {
     assert.ok(leads(c))
   })
 
+  test('is no witness, however much it is preferred, but the next one that can lead', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const b = await cluster.open('b', { priority: 2 })
+    await cluster.open('w', { role: 'witness', priority: 9 })
+    await cluster.settle(a.store.promote(['b', 'w']))
+    await cluster.until(() => leads(b), 3000)
+  })
+
   test('hands over at once when it is hidden, and nothing that is under way is lost', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three()

@@ -98,7 +98,11 @@ describe('a witness', () => {
   })
 
   test('gets no value, neither by the log nor by a snapshot, and its disk holds none', async () => {
-    const { cluster, a } = await group({ snapshotEntriesEvery: 10, trailingEntries: 2 })
+    const { cluster, a } = await group({
+      snapshotEntriesEvery: 10,
+      trailingEntries: 2,
+      heldLogBytesMax: 100,
+    })
     for (let i = 0; i < 15; i++) await cluster.settle(a.store.put(`k${i}`, secret))
     cluster.network.partition(['a', 'b'], ['w'])
     for (let i = 0; i < 50; i++) await cluster.settle(a.store.put(`k${i}`, secret))

@@ -203,6 +203,14 @@ test('weights become the sets of voters that decide, and stay with the members',
     [1, 3],
     [2, 3],
   ])
+  assert.deepEqual(
+    quorumsIn(planWeigh(three, new Map([['a', 2]]))),
+    [
+      [1, 2],
+      [1, 3],
+    ],
+    'half of all weight is not enough',
+  )
   assert.equal(codeOf(planWeigh(three, new Map([['x', 2]]))), 'NOT_MEMBER')
   assert.equal(codeOf(planWeigh(three, new Map([['a', 101]]))), 'MEMBERSHIP_REFUSED')
   assert.equal(codeOf(planWeigh(three, new Map([['a', 0]]))), 'MEMBERSHIP_REFUSED')

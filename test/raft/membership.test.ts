@@ -116,6 +116,47 @@ test('the last voter learns that the joint configuration was left from those who
   assert.ok(cluster.replica(2).isLeader)
 })
 
+test('a refused vote tells of no commit to whoever has another entry there', () => {
+  const entries = (id: number) => entriesOf(id === 2 ? [2, 2] : [3, 3], 2)
+  const conf = { voters: [1, 2], learners: [3] }
+  const cluster = new Cluster(3, {}, { conf, entries, currentTerm: 3 })
+  const { node } = cluster.replica(2)
+  node.campaign()
+  const refusal = { type: 'MsgVoteResp' as const, from: 1, to: 2, term: 4, reject: true }
+  node.step({ ...blankMessage, ...refusal, commit: 3, logTerm: 3 })
+  assert.equal(node.status().commit, 1)
+  node.step({ ...blankMessage, ...refusal, commit: 3, logTerm: 2 })
+  assert.equal(node.status().commit, 3)
+})
+
+test('a change that another replica hands on is not made while one of the last leader may be under way', () => {
+  const cluster = new Cluster(3)
+  cluster.elect(1)
+  cluster.isLost = ({ type }) => type === 'MsgAppResp'
+  cluster.replica(1).node.proposeConfChange(change('l3'))
+  cluster.settle()
+  cluster.isLost = ({ from, to, type }) => from === 1 || to === 1 || type === 'MsgAppResp'
+  cluster.elect(2)
+  const { log } = cluster.replica(2)
+  const before = log.lastIndex()
+  cluster.replica(3).node.proposeConfChange(change('r1'))
+  cluster.settle()
+  const [handedOn] = log.entries(before + 1, before + 2, 100) as readonly { type: string }[]
+  assert.equal(handedOn?.type, 'normal', 'an entry without effect')
+})
+
+test('a joint configuration that could not be left during a transfer is left when that is over', () => {
+  const cluster = new Cluster(5, {}, { conf: { voters: [1, 2, 3] } })
+  const leader = cluster.elect(1)
+  cluster.isLost = ({ to, type }) => to === 3 && type !== 'MsgHeartbeat'
+  leader.node.proposeConfChange(change('v4 v5'))
+  leader.node.transferLeadership(3)
+  cluster.settle()
+  assert.equal(leader.status.conf.votersOutgoing.length, 3)
+  cluster.tick(30, 1)
+  assert.deepEqual(leader.status.conf.votersOutgoing, [])
+})
+
 test('while the configuration is joint, a commit needs a majority of each side', () => {
   const conf: ConfState = { ...emptyConfState, voters: [1, 2, 3], votersOutgoing: [1, 4, 5] }
   const cluster = new Cluster(5, {}, { conf })

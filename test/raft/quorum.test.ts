@@ -149,6 +149,12 @@ test('a new rule comes into force through a joint configuration, even for a sing
   const left = changeMembership(result.change.conf, change(''))
   assert.ok(left.type === 'changed')
   assert.deepEqual(left.change.conf, { ...three, quorums: weighted(3, 1, 1) })
+  const again = changeMembership(left.change.conf, change('u1', weighted(1, 1, 3)))
+  assert.ok(again.type === 'changed')
+  assert.deepEqual(again.change.conf.quorumsOutgoing, weighted(3, 1, 1))
+  const over = changeMembership(again.change.conf, change(''))
+  assert.ok(over.type === 'changed')
+  assert.deepEqual(over.change.conf, { ...three, quorums: weighted(1, 1, 3) })
 })
 
 test('a rule stays while its voters stay, and ends with them, through a joint configuration', () => {

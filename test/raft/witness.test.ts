@@ -158,6 +158,21 @@ test('a witness of the outgoing side stays one until the joint configuration is 
   assert.equal(left.change.conf.witnesses, undefined)
 })
 
+test('a witness is told as soon as anybody who keeps values has them on disk', () => {
+  const cluster = group()
+  const leader = cluster.elect(1)
+  cluster.propose(1, 'a')
+  cluster.perform(leader)
+  cluster.deliver()
+  cluster.finish(cluster.replica(2))
+  cluster.deliver()
+  cluster.perform(leader)
+  assert.deepEqual(
+    cluster.mail.flatMap(({ to, entries }) => (to === 3 ? entries.map(({ type }) => type) : [])),
+    ['stripped'],
+  )
+})
+
 test('where a replica leaves, who stays gets its values before the witness may know of any more of the log', () => {
   const cluster = group({ stepDownOnRemoval: true })
   const leader = cluster.elect(1)

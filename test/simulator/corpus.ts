@@ -83,4 +83,10 @@ export const corpus: readonly Finding[] = [
     found: 'a follower waited a minute for a snapshot that it had, and that the log had left behind',
     test: 'test/raft/snapshot.test.ts',
   },
+  {
+    generator: 2,
+    seed: 700006,
+    found: "the end of a client's watch was told once, and when that was lost the watch was silent for ever",
+    test: 'test/engine/client.test.ts',
+  },
 ]

@@ -63,16 +63,14 @@ function entriesFor(raft: Raft, progress: Progress): readonly Entry[] | 'compact
 }
 
 /**
- * How far the log is durable on a voter that keeps values, of each side. Only so much goes to witnesses: one that held
- * a position whose value a crash took, or a voter that left, would refuse its vote to everybody who remains, for ever.
+ * How far the log is durable on a voter that keeps values, and that does not leave with a joint configuration. Only so
+ * much goes to witnesses: one that held a position whose value a crash took, or a voter that left, would refuse its
+ * vote to everybody who remains, for ever.
  */
 function heldIndex(raft: Raft): Index {
+  const keepers = raft.conf.voters.filter(id => raft.conf.witnesses?.includes(id) !== true)
   const heldBy = (id: ReplicaId) => (id === raft.id ? raft.log.unstable.offset - 1 : raft.matches(id))
-  const held = (voters: readonly ReplicaId[]) => {
-    const keepers = voters.filter(id => raft.conf.witnesses?.includes(id) !== true)
-    return voters.length === 0 ? Number.POSITIVE_INFINITY : Math.max(0, ...keepers.map(heldBy))
-  }
-  return Math.min(held(raft.conf.voters), held(raft.conf.votersOutgoing))
+  return Math.max(0, ...keepers.map(heldBy))
 }
 
 /** More of the log is durable somewhere: witnesses may have waited for it. */

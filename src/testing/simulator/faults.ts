@@ -23,7 +23,15 @@ export class Faults {
     this.isStopped = true
     this.world.isHealing = true
     const { network } = this.world
-    network.setFaults({ ...this.scenario.network, lossRate: 0, duplicateRate: 0, reorderRate: 0 })
+    const { latencyMs } = this.scenario.network
+    const calm = {
+      latencyMs: Math.min(latencyMs, 10),
+      jitterMs: 1,
+      lossRate: 0,
+      duplicateRate: 0,
+      reorderRate: 0,
+    }
+    network.setFaults(calm)
     network.setSeed(true)
     network.heal()
     for (const host of this.world.hosts.values()) {
@@ -51,7 +59,9 @@ export class Faults {
   private strike(name: FaultName): void {
     const { world } = this
     const up = [...world.hosts.values()].filter(host => host.isUp)
-    const host = this.pick(up)
+    // A crash meets hosts that are about to start, too.
+    const isCrash = name === 'crash' || name === 'power-cut'
+    const host = this.pick(isCrash ? [...world.hosts.values()].filter(({ life }) => life !== undefined) : up)
     if (host === undefined) return
     world.trace.note(host.id, `fault ${name}`)
     switch (name) {

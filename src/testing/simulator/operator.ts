@@ -32,14 +32,20 @@ export class Operator {
       if (this.isStopped) return
       const watched = this.world.groups.get(group)
       if (watched !== undefined) watched.isChanging = true
+      let isOver = false
+      const over = () => {
+        if (isOver) return
+        isOver = true
+        if (watched !== undefined) watched.isChanging = false
+        this.wait(group)
+      }
+      // The host that was asked may have crashed, and nobody answers any more.
+      this.world.timers.after(2 * this.scenario.engine.deadlineMs, over)
       this.act(group)
         .catch(error => {
           if (!isQuorateError(error)) this.world.report('call', `the operator met ${String(error)}`)
         })
-        .finally(() => {
-          if (watched !== undefined) watched.isChanging = false
-          this.wait(group)
-        })
+        .finally(over)
     })
   }
 
@@ -68,7 +74,8 @@ export class Operator {
     if (member === undefined) return
     if (choice < 0.3) await this.change('demote', store, member.hostId)
     else if (choice < 0.5) await this.change('remove', store, member.hostId)
-    else if (choice < 0.8) await this.handOver(group)
+    else if (choice < 0.6) await this.handOver(group)
+    else if (choice < 0.8) await this.transfer(store, member.hostId)
     else if (idle.length > 0) await this.change('promote', store, this.pick(idle)?.hostId ?? member.hostId)
   }
 
@@ -82,6 +89,11 @@ export class Operator {
   private async change(change: 'promote' | 'demote' | 'remove', store: Store, host: HostId): Promise<void> {
     this.world.trace.note('', change, 0, () => host)
     await store[change](host)
+  }
+
+  private async transfer(store: Store, host: HostId): Promise<void> {
+    this.world.trace.note('', 'transfer', 0, () => host)
+    await store.transferLeadership(host)
   }
 
   private async handOver(group: GroupId): Promise<void> {
@@ -101,7 +113,7 @@ export class Operator {
       const isOut = this.scenario.groups.every(
         group => life.removedFrom.has(group) || (life.stores.has(group) && !replicas.has(group)),
       )
-      if (isOut && life.failure === undefined) this.world.lose(host)
+      if (isOut && life.failure === undefined && this.random() < 0.5) this.world.lose(host)
     }
   }
 

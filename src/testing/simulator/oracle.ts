@@ -10,6 +10,17 @@ interface Version {
   readonly value: string | null
 }
 
+/** A change of one key. */
+interface KeyChange extends Version {
+  readonly key: string
+}
+
+/** What tells a value from every other one; the rest only makes it longer. */
+export function nameOf(value: string): string {
+  const end = value.indexOf('.')
+  return end < 0 ? value : value.slice(0, end)
+}
+
 const never: Version = { revision: 0, value: null }
 
 /**
@@ -24,6 +35,8 @@ export class Oracle {
   floor: Revision = 0
   /** Up to where the effects are known. */
   upTo: Index = 0
+  /** All of them, in order. */
+  readonly changes: KeyChange[] = []
   private readonly group: GroupId
   private readonly report: Report
   private readonly versions = new Map<string, Version[]>()
@@ -43,6 +56,18 @@ export class Oracle {
       return this.fail('history', `replica ${replica.id} does not know its own past`)
     for (const change of changes) this.add(change)
     this.upTo = machine.appliedIndex
+  }
+
+  /** The position of the first change from this revision on. */
+  readonly positionOf = (revision: Revision): number => {
+    let low = 0
+    let high = this.changes.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.changes[middle]?.revision ?? 0) < revision) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   keys(): Iterable<string> {
@@ -97,13 +122,40 @@ export class Oracle {
     }
   }
 
+  /** A scan found these, and nothing else: all of it must have stood so at one moment. */
+  scanned(
+    found: ReadonlyMap<string, { readonly value: string; readonly revision: Revision }>,
+    floor: Revision,
+  ) {
+    let at = floor
+    for (const { revision } of found.values()) at = Math.max(at, revision)
+    const isAll = (revision: Revision) => {
+      for (const [key, list] of this.versions) {
+        const present = versionAt(list, revision)
+        const one = found.get(key)
+        if (present.value === null ? one !== undefined : one?.revision !== present.revision) return false
+      }
+      return true
+    }
+    for (let position = this.positionOf(at + 1); ; position++) {
+      if (isAll(at)) return
+      const next = this.changes[position]
+      if (next === undefined) break
+      at = next.revision
+    }
+    this.fail('linearizability', `a scan found what never stood together after ${floor}`)
+  }
+
   private wasAbsent(list: readonly Version[], floor: Revision): boolean {
-    const before = list.filter(version => version.revision <= floor).at(-1) ?? never
-    return before.value === null || list.some(version => version.revision > floor && version.value === null)
+    return (
+      versionAt(list, floor).value === null ||
+      list.some(version => version.revision > floor && version.value === null)
+    )
   }
 
   private add({ key, revision, item }: Change): void {
-    const value = item === null ? null : String(decodeValue(item.value))
+    const value = item === null ? null : nameOf(String(decodeValue(item.value)))
+    this.changes.push({ key, revision, value })
     let list = this.versions.get(key)
     if (list === undefined) {
       list = []
@@ -122,4 +174,12 @@ export class Oracle {
   private fail(rule: string, message: string): void {
     this.report(rule, `${this.group}: ${message}`)
   }
+}
+
+function versionAt(list: readonly Version[], revision: Revision): Version {
+  for (let position = list.length - 1; position >= 0; position--) {
+    const version = list[position]
+    if (version !== undefined && version.revision <= revision) return version
+  }
+  return never
 }

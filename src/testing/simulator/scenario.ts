@@ -2,6 +2,12 @@ import { type Random, seededRandom } from '../../base/random.ts'
 import type { EngineOptions } from '../../engine/parts.ts'
 import type { MemoryFaults } from '../../transport/memory-wire.ts'
 
+/**
+ * Which meaning seeds have. To be raised whenever another scenario comes of a seed, so that a seed of before is known
+ * to be one.
+ */
+export const generatorVersion = 2
+
 /** Everything that can go wrong in a simulation. Each seed lets a random part of it happen (swarm testing). */
 export const faultNames = [
   'cut',
@@ -33,11 +39,12 @@ export interface Scenario {
   readonly members: number
   /** So many of the members shall vote. */
   readonly voters: number
+  readonly clients: number
   /** So many of the members keep no values. */
   readonly witnesses: number
-  readonly clients: number
   readonly groups: readonly string[]
-  readonly engine: Partial<EngineOptions> & { readonly tickMs: number; readonly electionTicks: number }
+  readonly engine: Partial<EngineOptions> &
+    Pick<EngineOptions, 'tickMs' | 'electionTicks' | 'quiesceTicks' | 'deadlineMs'>
   readonly network: MemoryFaults
   readonly diskMs: number
   readonly faults: readonly FaultName[]
@@ -51,6 +58,10 @@ export interface Scenario {
   readonly workersPerStore: number
   readonly thinkMs: number
   readonly keys: number
+  /** What is added to a value, beside its name. */
+  readonly valueBytes: number
+  /** Watchers at each store. */
+  readonly watchers: number
   readonly hashEvery: number
 }
 
@@ -85,9 +96,11 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     faultEveryMs: pick(300, 1000, 3000, 6000),
     membership: losesDisks ? 'replace' : pick('still', 'churn', 'churn'),
     operateEveryMs: pick(500, 2000, 5000),
-    workersPerStore: pick(1, 1, 2, 4),
+    workersPerStore: pick(1, 1, 2, 4, 12),
     thinkMs: pick(5, 50, 200, 600),
     keys: pick(1, 3, 8),
+    valueBytes: pick(0, 0, 0, 0, 0, 0, 200, 200, 20_000),
+    watchers: pick(0, 1),
     hashEvery: pick(1, 3, 10),
     // What else survives the loss of a disk does not where a witness held the second copy, or that host had the weight.
     witnesses: mayLoseDisks || members < 3 ? 0 : pick(0, 0, 1, 1),
@@ -97,6 +110,7 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
 
 function engineOf(random: Random) {
   const pick = <Item>(...items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item
+  const appendBytesMax = pick(1, 100, 256 * 1024)
   return {
     tickMs: pick(50, 100, 100),
     heartbeatTicks: pick(1, 2, 3),
@@ -107,6 +121,13 @@ function engineOf(random: Random) {
     trailingEntries: pick(0, 3, 20, 5000),
     heldLogBytesMax: 5_000,
     applyBytesMax: pick(60, 1000, 1024 * 1024),
+    quiesceTicks: pick(50, 50, 45, 1000),
+    raft: {
+      appendBytesMax,
+      inflightMessagesMax: pick(1, 2, 64),
+      inflightBytesMax: Math.max(appendBytesMax, pick(100, 8 * 1024 * 1024)),
+      uncommittedBytesMax: pick(200, 64 * 1024 * 1024),
+    },
   }
 }
 

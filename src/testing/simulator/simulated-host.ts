@@ -15,6 +15,8 @@ import { TransportTap } from './transport-tap.ts'
 import type { Report } from './violation.ts'
 import type { VirtualTimers } from './virtual-timers.ts'
 
+export type HostRole = EngineOptions['role']
+
 /** What all hosts of a simulation share. */
 export interface HostWorld {
   readonly timers: VirtualTimers
@@ -54,7 +56,7 @@ export interface HostLife {
 /** A host with a disk that outlives its crashes. */
 export class SimulatedHost {
   readonly id: HostId
-  readonly role: 'member' | 'client' | 'witness'
+  readonly role: HostRole
   life: HostLife | undefined
   /** Its disk was lost: it never comes back under this name. */
   isLost = false
@@ -67,7 +69,7 @@ export class SimulatedHost {
   private readonly mirror: HostMirror
   private hung: (() => void)[] | undefined
 
-  constructor(id: HostId, role: 'member' | 'client' | 'witness', world: HostWorld) {
+  constructor(id: HostId, role: HostRole, world: HostWorld) {
     this.id = id
     this.role = role
     this.world = world

@@ -1,5 +1,4 @@
 import { seededRandom } from '../../base/random.ts'
-import { isQuorateError } from '../../core/error.ts'
 import { explainStuck } from '../checkers/explain.ts'
 import { kvModel } from '../checkers/kv.ts'
 import { checkLinearizable, type Verdict } from '../checkers/linearizability.ts'
@@ -7,10 +6,12 @@ import type { Operation } from '../checkers/operation.ts'
 import { Faults } from './faults.ts'
 import { Operator } from './operator.ts'
 import { eventLoopTurn, promiseJobs } from './promise-jobs.ts'
+import { Recovery } from './recovery.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
 import { describeWorld } from './state-table.ts'
 import type { TraceRow } from './trace.ts'
 import type { Violation } from './violation.ts'
+import { Watchers } from './watchers.ts'
 import { type Call, Workload } from './workload.ts'
 import { World } from './world.ts'
 
@@ -41,10 +42,6 @@ export interface SimulationResult {
   readonly rows: readonly TraceRow[]
 }
 
-/** Virtual time within which a healed cluster must be as good as new. */
-const healMs = 180_000
-const healEventsMax = 200_000
-
 /** Events between two turns of the event loop, so that signals and timers of the process are seen. */
 const eventsPerTurn = 4096
 
@@ -70,6 +67,7 @@ class Simulation {
   private readonly scenario: Scenario
   private readonly world: World
   private readonly workload: Workload
+  private readonly watchers: Watchers
   private events = 0
   private linearizability: SimulationResult['linearizability'] = 'unchecked'
   private state = ''
@@ -86,14 +84,16 @@ class Simulation {
     }
     const random = seededRandom(options.seed ^ 0x2545f491)
     this.workload = new Workload({ timers, random, scenario: this.scenario, trace, report, oracleOf })
-    this.world.workload = this.workload
+    this.watchers = new Watchers({ oracleOf, report, perStore: this.scenario.watchers })
+    this.world.observers = [this.workload, this.watchers]
   }
 
   async run(): Promise<void> {
     const { world, scenario } = this
     await promiseJobs()
-    const keepers = scenario.members - scenario.witnesses
-    for (let i = 0; i < scenario.members; i++) world.create(i < keepers ? 'member' : 'witness')
+    for (let i = 0; i < scenario.members; i++) {
+      world.create(i >= scenario.members - scenario.witnesses ? 'witness' : 'member')
+    }
     for (let i = 0; i < scenario.clients; i++) world.create('client')
     const faults = new Faults(world, scenario, seededRandom(scenario.seed ^ 0x1b873593))
     const operator = new Operator(world, scenario, seededRandom(scenario.seed ^ 0x6c62272e))
@@ -102,7 +102,7 @@ class Simulation {
     operator.stop()
     this.workload.stop()
     faults.stop()
-    if (!this.isBroken) await this.heal()
+    if (!this.isBroken) await this.recovery().demand()
     if (!this.isBroken) this.checkHistory()
   }
 
@@ -131,7 +131,8 @@ class Simulation {
 
   /** Whether what all clients saw together could have happened at one place, one call after the other. */
   private checkHistory(): void {
-    const operations = this.workload.history.map(call => {
+    const calls = this.workload.history.filter(({ op }) => op !== 'scan')
+    const operations = calls.map(call => {
       const { group, key, outcome = 'unknown' } = call
       return { ...call, key: `${group}/${key}`, outcome }
     })
@@ -144,6 +145,21 @@ class Simulation {
 
   private get isBroken(): boolean {
     return this.world.violations.length > 0
+  }
+
+  private recovery(): Recovery {
+    const { world, workload, watchers, scenario } = this
+    const runUntil = async (condition: () => boolean, endMs: number, eventsMax: number) => {
+      const end = this.events + eventsMax
+      let holds = false
+      const isOver = () => {
+        holds = condition()
+        return holds || this.events >= end
+      }
+      await this.runUntil(isOver, endMs)
+      return holds
+    }
+    return new Recovery({ world, workload, watchers, scenario, runUntil })
   }
 
   /** Runs events until the condition holds or something is broken. False when there is nothing left to wait for. */
@@ -162,86 +178,5 @@ class Simulation {
     }
     this.state = describeWorld(world)
     return false
-  }
-
-  /** Nothing is wrong any more: all must become one again, and take new writes everywhere. */
-  private async heal(): Promise<void> {
-    const { world, workload } = this
-    const endMs = world.timers.now() + healMs
-    const endEvents = this.events + healEventsMax
-    world.trace.note('', 'heal')
-    const within = async (what: string, condition: () => boolean): Promise<boolean> => {
-      let isLate = false
-      const isOver = () => {
-        isLate = this.events >= endEvents
-        return isLate || condition()
-      }
-      if ((await this.runUntil(isOver, endMs)) && !isLate) return true
-      if (!this.isBroken) world.report('stuck', `${what} within ${healMs} ms after the last fault`)
-      return false
-    }
-    const isOpen = () => this.waitingHosts().length === 0
-    if (!(await within('not every host has its stores', isOpen))) return
-    let failures = 0
-    let waiting = 0
-    for (const host of world.hosts.values()) {
-      const { life } = host
-      if (life === undefined) continue
-      for (const store of life.stores.values()) {
-        if (store.status().role === 'removed') continue
-        waiting += 1
-        workload.writeOnce(life, store, 60_000).then(
-          () => {
-            waiting -= 1
-          },
-          error => {
-            waiting -= 1
-            // What operator and faults began may end now.
-            if (isQuorateError(error, 'REMOVED') || isQuorateError(error, 'CLOSED')) return
-            failures += 1
-            world.report(
-              'stuck',
-              `${host.id} cannot write: ${isQuorateError(error) ? error.code : String(error)}`,
-            )
-          },
-        )
-      }
-    }
-    if (!(await within('not every host could write', () => waiting === 0))) return
-    if (!(await within('some calls did not end', () => workload.pending.length === 0))) return
-    if (failures > 0) return
-    if (await within('not all replicas are alike', () => this.isConverged())) this.compareAll()
-  }
-
-  private waitingHosts() {
-    return [...this.world.hosts.values()].filter(({ life }) => {
-      if (life?.host === undefined) return true
-      return this.scenario.groups.some(group => !life.stores.has(group) && !life.removedFrom.has(group))
-    })
-  }
-
-  private isConverged(): boolean {
-    for (const [group, { checker }] of this.world.groups) {
-      for (const { replica } of this.world.replicasOf(group)) {
-        if (replica.machine.appliedIndex !== checker.commitMax) return false
-        if (replica.leader === undefined) return false
-      }
-    }
-    return true
-  }
-
-  private compareAll(): void {
-    for (const [group, { checker, oracle }] of this.world.groups) {
-      for (const { host, replica } of this.world.replicasOf(group)) {
-        if (replica.isWitness) continue
-        checker.compare(replica)
-        for (const key of oracle.keys()) {
-          const revision = replica.machine.get(key)?.modRevision ?? 0
-          const { revision: expected, value } = oracle.latest(key)
-          if (revision === (value === null ? 0 : expected)) continue
-          this.world.report('lost-write', `${host.id} holds ${key} of ${revision}, not of ${expected}`)
-        }
-      }
-    }
   }
 }

@@ -3,7 +3,7 @@ import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
 import { absent } from '../../engine/types.ts'
-import type { Oracle } from './oracle.ts'
+import { nameOf, type Oracle } from './oracle.ts'
 import type { Scenario } from './scenario.ts'
 import type { HostLife } from './simulated-host.ts'
 import type { Trace } from './trace.ts'
@@ -42,6 +42,8 @@ type Answer = {
   readonly revision?: Revision
   modRevision?: Revision
 }
+
+type ScanResult = readonly (readonly [string, { readonly value: string; readonly revision: Revision }])[]
 
 /** Clients at all stores: each calls, waits for the answer, thinks, and calls again. */
 export class Workload {
@@ -107,10 +109,10 @@ export class Workload {
   /** One write at a store; resolves when it is answered. */
   async writeOnce(life: HostLife, store: Store, deadlineMs: number): Promise<void> {
     const key = this.key()
-    const value = `w${++this.values}`
+    const name = `w${++this.values}`
     const worker = this.worker(life, store)
-    const promise = store.put(key, value, { deadlineMs })
-    this.follow(worker, this.begin(worker, 'put', key, [value]), promise)
+    const promise = store.put(key, this.full(name), { deadlineMs })
+    this.follow(worker, this.begin(worker, 'put', key, [name]), promise)
     await promise
   }
 
@@ -128,19 +130,36 @@ export class Workload {
   private call(worker: Worker): void {
     const { store, life } = worker
     const key = this.key()
-    const value = `v${++this.values}`
+    const name = `v${++this.values}`
+    const value = this.full(name)
     const choice = this.random()
     const expected = worker.lastSeen.get(key)
     const begin = (op: string, ...args: readonly unknown[]) => this.begin(worker, op, key, args)
     if (life.failure !== undefined) return
-    if (choice < 0.35) this.follow(worker, begin('put', value), store.put(key, value))
-    else if (choice < 0.45) this.follow(worker, begin('insert', value), store.insert(key, value))
+    if (choice < 0.35) this.follow(worker, begin('put', name), store.put(key, value))
+    else if (choice < 0.45) this.follow(worker, begin('insert', name), store.insert(key, value))
     else if (choice < 0.55) this.follow(worker, begin('delete'), store.delete(key))
     else if (choice < 0.7) {
-      const call = begin('compareAndSwap', expected ?? null, value)
-      this.follow(worker, call, store.compareAndSwap<string>(key, expected ?? absent, value))
-    } else if (choice < 0.95) this.follow(worker, begin('entry'), this.read(store, key, 'linearizable'))
+      const call = begin('compareAndSwap', expected ?? null, name)
+      const before = expected === undefined ? absent : this.full(expected)
+      this.follow(worker, call, store.compareAndSwap<string>(key, before, value))
+    } else if (choice < 0.75) this.follow(worker, begin('scan'), this.scan(store))
+    else if (choice < 0.95) this.follow(worker, begin('entry'), this.read(store, key, 'linearizable'))
     else this.follow(worker, begin('staleEntry'), this.read(store, key, 'stale'))
+  }
+
+  private async scan(store: Store): Promise<unknown> {
+    const entries = await store.scan<string>({ prefix: 'k' })
+    return entries.map(({ key, value, modRevision }) => [
+      key,
+      { value: nameOf(value), revision: modRevision },
+    ])
+  }
+
+  /** A value of that name, as long as the scenario has them. */
+  private full(name: string): string {
+    const { valueBytes } = this.scenario
+    return valueBytes === 0 ? name : `${name}.${'x'.repeat(valueBytes)}`
   }
 
   private async read(store: Store, key: string, consistency: 'linearizable' | 'stale'): Promise<Answer> {
@@ -166,10 +185,11 @@ export class Workload {
     }
     promise.then(
       result => {
-        this.settle(call, 'ok', 'ok', result)
-        const { value } = result as Answer
+        const named = withName(result)
+        this.settle(call, 'ok', 'ok', named)
+        const { value } = named as Answer
         if (typeof value === 'string') worker.lastSeen.set(call.key, value)
-        else if (call.op !== 'put') worker.lastSeen.delete(call.key)
+        else if (call.op !== 'put' && call.op !== 'scan') worker.lastSeen.delete(call.key)
         next()
       },
       error => {
@@ -201,6 +221,7 @@ export class Workload {
     const value = String(args.at(-1))
     if (call.outcome === 'fail' && !isRead(call) && op !== 'delete') oracle.refused(value)
     if (call.outcome !== 'ok') return
+    if (op === 'scan') return oracle.scanned(new Map(call.result as ScanResult), floor)
     const { ok = true, revision = 0, modRevision = 0, ...rest } = call.result as Answer
     const found = (rest.value ?? null) as string | null
     switch (op) {
@@ -240,5 +261,11 @@ export class Workload {
 }
 
 function isRead({ op }: Call): boolean {
-  return op === 'entry' || op === 'staleEntry'
+  return op === 'entry' || op === 'staleEntry' || op === 'scan'
+}
+
+/** The answer, with the name of the value in its place. */
+function withName(result: unknown): unknown {
+  const { value } = result as Answer
+  return typeof value === 'string' ? { ...(result as Answer), value: nameOf(value) } : result
 }

@@ -8,7 +8,7 @@ import { decodeRaftBody } from '../../wire/message-codec.ts'
 import { Oracle } from './oracle.ts'
 import { RaftChecker } from './raft-checker.ts'
 import type { Scenario } from './scenario.ts'
-import { type HostLife, type HostWorld, SimulatedHost } from './simulated-host.ts'
+import { type HostLife, type HostRole, type HostWorld, SimulatedHost } from './simulated-host.ts'
 import { Trace } from './trace.ts'
 import type { Violation } from './violation.ts'
 import { VirtualTimers } from './virtual-timers.ts'
@@ -25,6 +25,13 @@ const raftFrameKind = 1
 /** Until somebody has looked after a host whose disk failed. */
 const repairMs = 4000
 
+/** Who hears of stores that open, of lives that end, and of the end of each event, when its effects are known. */
+export interface WorldObserver {
+  attach(life: HostLife, store: Store): void
+  ended(life: HostLife): void
+  judge(): void
+}
+
 /** The hosts of a simulation, what is between them, and what looks after them. */
 export class World {
   readonly timers = new VirtualTimers()
@@ -33,10 +40,7 @@ export class World {
   readonly hosts = new Map<HostId, SimulatedHost>()
   readonly violations: Violation[] = []
   readonly groups = new Map<GroupId, WatchedGroup>()
-  /** What hears of stores that open and of lives that end. */
-  workload:
-    | { attach(life: HostLife, store: Store): void; ended(life: HostLife): void; judge(): void }
-    | undefined
+  observers: readonly WorldObserver[] = []
   /** Whatever goes down now is started again. */
   isHealing = false
   private readonly hostWorld: HostWorld
@@ -76,9 +80,11 @@ export class World {
       sent: (frame, lane) => {
         if (lane === 'control' && frame[1] === raftFrameKind) this.heard(frame)
       },
-      opened: (life, store) => this.workload?.attach(life, store),
+      opened: (life, store) => {
+        for (const observer of this.observers) observer.attach(life, store)
+      },
       ended: life => {
-        this.workload?.ended(life)
+        for (const observer of this.observers) observer.ended(life)
         if (this.isHealing) this.timers.after(repairMs, () => this.revive(life.owner))
       },
       broken: host => this.timers.after(repairMs, () => this.revive(host)),
@@ -91,7 +97,7 @@ export class World {
   }
 
   /** A host that never was before, with an empty disk; it starts at once. */
-  create(role: SimulatedHost['role']): SimulatedHost {
+  create(role: HostRole): SimulatedHost {
     const host = new SimulatedHost(`${role === 'client' ? 'c' : 'h'}${++this.created}`, role, this.hostWorld)
     this.hosts.set(host.id, host)
     host.start()
@@ -117,7 +123,7 @@ export class World {
       for (const replica of life.host.loop.replicas.values()) this.observe(life, replica)
     }
     this.touchedLives.length = 0
-    this.workload?.judge()
+    for (const observer of this.observers) observer.judge()
   }
 
   replicasOf(group: GroupId): { readonly host: SimulatedHost; readonly replica: Replica }[] {
