@@ -43,8 +43,7 @@ export class Recovery {
     const areCallsOver = () => workload.pending.length === 0
     if (!(await this.within('some calls did not end', areCallsOver, deadlineMs + lateMs))) return
     if (!(await this.within('the operator did not end', () => !this.isOperating()))) return
-    const isOpen = () => this.waitingHosts().length === 0
-    if (!(await this.within('not every host has its stores', isOpen))) return
+    if (!(await this.within('not every host has its stores', () => this.isOpen()))) return
     if (!(await this.writeEverywhere())) return
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
     if (!(await this.rest())) return
@@ -71,6 +70,9 @@ export class Recovery {
     const ticks = Math.max(5 * electionTicks, quiesceTicks <= 50 ? quiesceTicks + 15 : 0)
     // What was late when the faults ended comes first: a throttled timer, say.
     await runUntil(() => false, world.timers.now() + calmMs, healEventsMax)
+    // A host that was closing then has come back by now.
+    if (!(await this.within('not every host has its stores', () => this.isOpen()))) return false
+    if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return false
     const before = this.leaders()
     await runUntil(() => false, world.timers.now() + ticks * tickMs, healEventsMax)
     if (world.violations.length > 0) return false
@@ -131,11 +133,11 @@ export class Recovery {
     return false
   }
 
-  private waitingHosts(): readonly SimulatedHost[] {
+  private isOpen(): boolean {
     const { world, scenario } = this.parts
-    return [...world.hosts.values()].filter(({ life }) => {
-      if (life?.host === undefined) return true
-      return scenario.groups.some(group => !life.stores.has(group) && !life.removedFrom.has(group))
+    return [...world.hosts.values()].every(({ isUp, life }) => {
+      if (!isUp || life === undefined) return false
+      return scenario.groups.every(group => life.stores.has(group) || life.removedFrom.has(group))
     })
   }
 
