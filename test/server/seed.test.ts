@@ -215,3 +215,19 @@ test('a connection over which nothing was ever asked does not hold up the closin
   await Promise.all([seed.close(), once(socket, 'close')])
   assert(performance.now() - before < 1000, 'the seed did not wait for a last request')
 })
+
+test('a refused connection that its client does not end does not hold up the closing for ever', async t => {
+  const cleanup = new Cleanup(t)
+  const seed = await start(cleanup, await cleanup.folder(), { signalOnly: true })
+  const { host, hostname, port } = new URL(seed.url)
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
+  cleanup.defer(() => socket.destroy())
+  socket.on('error', () => {})
+  const request = ['GET /elsewhere HTTP/1.1', `host: ${host}`, 'connection: upgrade', 'upgrade: websocket']
+  socket.write(`${request.join('\r\n')}\r\n\r\n`)
+  socket.resume()
+  await once(socket, 'end')
+  const before = performance.now()
+  await seed.close()
+  assert(performance.now() - before < 5_000, 'the seed did not wait for its client')
+})
