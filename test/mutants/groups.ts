@@ -35,8 +35,11 @@ export const groups: Section = {
       edits: [
         {
           file: frames,
-          find: "  for (let i = 0; i < expected.length; i++) if (bytes[deploymentAt + i] !== expected[i]) return 'deployment'\n",
-          replace: "  if (expected.length === 0) return 'deployment'\n",
+          find: `  for (let i = 0; i < expected.length; i++) if (bytes[deploymentAt + i] !== expected[i])\
+ return 'deployment'
+`,
+          replace: `  if (expected.length === 0) return 'deployment'
+`,
         },
       ],
     },
@@ -46,9 +49,10 @@ export const groups: Section = {
       edits: [
         {
           file: loop,
-          find: '    const replica = this.replicas.get(group)\n    if (replica === undefined || this.tellIfOut',
-          replace:
-            '    const replica = this.replicas.get(group) ?? [...this.replicas.values()][0]\n    if (replica === undefined || this.tellIfOut',
+          find: `    const replica = this.replicas.get(group)
+    if (replica === undefined || this.tellIfOut`,
+          replace: `    const replica = this.replicas.get(group) ?? [...this.replicas.values()][0]
+    if (replica === undefined || this.tellIfOut`,
         },
       ],
     },
@@ -80,8 +84,13 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: "      case 'wake':\n        this.rouse()\n        this.stir()\n        break\n",
-          replace: "      case 'wake':\n",
+          find: `      case 'wake':
+        this.rouse()
+        this.stir()
+        break
+`,
+          replace: `      case 'wake':
+`,
         },
       ],
     },
@@ -91,7 +100,8 @@ export const groups: Section = {
       edits: [
         {
           file: replica,
-          find: '    if (this.quiescence.hasCalls()) this.quiescence.stirHere()\n',
+          find: `    if (this.quiescence.hasCalls()) this.quiescence.stirHere()
+`,
           replace: '',
         },
       ],
@@ -102,8 +112,10 @@ export const groups: Section = {
       edits: [
         {
           file: replica,
-          find: '    if (concerns) this.quiescence.awaken()\n',
-          replace: '    if (concerns) this.quiescence.hasCalls()\n',
+          find: `    if (concerns) this.quiescence.awaken()
+`,
+          replace: `    if (concerns) this.quiescence.hasCalls()
+`,
         },
       ],
     },
@@ -113,8 +125,10 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: '    if (this.rouse() && this.parts.leader() !== this.parts.id) this.callOthers()\n',
-          replace: '    this.rouse()\n',
+          find: `    if (this.rouse() && this.parts.leader() !== this.parts.id) this.callOthers()
+`,
+          replace: `    this.rouse()
+`,
         },
       ],
     },
@@ -135,7 +149,8 @@ export const groups: Section = {
       edits: [
         {
           file: outgoingSnapshot,
-          find: '        if (!(await this.storedUpTo(seq + 1 - snapshotWindowChunks))) return false\n',
+          find: `        if (!(await this.storedUpTo(seq + 1 - snapshotWindowChunks))) return false
+`,
           replace: '',
         },
       ],
@@ -146,16 +161,26 @@ export const groups: Section = {
       edits: [
         {
           file: loop,
-          find: '    for (const replica of this.replicas.values()) replica.paused(missed)\n',
-          replace:
-            '    for (const replica of this.replicas.values()) for (let i = 0; i < missed; i++) replica.tick(parts.clock.now())\n',
+          find: `    for (const replica of this.replicas.values()) replica.paused(missed)
+`,
+          replace: `    for (const replica of this.replicas.values()) for (let i = 0; i < missed; i++)\
+ replica.tick(parts.clock.now())
+`,
         },
       ],
     },
     {
       id: 'M147b',
       title: 'a pause is not noticed',
-      edits: [{ file: loop, find: '    if (missed < 1) return\n', replace: '    if (missed >= 0) return\n' }],
+      edits: [
+        {
+          file: loop,
+          find: `    if (missed < 1) return
+`,
+          replace: `    if (missed >= 0) return
+`,
+        },
+      ],
     },
     {
       id: 'M149',
@@ -163,8 +188,10 @@ export const groups: Section = {
       edits: [
         {
           file: loop,
-          find: '      if (this.isStopped) return\n      this.isTickDue = true',
-          replace: '      this.isStopped = false\n      this.isTickDue = true',
+          find: `      if (this.isStopped) return
+      this.isTickDue = true`,
+          replace: `      this.isStopped = false
+      this.isTickDue = true`,
         },
       ],
     },
@@ -174,8 +201,10 @@ export const groups: Section = {
       edits: [
         {
           file: byteWriter,
-          find: '    let rest = value\n    while (rest >= 0x80000000) {',
-          replace: '    let rest = value >>> 0\n    while (rest >= 0x80000000) {',
+          find: `    let rest = value
+    while (rest >= 0x80000000) {`,
+          replace: `    let rest = value >>> 0
+    while (rest >= 0x80000000) {`,
         },
       ],
     },

@@ -17,7 +17,12 @@ export const membership: Section = {
       id: 'M87',
       title: 'a second change is taken while one is not applied',
       edits: [
-        { file: confChange, find: "  if (pendingIndex > raft.log.applied) return 'pending'\n", replace: '' },
+        {
+          file: confChange,
+          find: `  if (pendingIndex > raft.log.applied) return 'pending'
+`,
+          replace: '',
+        },
       ],
     },
     {
@@ -34,7 +39,14 @@ export const membership: Section = {
     {
       id: 'M87c',
       title: 'a new leader does not wait for changes of its predecessor',
-      edits: [{ file: election, find: '  raft.pendingConfIndex = raft.log.lastIndex()\n', replace: '' }],
+      edits: [
+        {
+          file: election,
+          find: `  raft.pendingConfIndex = raft.log.lastIndex()
+`,
+          replace: '',
+        },
+      ],
     },
     {
       id: 'M88',
@@ -53,9 +65,12 @@ export const membership: Section = {
       edits: [
         {
           file: quorum,
-          find: 'return Math.min(indexOf(voters, quorums, acked), indexOf(votersOutgoing, quorumsOutgoing, acked))',
+          find:
+            'return Math.min(indexOf(voters, quorums, acked), indexOf(votersOutgoing, ' +
+            'quorumsOutgoing, acked))',
           replace:
-            'return indexOf([...new Set([...voters, ...votersOutgoing])], quorums ?? quorumsOutgoing, acked)',
+            'return indexOf([...new Set([...voters, ...votersOutgoing])], quorums ?? ' +
+            'quorumsOutgoing, acked)',
         },
       ],
     },
@@ -65,9 +80,13 @@ export const membership: Section = {
       edits: [
         {
           file: quorum,
-          find: '  const incoming = resultOf(quorum.voters, quorum.quorums, vote)\n  const outgoing = resultOf(quorum.votersOutgoing, quorum.quorumsOutgoing, vote)\n',
-          replace:
-            '  const all = [...new Set([...quorum.voters, ...quorum.votersOutgoing])]\n  const incoming = resultOf(all, quorum.quorums ?? quorum.quorumsOutgoing, vote)\n  const outgoing = incoming\n',
+          find: `  const incoming = resultOf(quorum.voters, quorum.quorums, vote)
+  const outgoing = resultOf(quorum.votersOutgoing, quorum.quorumsOutgoing, vote)
+`,
+          replace: `  const all = [...new Set([...quorum.voters, ...quorum.votersOutgoing])]
+  const incoming = resultOf(all, quorum.quorums ?? quorum.quorumsOutgoing, vote)
+  const outgoing = incoming
+`,
         },
       ],
     },
@@ -77,9 +96,12 @@ export const membership: Section = {
       edits: [
         {
           file: confChange,
-          find: '  raft.setConfiguration(change)\n',
-          replace:
-            "  const keeps = raft.role === 'leader' && !change.conf.voters.includes(raft.id)\n  const voters = keeps ? [...change.conf.voters, raft.id] : change.conf.voters\n  raft.setConfiguration({ ...change, conf: { ...change.conf, voters } })\n",
+          find: `  raft.setConfiguration(change)
+`,
+          replace: `  const keeps = raft.role === 'leader' && !change.conf.voters.includes(raft.id)
+  const voters = keeps ? [...change.conf.voters, raft.id] : change.conf.voters
+  raft.setConfiguration({ ...change, conf: { ...change.conf, voters } })
+`,
         },
       ],
     },
@@ -87,12 +109,18 @@ export const membership: Section = {
       id: 'M94',
       title: 'a new leader does not leave the joint configuration that it finds',
       edits: [
-        { file: leader, find: '  leaveJointWhenDue(raft)\n  if (raft.role', replace: '  if (raft.role' },
+        {
+          file: leader,
+          find: `  leaveJointWhenDue(raft)
+  if (raft.role`,
+          replace: '  if (raft.role',
+        },
         {
           file: proposal,
           find: "if (raft.role !== 'leader' || !raft.conf.autoLeave || raft.log.applied",
           replace:
-            "if (raft.role !== 'leader' || raft.firstIndexOfTerm > raft.pendingConfIndex || !raft.conf.autoLeave || raft.log.applied",
+            "if (raft.role !== 'leader' || raft.firstIndexOfTerm > raft.pendingConfIndex " +
+            '|| !raft.conf.autoLeave || raft.log.applied',
         },
       ],
     },
@@ -102,8 +130,10 @@ export const membership: Section = {
       edits: [
         {
           file: membershipFile,
-          find: "        case 'add-learner':\n          this.addLearner(replica, witness)",
-          replace: "        case 'add-learner':\n          this.addVoter(replica, witness)",
+          find: `        case 'add-learner':
+          this.addLearner(replica, witness)`,
+          replace: `        case 'add-learner':
+          this.addVoter(replica, witness)`,
         },
       ],
     },
@@ -113,7 +143,8 @@ export const membership: Section = {
       edits: [
         {
           file: membershipFile,
-          find: 'if (this.votersOutgoing.has(replica)) this.learnersNext.add(replica)\n    else this.learners.add(replica)',
+          find: `if (this.votersOutgoing.has(replica)) this.learnersNext.add(replica)
+    else this.learners.add(replica)`,
           replace: 'this.learners.add(replica)',
         },
       ],
@@ -140,13 +171,15 @@ export const membership: Section = {
       id: 'M92',
       title: 'a change of members that is truncated is not rolled back',
       reason:
-        'a configuration is in force when its entry is applied, and what is applied is committed: nothing is ever rolled back',
+        'a configuration is in force when its entry is applied, and what is applied ' +
+        'is committed: nothing is ever rolled back',
     },
     {
       id: 'M96',
       title: 'a removed replica stops at append instead of commit',
       reason:
-        'no replica acts by a configuration before it is applied, so an entry that is merely appended says nothing',
+        'no replica acts by a configuration before it is applied, so an entry that ' +
+        'is merely appended says nothing',
     },
   ],
 }

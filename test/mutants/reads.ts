@@ -35,9 +35,16 @@ export const reads: Section = {
       edits: [
         {
           file: readsFile,
-          find: '    const context = this.lastContext + 1\n',
-          replace:
-            '    const [open] = this.rounds\n    if (open !== undefined) {\n      this.rounds.set(open[0], { ...open[1], reads: [...open[1].reads, ...this.waiting] })\n      this.waiting = []\n      return\n    }\n    const context = this.lastContext + 1\n',
+          find: `    const context = this.lastContext + 1
+`,
+          replace: `    const [open] = this.rounds
+    if (open !== undefined) {
+      this.rounds.set(open[0], { ...open[1], reads: [...open[1].reads, ...this.waiting] })
+      this.waiting = []
+      return
+    }
+    const context = this.lastContext + 1
+`,
         },
       ],
     },
@@ -58,8 +65,10 @@ export const reads: Section = {
       edits: [
         {
           file: readQueue,
-          find: '    if (round > this.ackedBy(from)) this.acks.set(from, Math.min(round, this.round))\n',
-          replace: '    if (round >= 0) this.acks.set(from, this.round)\n',
+          find: `    if (round > this.ackedBy(from)) this.acks.set(from, Math.min(round, this.round))
+`,
+          replace: `    if (round >= 0) this.acks.set(from, this.round)
+`,
         },
       ],
     },
@@ -69,8 +78,10 @@ export const reads: Section = {
       edits: [
         {
           file: readsFile,
-          find: '      if (one.index > applied) later.push(one)\n',
-          replace: '      if (one.index > applied + 1) later.push(one)\n',
+          find: `      if (one.index > applied) later.push(one)
+`,
+          replace: `      if (one.index > applied + 1) later.push(one)
+`,
         },
       ],
     },
@@ -80,9 +91,10 @@ export const reads: Section = {
       edits: [
         {
           file: readsFile,
-          find: '    this.confirmed.push({ index, reads: round.reads })\n    this.advanced()',
-          replace:
-            '    this.confirmed.push({ index: Math.min(index, this.route.applied()), reads: round.reads })\n    this.advanced()',
+          find: `    this.confirmed.push({ index, reads: round.reads })
+    this.advanced()`,
+          replace: `    this.confirmed.push({ index: Math.min(index, this.route.applied()), reads: round.reads })
+    this.advanced()`,
         },
       ],
     },
@@ -119,7 +131,9 @@ export const reads: Section = {
       edits: [
         {
           file: raftNode,
-          find: "if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') this.raft.leader = 0",
+          find:
+            "if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') " +
+            'this.raft.leader = 0',
           replace: "if (this.raft.role === 'follower') this.raft.leader = 0",
         },
       ],
@@ -130,7 +144,8 @@ export const reads: Section = {
       edits: [
         {
           file: raft,
-          find: "    this.mayOweLease = config.readOnly === 'lease' && hardState.term > 0\n",
+          find: `    this.mayOweLease = config.readOnly === 'lease' && hardState.term > 0
+`,
           replace: '',
         },
       ],
@@ -138,7 +153,14 @@ export const reads: Section = {
     {
       id: 'M107d',
       title: 'the lease outlives a change of the voters',
-      edits: [{ file: confChange, find: '  raft.reads.voidLease()\n', replace: '' }],
+      edits: [
+        {
+          file: confChange,
+          find: `  raft.reads.voidLease()
+`,
+          replace: '',
+        },
+      ],
     },
     {
       id: 'M109',
@@ -147,8 +169,8 @@ export const reads: Section = {
         {
           file: raftNode,
           find: '    if (isLeader) handleReadIndex(raft, request)',
-          replace:
-            '    if (!isLeader) raft.readStates.push({ index: raft.log.committed, context })\n    else if (isLeader) handleReadIndex(raft, request)',
+          replace: `    if (!isLeader) raft.readStates.push({ index: raft.log.committed, context })
+    else if (isLeader) handleReadIndex(raft, request)`,
         },
       ],
     },
@@ -159,8 +181,9 @@ export const reads: Section = {
         {
           file: readQueue,
           find: 'const confirmed = committedIndex(quorum, this.ackedBy)',
-          replace:
-            'const counts = quorum.voters.map(this.ackedBy).sort((left, right) => right - left)\n    const confirmed = counts[Math.max(0, Math.floor(counts.length / 2) - 1)] ?? committedIndex(quorum, this.ackedBy)',
+          replace: `const counts = quorum.voters.map(this.ackedBy).sort((left, right) => right - left)
+    const confirmed = counts[Math.max(0, Math.floor(counts.length / 2) - 1)] ??\
+ committedIndex(quorum, this.ackedBy)`,
         },
       ],
     },
@@ -171,7 +194,8 @@ export const reads: Section = {
         {
           file: readIndex,
           find: 'raft.reads.take(raft.conf)',
-          replace: 'raft.reads.take({ ...raft.conf, voters: [...raft.conf.voters, ...raft.conf.learners] })',
+          replace:
+            'raft.reads.take({ ...raft.conf, voters: [...raft.conf.voters, ' + '...raft.conf.learners] })',
         },
       ],
     },

@@ -27,8 +27,10 @@ export const replication: Section = {
       edits: [
         {
           file: raftLog,
-          find: '    if (start < entries.length) this.append(start === 0 ? entries : entries.slice(start))\n',
-          replace: '    if (start >= 0) this.append(entries)\n',
+          find: `    if (start < entries.length) this.append(start === 0 ? entries : entries.slice(start))
+`,
+          replace: `    if (start >= 0) this.append(entries)
+`,
         },
       ],
     },
@@ -49,9 +51,11 @@ export const replication: Section = {
       edits: [
         {
           file: raftLog,
-          find: '    if (!this.matchTerm(prevIndex, prevTerm)) return undefined\n',
-          replace:
-            '    const isEmpty = this.lastIndex() < this.firstIndex()\n    if (prevIndex > 0 && !isEmpty && !this.matchTerm(prevIndex, prevTerm)) return undefined\n',
+          find: `    if (!this.matchTerm(prevIndex, prevTerm)) return undefined
+`,
+          replace: `    const isEmpty = this.lastIndex() < this.firstIndex()
+    if (prevIndex > 0 && !isEmpty && !this.matchTerm(prevIndex, prevTerm)) return undefined
+`,
         },
       ],
     },
@@ -62,7 +66,7 @@ export const replication: Section = {
         {
           file: raftLog,
           find: 'if (!this.matchTerm(prevIndex, prevTerm)) return undefined',
-          replace: "if (prevIndex > this.lastIndex() || typeof prevTerm !== 'number') return undefined",
+          replace: "if (prevIndex > this.lastIndex() || typeof prevTerm !== 'number') return " + 'undefined',
         },
       ],
     },
@@ -83,8 +87,10 @@ export const replication: Section = {
       edits: [
         {
           file: raftLog,
-          find: '    if (index <= this.committed) return\n',
-          replace: '    if (index === this.committed) return\n',
+          find: `    if (index <= this.committed) return
+`,
+          replace: `    if (index === this.committed) return
+`,
         },
       ],
     },
@@ -96,7 +102,8 @@ export const replication: Section = {
           file: raftLog,
           find: 'if (index <= this.committed || !this.matchTerm(index, term)) return false',
           replace:
-            'if (index <= this.committed || term === 0 || index === Number.POSITIVE_INFINITY) return false',
+            'if (index <= this.committed || term === 0 || index === ' +
+            'Number.POSITIVE_INFINITY) return false',
         },
       ],
     },
@@ -117,8 +124,10 @@ export const replication: Section = {
       edits: [
         {
           file: progress,
-          find: '    if (index <= this.match) return false\n',
-          replace: '    if (index === this.match) return false\n',
+          find: `    if (index <= this.match) return false
+`,
+          replace: `    if (index === this.match) return false
+`,
         },
       ],
     },
@@ -128,8 +137,10 @@ export const replication: Section = {
       edits: [
         {
           file: follower,
-          find: 'function acknowledge(raft: Raft, to: ReplicaId, index: Index): void {\n  raft.sendAfterAppend({',
-          replace: 'function acknowledge(raft: Raft, to: ReplicaId, index: Index): void {\n  raft.send({',
+          find: `function acknowledge(raft: Raft, to: ReplicaId, index: Index): void {
+  raft.sendAfterAppend({`,
+          replace: `function acknowledge(raft: Raft, to: ReplicaId, index: Index): void {
+  raft.send({`,
         },
       ],
     },
@@ -140,8 +151,8 @@ export const replication: Section = {
         {
           file: raft,
           find: '(id: ReplicaId): Index => this.progressOf(id)?.match ?? 0',
-          replace:
-            '(id: ReplicaId): Index =>\n    id === this.id ? this.log.lastIndex() : (this.progressOf(id)?.match ?? 0)',
+          replace: `(id: ReplicaId): Index =>
+    id === this.id ? this.log.lastIndex() : (this.progressOf(id)?.match ?? 0)`,
         },
       ],
     },
@@ -157,13 +168,13 @@ export const replication: Section = {
         {
           file: unstableLog,
           find: 'if (index < this.offset || this.term(index) !== term) return',
-          replace: 'if (index < this.offset || this.term(index) === undefined || term === 0) return',
+          replace: 'if (index < this.offset || this.term(index) === undefined || term === 0) ' + 'return',
         },
       ],
     },
     {
       id: 'M45b',
-      title: 'an acknowledged write of an older term counts, where index and term of the entry fit',
+      title: 'an acknowledged write of an older term counts, where index and term of the ' + 'entry fit',
       edits: [
         {
           file: step,
@@ -178,8 +189,11 @@ export const replication: Section = {
       edits: [
         {
           file: replicationFile,
-          find: '  progress.recentActive = true\n  progress.paused = false\n',
-          replace: '  progress.recentActive = true\n',
+          find: `  progress.recentActive = true
+  progress.paused = false
+`,
+          replace: `  progress.recentActive = true
+`,
         },
       ],
     },
@@ -189,21 +203,37 @@ export const replication: Section = {
       edits: [
         {
           file: replicationFile,
-          find: '  if (progress.isPaused()) return false\n',
-          replace:
-            "  if (progress.isPaused()) return false\n  if (progress.state === 'replicate' && progress.inflights.isFull()) return false\n",
+          find: `  if (progress.isPaused()) return false
+`,
+          replace: `  if (progress.isPaused()) return false
+  if (progress.state === 'replicate' && progress.inflights.isFull()) return false
+`,
         },
       ],
     },
     {
       id: 'M48c',
       title: 'acknowledgements free nothing of the window',
-      edits: [{ file: replicationFile, find: '      progress.inflights.freeTo(index)\n', replace: '' }],
+      edits: [
+        {
+          file: replicationFile,
+          find: `      progress.inflights.freeTo(index)
+`,
+          replace: '',
+        },
+      ],
     },
     {
       id: 'M48d',
       title: 'the window of a follower that rejects stays as full as it was',
-      edits: [{ file: progress, find: '    this.inflights.clear()\n', replace: '' }],
+      edits: [
+        {
+          file: progress,
+          find: `    this.inflights.clear()
+`,
+          replace: '',
+        },
+      ],
     },
     {
       id: 'M49',
@@ -230,7 +260,14 @@ export const replication: Section = {
     {
       id: 'M50b',
       title: 'a new leader inherits what it once had uncommitted',
-      edits: [{ file: raft, find: '    this.uncommittedBytes = 0\n', replace: '' }],
+      edits: [
+        {
+          file: raft,
+          find: `    this.uncommittedBytes = 0
+`,
+          replace: '',
+        },
+      ],
     },
     {
       id: 'M52',
@@ -238,9 +275,12 @@ export const replication: Section = {
       edits: [
         {
           file: quorum,
-          find: '  let highest = 0\n  for (const candidate of voters) {',
-          replace:
-            '  let highest = 0\n  const sorted = voters.map(acked).sort()\n  if (sorted.length > 0) return sorted[voters.length - needed] ?? 0\n  for (const candidate of voters) {',
+          find: `  let highest = 0
+  for (const candidate of voters) {`,
+          replace: `  let highest = 0
+  const sorted = voters.map(acked).sort()
+  if (sorted.length > 0) return sorted[voters.length - needed] ?? 0
+  for (const candidate of voters) {`,
         },
       ],
     },
@@ -250,8 +290,10 @@ export const replication: Section = {
       edits: [
         {
           file: quorum,
-          find: '  const needed = majority(voters.length)\n  let highest',
-          replace: '  const needed = Math.ceil(voters.length / 2)\n  let highest',
+          find: `  const needed = majority(voters.length)
+  let highest`,
+          replace: `  const needed = Math.ceil(voters.length / 2)
+  let highest`,
         },
       ],
     },
@@ -299,8 +341,10 @@ export const replication: Section = {
       edits: [
         {
           file: machine,
-          find: '    if (first !== undefined) return { result: first, duplicate: true, changes: noChanges }\n',
-          replace: "    if (first === undefined && seq < 0) return unapplied({ type: 'stale' })\n",
+          find: `    if (first !== undefined) return { result: first, duplicate: true, changes: noChanges }
+`,
+          replace: `    if (first === undefined && seq < 0) return unapplied({ type: 'stale' })
+`,
         },
       ],
     },
@@ -310,8 +354,11 @@ export const replication: Section = {
       edits: [
         {
           file: heartbeat,
-          find: '    if (progress.id === raft.id) continue\n',
-          replace: '    if (progress.id === raft.id) continue\n    if (progress.isPaused()) break\n',
+          find: `    if (progress.id === raft.id) continue
+`,
+          replace: `    if (progress.id === raft.id) continue
+    if (progress.isPaused()) break
+`,
         },
       ],
     },

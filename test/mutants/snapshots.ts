@@ -28,7 +28,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: snapshotCodec,
-          find: '    for (const [seq, result] of results) yield [resultRecord, seq, ...resultFields(result)]\n',
+          find: `    for (const [seq, result] of results) yield [resultRecord, seq, ...resultFields(result)]
+`,
           replace: '',
         },
         {
@@ -68,12 +69,26 @@ export const snapshots: Section = {
     {
       id: 'M71b',
       title: 'watchers stay silent about what a snapshot skipped',
-      edits: [{ file: replica, find: '    this.watchers.reset(snapshot.index)\n', replace: '' }],
+      edits: [
+        {
+          file: replica,
+          find: `    this.watchers.reset(snapshot.index)
+`,
+          replace: '',
+        },
+      ],
     },
     {
       id: 'M72',
       title: 'a snapshot of what is committed already is installed',
-      edits: [{ file: snapshot, find: '  if (snapshot.index <= log.committed) return false\n', replace: '' }],
+      edits: [
+        {
+          file: snapshot,
+          find: `  if (snapshot.index <= log.committed) return false
+`,
+          replace: '',
+        },
+      ],
     },
     {
       id: 'M72b',
@@ -136,12 +151,16 @@ export const snapshots: Section = {
       edits: [
         {
           file: snapshotsFile,
-          find: 'if (incoming?.isOf(from, asNatural(term), asNatural(index)) !== true) return\n    incoming.heardAt',
-          replace: 'if (incoming === undefined || term === index + 0.5) return\n    incoming.heardAt',
+          find: `if (incoming?.isOf(from, asNatural(term), asNatural(index)) !== true) return
+    incoming.heardAt`,
+          replace: `if (incoming === undefined || term === index + 0.5) return
+    incoming.heardAt`,
         },
         {
           file: incomingSnapshot,
-          find: "    if (running !== checksum) throw new MalformedError('a piece of a snapshot does not belong to it')\n",
+          find: `    if (running !== checksum) throw new MalformedError('a piece of a snapshot does not\
+ belong to it')
+`,
           replace: '',
         },
       ],
@@ -152,7 +171,9 @@ export const snapshots: Section = {
       edits: [
         {
           file: incomingSnapshot,
-          find: "    if (running !== checksum) throw new MalformedError('a piece of a snapshot does not belong to it')\n",
+          find: `    if (running !== checksum) throw new MalformedError('a piece of a snapshot does not\
+ belong to it')
+`,
           replace: '',
         },
       ],
@@ -174,7 +195,10 @@ export const snapshots: Section = {
       edits: [
         {
           file: snapshotsFile,
-          find: '    if (!replica.accepts(from, message) || message.term < Math.max(replica.term, present?.message.term ?? 0))\n      return\n',
+          find: `    if (!replica.accepts(from, message) || message.term < Math.max(replica.term,\
+ present?.message.term ?? 0))
+      return
+`,
           replace: '',
         },
       ],
@@ -201,7 +225,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: snapshotsFile,
-          find: "        if (end !== 'over') replica.reportSnapshot(message.to, end === 'delivered')\n",
+          find: `        if (end !== 'over') replica.reportSnapshot(message.to, end === 'delivered')
+`,
           replace: '',
         },
       ],
@@ -212,7 +237,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: snapshotsFile,
-          find: '    if (this.outgoing.has(group) && applier.bytesApplied < this.heldLogBytesMax) return\n',
+          find: `    if (this.outgoing.has(group) && applier.bytesApplied < this.heldLogBytesMax) return
+`,
           replace: '',
         },
       ],
@@ -234,7 +260,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: replica,
-          find: '    for (const response of this.applier.drain()) this.node.step(response)\n',
+          find: `    for (const response of this.applier.drain()) this.node.step(response)
+`,
           replace: '',
         },
       ],
@@ -245,8 +272,10 @@ export const snapshots: Section = {
       edits: [
         {
           file: machine,
-          find: '      items: this.items.clone(),\n      sessions: this.sessions.snapshot()',
-          replace: '      items: this.items,\n      sessions: this.sessions.snapshot()',
+          find: `      items: this.items.clone(),
+      sessions: this.sessions.snapshot()`,
+          replace: `      items: this.items,
+      sessions: this.sessions.snapshot()`,
         },
       ],
     },
@@ -267,9 +296,11 @@ export const snapshots: Section = {
       edits: [
         {
           file: replication,
-          find: "  if (typeof prevTerm !== 'number') return sendSnapshot(raft, progress)\n",
-          replace:
-            "  if (typeof prevTerm !== 'number') return log.lastIndex() >= log.firstIndex() && sendSnapshot(raft, progress)\n",
+          find: `  if (typeof prevTerm !== 'number') return sendSnapshot(raft, progress)
+`,
+          replace: `  if (typeof prevTerm !== 'number') return log.lastIndex() >= log.firstIndex() &&\
+ sendSnapshot(raft, progress)
+`,
         },
       ],
     },
@@ -279,9 +310,21 @@ export const snapshots: Section = {
       edits: [
         {
           file: replication,
-          find: "  if (typeof prevTerm !== 'number') return sendSnapshot(raft, progress)\n\n  const entries = entriesFor(raft, progress)\n  if (entries === 'compacted') return sendSnapshot(raft, progress)\n  if",
-          replace:
-            "  if (typeof prevTerm !== 'number') {\n    if (!evenEmpty) return false\n    raft.send({ ...blankMessage, type: 'MsgApp', from: raft.id, to: progress.id, term: raft.term, commit: log.committed })\n    return true\n  }\n\n  const entries = entriesFor(raft, progress)\n  if (entries === 'compacted') return sendSnapshot(raft, progress)\n  if",
+          find: `  if (typeof prevTerm !== 'number') return sendSnapshot(raft, progress)
+
+  const entries = entriesFor(raft, progress)
+  if (entries === 'compacted') return sendSnapshot(raft, progress)
+  if`,
+          replace: `  if (typeof prevTerm !== 'number') {
+    if (!evenEmpty) return false
+    raft.send({ ...blankMessage, type: 'MsgApp', from: raft.id, to: progress.id, term:\
+ raft.term, commit: log.committed })
+    return true
+  }
+
+  const entries = entriesFor(raft, progress)
+  if (entries === 'compacted') return sendSnapshot(raft, progress)
+  if`,
         },
       ],
     },

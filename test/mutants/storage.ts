@@ -36,7 +36,7 @@ export const storage: Section = {
         {
           file: groupWrites,
           find: '      ...(hardState !== undefined ? { hardState } : {}),',
-          replace: '      ...(hardState !== undefined && entries.length === 0 ? { hardState } : {}),',
+          replace: '      ...(hardState !== undefined && entries.length === 0 ? { hardState } : ' + '{}),',
         },
       ],
     },
@@ -46,7 +46,7 @@ export const storage: Section = {
       edits: [
         {
           file: groupWrites,
-          find: 'const isVote = term > 0 && (term !== this.written.term || vote !== this.written.vote)',
+          find: 'const isVote = term > 0 && (term !== this.written.term || vote !== ' + 'this.written.vote)',
           replace: 'const isVote = term > 0 && term !== this.written.term',
         },
       ],
@@ -57,7 +57,9 @@ export const storage: Section = {
       edits: [
         {
           file: record,
-          find: "  if (laterRecord(file, place)) return { type: 'damaged', reason: 'invalid, and valid ones follow' }\n",
+          find: `  if (laterRecord(file, place)) return { type: 'damaged', reason: 'invalid, and valid ones\
+ follow' }
+`,
           replace: '',
         },
         {
@@ -73,8 +75,11 @@ export const storage: Section = {
       edits: [
         {
           file: record,
-          find: "  if (laterRecord(file, place)) return { type: 'damaged', reason: 'invalid, and valid ones follow' }\n",
-          replace: "  if (laterRecord(file, place)) return { type: 'torn' }\n",
+          find: `  if (laterRecord(file, place)) return { type: 'damaged', reason: 'invalid, and valid ones\
+ follow' }
+`,
+          replace: `  if (laterRecord(file, place)) return { type: 'torn' }
+`,
         },
       ],
     },
@@ -95,9 +100,13 @@ export const storage: Section = {
       edits: [
         {
           file: snapshots,
-          find: '    this.parts.storage\n      .saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))\n      .then(() => replica.adoptSnapshot(snapshot))',
-          replace:
-            '    const saved = this.parts.storage.saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))\n    replica.adoptSnapshot(snapshot)\n    saved',
+          find: `    this.parts.storage
+      .saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))
+      .then(() => replica.adoptSnapshot(snapshot))`,
+          replace: `    const saved = this.parts.storage.saveSnapshot(group, snapshot,\
+ this.unhurried(encodeSnapshot(state)))
+    replica.adoptSnapshot(snapshot)
+    saved`,
         },
       ],
     },
@@ -107,9 +116,15 @@ export const storage: Section = {
       edits: [
         {
           file: replica,
-          find: '    this.host.writer.add(this.group, write, () => {\n      this.log.setSnapshot(snapshot)\n      this.log.compact(compactTo)\n      this.appliedLog.forget(compactTo)\n    })',
-          replace:
-            '    this.host.writer.add(this.group, write, () => {})\n    this.log.setSnapshot(snapshot)\n    this.log.compact(compactTo)\n    this.appliedLog.forget(compactTo)',
+          find: `    this.host.writer.add(this.group, write, () => {
+      this.log.setSnapshot(snapshot)
+      this.log.compact(compactTo)
+      this.appliedLog.forget(compactTo)
+    })`,
+          replace: `    this.host.writer.add(this.group, write, () => {})
+    this.log.setSnapshot(snapshot)
+    this.log.compact(compactTo)
+    this.appliedLog.forget(compactTo)`,
         },
       ],
     },
@@ -137,8 +152,10 @@ export const storage: Section = {
       edits: [
         {
           file: unstableLog,
-          find: '    this.offset = index + 1\n    this.offsetInProgress = Math.max',
-          replace: '    this.offset = index + 1\n    this.offsetInProgress = Math.min',
+          find: `    this.offset = index + 1
+    this.offsetInProgress = Math.max`,
+          replace: `    this.offset = index + 1
+    this.offsetInProgress = Math.min`,
         },
       ],
     },
@@ -159,13 +176,22 @@ export const storage: Section = {
       edits: [
         {
           file: writer,
-          find: '    this.storage\n      .write(batch)\n      .then(() => {',
-          replace: '    const write = this.storage.write(batch)\n    Promise.resolve()\n      .then(() => {',
+          find: `    this.storage
+      .write(batch)
+      .then(() => {`,
+          replace: `    const write = this.storage.write(batch)
+    Promise.resolve()
+      .then(() => {`,
         },
         {
           file: writer,
-          find: '        this.flush()\n      })\n      .catch',
-          replace: '        this.flush()\n        return write\n      })\n      .catch',
+          find: `        this.flush()
+      })
+      .catch`,
+          replace: `        this.flush()
+        return write
+      })
+      .catch`,
         },
       ],
     },
@@ -175,7 +201,8 @@ export const storage: Section = {
       id: 'M64',
       title: 'the applied index is stored apart from the data',
       reason:
-        'the state machine lives in memory and starts from a snapshot that holds its own index; no applied index is stored',
+        'the state machine lives in memory and starts from a snapshot that holds its ' +
+        'own index; no applied index is stored',
     },
   ],
 }
