@@ -3,6 +3,8 @@ import { elections } from './elections.ts'
 import { groups } from './groups.ts'
 import { membership } from './membership.ts'
 import type { Section } from './mutant.ts'
+import { ownEngine } from './own-engine.ts'
+import { ownStorage } from './own-storage.ts'
 import { reads } from './reads.ts'
 import { replication } from './replication.ts'
 import { snapshots } from './snapshots.ts'
@@ -17,5 +19,7 @@ export const catalogue: readonly Section[] = [
   membership,
   reads,
   groups,
+  ownEngine,
+  ownStorage,
   controls,
 ]
