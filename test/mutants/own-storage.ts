@@ -102,7 +102,7 @@ export const ownStorage: Section = {
       edits: [
         {
           file: fileLog,
-          find: '    const descriptor = await openDurable(`${file}${temporarySuffix}`, ' + "'create')",
+          find: `    const descriptor = await openDurable(\`\${file}\${temporarySuffix}\`, 'create')`,
           replace: "    const descriptor = await openDurable(file, 'create')",
         },
         {
