@@ -129,6 +129,20 @@ describe('a replica', () => {
     assert.equal(last, unappliedBytesMax / value.length + 10)
   })
 
+  test('keeps its log until the snapshot that stands in for it is durable (mutant M63)', () => {
+    const { replica, written } = learner({ trailingEntries: 0 })
+    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
+    replica.pump(0)
+    written()
+    replica.pump(0)
+    replica.applySlice()
+    replica.adoptSnapshot({ index: 3, term: 1, conf: emptyConfState })
+    assert.equal(replica.log.firstIndex(), 1)
+    written()
+    assert.equal(replica.log.firstIndex(), 4)
+  })
+
   test('takes no snapshot of what its disk holds another entry of', () => {
     const { replica, written, snapshotsDue } = learner({ snapshotEntriesEvery: 2 })
     const append = (from: ReplicaId, term: Term, last: Entry, commit: Index) => {
