@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { crc32c } from '../../src/base/checksum.ts'
-import { peerSilenceMs, snapshotWindowChunks } from '../../src/core/limits.ts'
+import { peerSilenceMs, snapshotPatienceMs, snapshotWindowChunks } from '../../src/core/limits.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
@@ -174,6 +174,16 @@ describe('a snapshot on its way', () => {
     await cluster.settle(a.store.put('later', 1))
     await cluster.until(() => c.status().applied >= a.store.status().commit)
     assert.equal(chunksOf(sent).length, new Set(chunksOf(sent)).size, 'no chunk was sent twice')
+  })
+
+  test('begins anew for a follower that was away for longer than it was waited for', async () => {
+    const { cluster, a, sent, back } = await behind()
+    const c = await back()
+    await cluster.until(() => chunksOf(sent).length > 10)
+    cluster.network.partition(['a', 'b'], ['c'])
+    await cluster.run(snapshotPatienceMs + 5000)
+    cluster.network.heal()
+    await cluster.until(() => c.status().applied >= a.store.status().commit)
   })
 
   test('keeps nobody from closing', async () => {
