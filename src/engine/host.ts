@@ -77,7 +77,7 @@ export class Host implements StoreHost {
     const { transport, clock } = parts
     this.outbox = new Outbox({ transport, clock, deployment: () => this.loop.deployment })
     this.writer = new Writer(parts.storage, failed)
-    this.requests = new Requests(this.outbox, clock)
+    this.requests = new Requests(this.outbox, parts)
     const { outbox, writer, requests } = this
     this.snapshots = new Snapshots({
       parts,
@@ -309,7 +309,7 @@ export class Host implements StoreHost {
 
   private greet(peer: HostId): void {
     if (this.loop.deployment === undefined) return
-    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(this.loop.replicas.keys()))
+    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(this.loop.replicas.values()))
   }
 
   private greetAll(): void {
@@ -323,7 +323,8 @@ export class Host implements StoreHost {
     this.ticksToDial = dialEveryTicks
     this.gateway.bookmark()
     for (const watches of this.remoteWatches.values()) watches.tick()
-    this.dial()
+    // A hello may have been lost, and with it what a peer must know of this host.
+    this.greetAll()
   }
 
   private dial(): void {

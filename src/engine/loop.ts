@@ -1,5 +1,5 @@
 import { AssertionError } from '../base/assert.ts'
-import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
+import type { DeploymentId, GroupId, HostId, ReplicaId } from '../core/types.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import { decodeFrame, type Frame } from '../wire/frames.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
@@ -195,7 +195,7 @@ export class Loop {
       case 'removed':
         return this.receiveRemoved(from, decode(body))
       case 'hello':
-        peerBook.receive(from, decode(body))
+        for (const { group, id } of peerBook.receive(from, decode(body))) this.tellIfOut(from, group, id)
         return events.hello(from)
     }
   }
@@ -206,14 +206,20 @@ export class Loop {
       if (message.type === 'MsgSnap') throw new MalformedError('a snapshot without its state')
       const replica = this.replicas.get(group)
       if (replica === undefined) return
-      if (replica.isOut(message.from)) {
-        // It does not know, and would go on asking for votes: the one who could have told it may be gone.
-        this.loop.outbox.send(from, 'control', 'removed', [group, message.from])
-        return
-      }
+      if (this.tellIfOut(from, group, message.from)) return
       replica.step(from, message)
       this.touched.add(replica)
     })
+  }
+
+  /**
+   * A replica that was away when the group removed it does not know. It would go on asking for votes, or wait for a
+   * leader for ever, and the leader that could have told it may be gone.
+   */
+  private tellIfOut(host: HostId, group: GroupId, id: ReplicaId): boolean {
+    const isOut = this.replicas.get(group)?.isOut(id) === true
+    if (isOut) this.loop.outbox.send(host, 'control', 'removed', [group, id])
+    return isOut
   }
 
   /** Another host's proposals, for this one as the leader: looked at before they are logged, or refused. */
@@ -259,7 +265,10 @@ export class Loop {
     const [group, id] = asArray(body, 2)
     const replica = this.replicas.get(asText(group))
     if (replica === undefined || replica.id !== asNatural(id)) return
-    // Members are trusted, others are not: a stranger cannot take a replica out of service.
-    if (replica.members.some(member => member.hostId === from)) this.loop.events.toldRemoved(replica)
+    // Members are trusted, others are not: a stranger cannot take a replica out of service. One that was removed before
+    // it got any state knows no member, and has nothing to lose.
+    const { members } = replica
+    if (members.length === 0 || members.some(member => member.hostId === from))
+      this.loop.events.toldRemoved(replica)
   }
 }

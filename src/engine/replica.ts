@@ -84,6 +84,8 @@ export class Replica {
   readonly leaderChange = new Condition()
   /** The configuration at `machine.appliedIndex`. */
   conf: ConfState
+  /** The term of the entry at `machine.appliedIndex`. */
+  appliedTerm: Term
   private readonly host: ReplicaHost
   /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
   members: readonly Member[] = []
@@ -112,6 +114,7 @@ export class Replica {
     this.writes = new GroupWrites(hardState)
     this.log = new MemoryLog({ hardState, snapshot, entries })
     this.snapshotIndex = snapshot?.index ?? 0
+    this.appliedTerm = snapshot?.term ?? 0
     this.conf = this.log.initialState().conf
     const machine = start.state === undefined ? new Machine() : Machine.restore(start.state)
     this.applier = new Applier(machine, {
@@ -235,13 +238,6 @@ export class Replica {
   /** Takes another host's proposals into the log. False: this replica cannot, and the asker shall hear so. */
   lead(drafts: readonly Draft[]): boolean {
     return this.leads && this.append(drafts) === 'handed'
-  }
-
-  /** The term of an entry that is applied and not compacted. */
-  termOf(index: Index): Term {
-    const term = this.log.term(index)
-    assert(typeof term === 'number', 'what is applied and stands behind the snapshot is in the log')
-    return term
   }
 
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
@@ -370,6 +366,7 @@ export class Replica {
     this.log.applySnapshot(snapshot)
     this.conf = snapshot.conf
     this.applier.replace(Machine.restore(state))
+    this.appliedTerm = snapshot.term
     this.watchers.reset(snapshot.index)
     this.memberTableChanged()
     this.advanced()
@@ -393,11 +390,14 @@ export class Replica {
     const isDue =
       this.machine.appliedIndex - this.snapshotIndex >= snapshotEntriesEvery ||
       this.applier.bytesApplied >= snapshotBytesEvery
-    // A snapshot stands on the log: it waits until this host's own disk has what a quorum has.
-    if (isDue && this.machine.appliedIndex <= this.log.lastIndex()) this.host.events.snapshotDue(this)
+    // A snapshot stands on the log: it waits until this host's own disk has what a quorum has, and not an entry that
+    // another leader's is about to overwrite.
+    if (isDue && this.log.term(this.machine.appliedIndex) === this.appliedTerm)
+      this.host.events.snapshotDue(this)
   }
 
   private apply(machine: Machine, entry: Entry): void {
+    this.appliedTerm = entry.term
     if (entry.type === 'conf-change') return this.applyChange(machine, entry)
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
     const known = this.logged.get(entry.data)

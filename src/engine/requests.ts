@@ -5,6 +5,7 @@ import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import { type Call, Pending } from './call.ts'
 import type { Outbox } from './outbox.ts'
+import type { HostParts } from './parts.ts'
 
 /** Serves one kind of request. What it throws or rejects with goes back to the asker. */
 export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown>
@@ -29,12 +30,14 @@ export class Requests {
   private readonly clock: Clock
   private readonly asked = new Map<number, Asked>()
   private readonly served = new Map<string, Serve>()
-  private lastId = 0
+  /** Begins at random: an answer to an earlier life of this host must not be taken for one to a question of ours. */
+  private lastId: number
   private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
 
-  constructor(outbox: Outbox, clock: Clock) {
+  constructor(outbox: Outbox, { clock, random }: Pick<HostParts, 'clock' | 'random'>) {
     this.outbox = outbox
     this.clock = clock
+    this.lastId = Math.floor(random() * 2 ** 45)
   }
 
   serve(method: string, serve: Serve): void {

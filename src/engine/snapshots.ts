@@ -65,7 +65,7 @@ export class Snapshots {
     if (this.taking.has(replica.group)) return
     this.taking.add(replica.group)
     const state = replica.machine.snapshot()
-    const snapshot = { index: state.index, term: replica.termOf(state.index), conf: replica.conf }
+    const snapshot = { index: state.index, term: replica.appliedTerm, conf: replica.conf }
     replica.applier.bytesApplied = 0
     this.parts.storage
       .saveSnapshot(replica.group, snapshot, this.unhurried(encodeSnapshot(state)))

@@ -33,6 +33,36 @@ describe('a client', () => {
     )
   })
 
+  test('finds its gateway although their first greetings were lost', async () => {
+    const cluster = new TestCluster()
+    await cluster.three()
+    cluster.network.setFaults({ lossRate: 1 })
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.run(1000)
+    cluster.network.setFaults({ lossRate: 0 })
+    await cluster.settle(store.put('k', 1, { deadlineMs: 4000 }))
+  })
+
+  test('does not take the answer to an earlier life of its host for its own', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    await cluster.settle(a.store.put('one', 1))
+    await cluster.settle(a.store.put('two', 2))
+    const before = await cluster.open('z', { role: 'client' })
+    await cluster.run(100)
+    // The gateway waits for its quorum, and answers both lives when it has it.
+    cluster.network.partition(['a'], ['b', 'c'])
+    before.store.get('one').catch(() => undefined)
+    await cluster.run(100)
+    cluster.crash('z')
+    const after = await cluster.open('z', { role: 'client' })
+    await cluster.run(500)
+    const two = after.store.get('two')
+    await cluster.run(100)
+    cluster.network.heal()
+    assert.equal(await cluster.settle(two), 2)
+  })
+
   test('does not notice that its gateway closes', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three()

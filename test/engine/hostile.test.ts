@@ -24,7 +24,7 @@ const put = encodeProposal({
 
 /** A body of each kind as a member would send it. */
 const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
-  ['hello', encode([['main']])],
+  ['hello', encode([[['main', 1]]])],
   ['propose', encode(['main', [put]])],
   ['refuse', encode(['main', [[1, 2]]])],
   ['request', encode([1, 'get', 1000, ['main', 'key', 0, 0]])],

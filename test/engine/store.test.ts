@@ -260,6 +260,31 @@ describe('membership', () => {
     assert.equal(members.find(member => member.hostId === 'a')?.role, 'learner')
   })
 
+  test('a learner that was away when it was removed is told when it is back', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const d = await cluster.open('d')
+    cluster.network.partition(['d'], ['a', 'b', 'c'])
+    await cluster.settle(a.store.remove('d'))
+    await cluster.run(10_000)
+    cluster.network.heal()
+    await cluster.run(10_000)
+    await assert.rejects(cluster.settle(d.store.put('k', 1)), error => isQuorateError(error, 'REMOVED'))
+  })
+
+  test('a learner that was removed before it got any state is told as well', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const host = await cluster.host('d')
+    const store = await cluster.settle(host.store('main', { waitForLeader: false }))
+    cluster.network.partition(['d'], ['a', 'b', 'c'])
+    await cluster.settle(a.store.remove('d'))
+    assert.equal(store.status().applied, 0)
+    cluster.network.heal()
+    await cluster.run(10_000)
+    await assert.rejects(cluster.settle(store.put('k', 1)), error => isQuorateError(error, 'REMOVED'))
+  })
+
   test('the leader of two can be removed: the other one leads', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
