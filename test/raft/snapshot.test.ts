@@ -53,6 +53,24 @@ test('a newcomer gets a snapshot from before it joined, and the entry by which i
   assert.equal(cluster.replica(3).status.commit, leader.status.commit)
 })
 
+test('a follower may compact what it applied before Raft was told, and campaigns all the same', () => {
+  const cluster = new Cluster(3)
+  const leader = cluster.elect(1)
+  const follower = cluster.replica(2)
+  cluster.propose(1, 'a', 'b', 'c')
+  for (let i = 0; i < 4; i++) {
+    cluster.finish(leader)
+    cluster.deliver()
+    cluster.perform(follower)
+    while (follower.appendWork.length > 0) cluster.send(follower.store())
+  }
+  assert.ok(follower.applyWork.length > 0 && follower.status.applied < follower.status.commit)
+  const index = follower.status.commit - 1
+  follower.log.setSnapshot({ index, term: 2, conf })
+  follower.log.compact(index)
+  assert.equal(follower.node.campaign(), true)
+})
+
 test('a snapshot at or below the commit index is not installed, and the answer says where entries will do', () => {
   const cluster = new Cluster(3)
   const follower = cluster.replica(1)

@@ -138,7 +138,8 @@ function countVote(raft: Raft, from: ReplicaId, granted: boolean): VoteResult {
 
 function hasUnappliedConfChange(raft: Raft): boolean {
   const { log } = raft
-  let from = log.applied + 1
+  // What is compacted was applied, even when the word of it is still on its way.
+  let from = Math.max(log.applied + 1, log.firstIndex())
   while (from <= log.committed) {
     const entries = log.slice(from, log.committed + 1, raft.config.committedBytesMax)
     assert(entries !== 'compacted', 'unapplied entries were compacted')
