@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { blankMessage, type ConfState, MemoryLog, type Snapshot } from '../../src/core/raft/index.ts'
+import {
+  blankMessage,
+  type ConfState,
+  MemoryLog,
+  type Message,
+  type Snapshot,
+} from '../../src/core/raft/index.ts'
 import { Cluster, entriesOf } from './cluster.ts'
 
 const conf: ConfState = {
@@ -34,6 +40,34 @@ test('a follower that needs compacted entries gets a snapshot, then entries agai
   cluster.propose(1, 'd')
   cluster.settle()
   assert.deepEqual(behind.texts, ['d'])
+})
+
+test('a follower whose snapshot the log has left behind meanwhile gets the next one', () => {
+  const cluster = new Cluster(3)
+  const leader = cluster.elect(1)
+  const compact = () => {
+    const { commit } = leader.status
+    leader.log.setSnapshot({ index: commit, term: 2, conf })
+    leader.log.compact(commit)
+  }
+  cluster.partition([1, 2], [3])
+  cluster.propose(1, 'a', 'b', 'c')
+  cluster.settle()
+  compact()
+  cluster.partition()
+  const snapshots: Message[] = []
+  cluster.isLost = message => message.type === 'MsgSnap' && snapshots.push(message) > 0
+  cluster.tick(3)
+  // The first snapshot is on its way for a long time.
+  cluster.isLost = ({ to }) => to === 3
+  cluster.propose(1, 'd')
+  cluster.settle()
+  compact()
+  cluster.isLost = () => false
+  cluster.mail.push(...snapshots.slice(0, 1))
+  cluster.settle()
+  cluster.tick(3)
+  assert.equal(cluster.replica(3).status.applied, leader.status.commit)
 })
 
 test('a newcomer gets a snapshot from before it joined, and the entry by which it joined behind that', () => {

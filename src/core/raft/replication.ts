@@ -116,7 +116,8 @@ function settle(raft: Raft, progress: Progress, index: number): void {
       if (progress.match + 1 >= raft.log.firstIndex()) {
         progress.becomeProbe()
         progress.becomeReplicate()
-      }
+        // It has all of the snapshot, and the log was compacted beyond that meanwhile: it needs the next one.
+      } else if (progress.match >= progress.pendingSnapshot) progress.becomeProbe()
       break
     case 'replicate':
       progress.inflights.freeTo(index)
