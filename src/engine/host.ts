@@ -268,7 +268,8 @@ export class Host implements StoreHost {
       const [group, host] = asArray(body, 2)
       const replica = this.replicaOrThrow(asText(group))
       if (!membership.isMember(replica, from))
-        throw new QuorateError('UNAUTHORIZED', 'only members admit others')
+        // One that was removed and does not know it was asked: the newcomer goes on to another.
+        throw new QuorateError('NOT_MEMBER', 'only members admit others', { retryable: true })
       return membership.admit(replica, asText(host), call)
     })
     requests.serve('change', (_from, body, call) => {

@@ -95,7 +95,8 @@ export class MemoryNetwork {
     if (a === undefined || b === undefined) this.cuts.clear()
     else for (const direction of [arrow(a, b), arrow(b, a)]) this.cuts.delete(direction)
     for (const link of this.links.values()) {
-      if (!this.isPassable(link.ends[0].hostId, link.ends[1].hostId)) continue
+      const [one, other] = link.ends
+      if (one.dead || other.dead || !this.isPassable(one.hostId, other.hostId)) continue
       link.cancelSilence?.()
       link.cancelSilence = undefined
     }

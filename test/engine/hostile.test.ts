@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
-import { encode } from '../../src/wire/codec.ts'
+import { decode, encode } from '../../src/wire/codec.ts'
 import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
 import { encodeRaftBody } from '../../src/wire/message-codec.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { deployment, tapped } from './wiretap.ts'
 
 const other = 'b'.repeat(32)
+const responseKind = 5
 
 async function opened() {
   const parts = await tapped()
@@ -122,6 +123,12 @@ describe('a hostile peer', () => {
     send('removed', ['main', 1])
     send('request', [1, 'admit', 1000, ['main', 'y']])
     await cluster.run(2000)
+    // Whoever asked the stranger may ask another one.
+    const answers = transport.sent.filter(({ frame }) => frame[1] === responseKind)
+    assert.deepEqual(
+      answers.map(({ frame }) => decode(frame.subarray(frameHeaderBytes))),
+      [[1, false, ['NOT_MEMBER', 'only members admit others', true, 'none']]],
+    )
     assert.deepEqual(
       (await cluster.settle(store.members())).map(member => member.hostId),
       ['a'],

@@ -55,6 +55,15 @@ describe('the memory network', () => {
     assert.deepEqual(a.events, ['+ b'])
   })
 
+  test('a crash is noticed by silence, whatever heals meanwhile', () => {
+    const { timers, network, hosts } = cluster(2)
+    const [a] = hosts
+    network.crash('b')
+    network.heal()
+    timers.run(peerSilenceMs)
+    assert.equal(a.events.at(-1), '- b silence')
+  })
+
   test('a crash is noticed by silence alone, a restart under the same name at once', () => {
     const { timers, network, hosts } = cluster(2)
     const [a] = hosts
