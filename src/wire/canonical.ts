@@ -2,9 +2,10 @@ import { QuorateError } from '../core/error.ts'
 import { messageDepthMax, messageItemsMax } from '../core/limits.ts'
 
 /**
- * The value in its only form, which is the value itself where nothing has to change: members in the order of their
- * names, none of them undefined. Throws TypeError, which names the place, on what would not come back equal, and
- * TOO_LARGE where the encoded value would surely have more than `bytesMax` bytes. It ends for a knot of objects, too.
+ * The value in its only form: members in the order of their names, none of them undefined. It is a copy, except for
+ * byte strings, and each member is read once: what a getter gives another time was never judged. Throws TypeError,
+ * which names the place, on what would not come back equal, and TOO_LARGE where the encoded value would surely have
+ * more than `bytesMax` bytes. It ends for a knot of objects, too.
  */
 export function canonical(value: unknown, bytesMax: number): unknown {
   return walked(value, { path: [], itemsLeft: messageItemsMax, bytesLeft: bytesMax, bytesMax })
@@ -60,39 +61,32 @@ function walkedObject(value: object, walk: Walk): object {
 }
 
 function walkedArray(array: readonly unknown[], walk: Walk): readonly unknown[] {
-  let copy: unknown[] | undefined
+  const copy: unknown[] = []
   for (let i = 0; i < array.length; i++) {
     walk.path.push(i)
-    const member = walked(array[i], walk)
+    copy.push(walked(array[i], walk))
     walk.path.pop()
-    if (member !== array[i]) {
-      copy ??= array.slice()
-      copy[i] = member
-    }
   }
-  return copy ?? array
+  return copy
 }
 
 /** In the order of the names; those that are array indexes come first, as in every object of the language. */
 function walkedMembers(object: Readonly<Record<string, unknown>>, walk: Walk): object {
   const names = Object.keys(object)
-  let same = isSorted(names)
-  if (!same) names.sort()
+  if (!isSorted(names)) names.sort()
   const copy: Record<string, unknown> = {}
   for (const name of names) {
     walk.path.push(name)
     if (name === '__proto__') throw refused(walk, 'a member of this name')
     const present = object[name]
-    if (present === undefined) same = false
-    else {
+    if (present !== undefined) {
       walk.itemsLeft -= 1
       checkText(name, walk)
       copy[name] = walked(present, walk)
-      same &&= copy[name] === present
     }
     walk.path.pop()
   }
-  return same ? object : copy
+  return copy
 }
 
 function isSorted(names: readonly string[]): boolean {

@@ -4,16 +4,12 @@ import { ByteWriter } from './byte-writer.ts'
 // only together with its unpacker, records and extensions, which are 12 KB compressed that no page has a use for.
 
 export function pack(value: unknown): Uint8Array {
-  // Taken while it is in use: a getter within the value may pack another one, which needs a writer of its own.
-  const writer = idle ?? new ByteWriter()
-  idle = undefined
   writer.clear()
   write(writer, value)
-  idle = writer
   return writer.written()
 }
 
-let idle: ByteWriter | undefined
+const writer = new ByteWriter()
 
 function write(to: ByteWriter, value: unknown): void {
   if (typeof value === 'number') writeNumber(to, value)

@@ -236,6 +236,20 @@ describe('membership', () => {
     await assert.rejects(cluster.settle(again.store()), { code: 'REMOVED' })
   })
 
+  test('a host whose log has lost what it acknowledged stops with STORAGE_CORRUPT, and the others go on', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const disk = cluster.disks.get('c') ?? assert.fail('c has a disk')
+    const older = disk.log.slice()
+    for (let i = 0; i < 20; i++) await cluster.settle(a.store.put(`key/${i}`, i))
+    await cluster.run(1_000)
+    cluster.crash('c')
+    disk.setLog(older)
+    const again = await cluster.host('c')
+    await assert.rejects(cluster.settle(again.store()), { code: 'STORAGE_CORRUPT' })
+    await cluster.settle(a.store.put('key', 1))
+  })
+
   test('rejects what is no host with TypeError', async () => {
     const { store } = await new TestCluster().open('a')
     const wrong = undefined as unknown as string

@@ -82,6 +82,16 @@ test('what would not come back equal is refused, and the message names the place
   }
 })
 
+test('each member is read once: what a getter gives another time is not stored', () => {
+  for (const later of [Number.NaN, undefined, '\ud800', new Date(0), 'x'.repeat(10)]) {
+    const reads = ['first', 'first']
+    const get = () => (reads.length > 0 ? reads.pop() : later)
+    const object = Object.defineProperty({}, 'a', { get, enumerable: true })
+    const array = Object.defineProperty([], 0, { get, enumerable: true })
+    assert.deepEqual(decodeValue(encodeValue([object, array])), [{ a: 'first' }, ['first']])
+  }
+})
+
 test('a circle is refused, and so is what is nested too deep', () => {
   const circle: { self?: unknown } = {}
   circle.self = circle

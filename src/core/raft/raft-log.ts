@@ -1,4 +1,5 @@
 import { assert } from '../../base/assert.ts'
+import { QuorateError } from '../error.ts'
 import type { Index, Term } from '../types.ts'
 import { entriesBytes } from './entry-size.ts'
 import type { LogStorage } from './log-storage.ts'
@@ -137,7 +138,11 @@ export class RaftLog {
   /** Never goes back: a delayed message may carry an older commit index. */
   commitTo(index: Index): void {
     if (index <= this.committed) return
-    assert(index <= this.lastIndex(), `commit ${index} is beyond the log's end ${this.lastIndex()}`)
+    const last = this.lastIndex()
+    if (index > last) {
+      // A leader counts what was acknowledged as durable. To go on would be to acknowledge it, and to vote, once more.
+      throw new QuorateError('STORAGE_CORRUPT', `this replica had entry ${index}; its log ends at ${last}`)
+    }
     this.committed = index
   }
 
