@@ -48,6 +48,22 @@ describe('proposals', () => {
     await assert.rejects(waiting, error => isQuorateError(error, 'OUTCOME_UNKNOWN'))
   })
 
+  test('that a rule refuses may have been written all the same, where an earlier leader had them', async () => {
+    for (const leaders of [1, 2]) {
+      const { proposals } = started()
+      const refused = proposals.submit(barrier(1), never)
+      for (let leader = 1; leader <= leaders; leader++) {
+        if (leader > 1) proposals.leaderChanged()
+        proposals.pump(leader)
+      }
+      proposals.refused(100 + leaders, [{ ...busy, isBusy: false, reason: 'no' }])
+      await assert.rejects(refused, (error: unknown) => {
+        const outcome = leaders === 1 ? 'none' : 'unknown'
+        return isQuorateError(error, 'REFUSED') && error.outcome === outcome
+      })
+    }
+  })
+
   test('are not refused by a late word on an earlier round', async () => {
     const { proposals, handed } = started()
     const waiting = proposals.submit(barrier(1), { ...never, deadline: 50 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { isQuorateError } from '../../src/core/error.ts'
 import { unappliedBytesMax } from '../../src/core/limits.ts'
 import { Machine, type MachineSnapshot } from '../../src/core/machine/machine.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
@@ -141,6 +142,26 @@ describe('a replica', () => {
     assert.equal(replica.log.firstIndex(), 1)
     written()
     assert.equal(replica.log.firstIndex(), 4)
+  })
+
+  test('hears only what is for itself, of each replica from the host that has it (mutant M144)', () => {
+    const { replica } = learner()
+    assert.equal(replica.accepts('a', { from: 1, to: 2 }), true)
+    assert.equal(replica.accepts('a', { from: 1, to: 1 }), false, 'for an earlier replica of this host')
+    assert.equal(replica.accepts('c', { from: 1, to: 2 }), false, 'in the name of a replica of a')
+  })
+
+  test('tells watchers that a snapshot took the place of what they wait for', () => {
+    const { replica, written } = learner()
+    const ends: unknown[] = []
+    const sink = { changes: nothing, end: (error: unknown) => ends.push(error) }
+    replica.watchers.add(replica.machine.history, () => true, 1, sink)
+    replica.watchers.add(replica.machine.history, () => true, 11, sink)
+    replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
+    replica.pump(0)
+    written()
+    assert.equal(ends.length, 1)
+    assert(isQuorateError(ends[0], 'COMPACTED'))
   })
 
   test('takes no snapshot of what its disk holds another entry of', () => {

@@ -40,10 +40,15 @@ async function behind(options: Partial<EngineOptions> = {}) {
   await cluster.run(5000)
   await fill(cluster, a.store, 70, i => value + i)
   await cluster.run(1000)
-  const sent: { readonly from: string; readonly piece: Piece; readonly seq: number }[] = []
-  cluster.tap = (from, to, _lane, frame) => {
+  const sent: {
+    readonly from: string
+    readonly lane: string
+    readonly piece: Piece
+    readonly seq: number
+  }[] = []
+  cluster.tap = (from, to, lane, frame) => {
     const piece = to === 'c' ? pieceOf(frame) : undefined
-    if (piece !== undefined) sent.push({ from, ...piece })
+    if (piece !== undefined) sent.push({ from, lane, ...piece })
     return true
   }
   const host = () => cluster.host('c')
@@ -68,6 +73,10 @@ describe('a snapshot on its way', () => {
     const chunks = new Set(chunksOf(sent)).size
     assert(chunks >= 20, `the snapshot has ${chunks} chunks`)
     assert(first !== undefined && first >= 16 - snapshotWindowChunks, `it went on at chunk ${first}`)
+    assert(
+      sent.every(({ lane }) => lane === 'bulk'),
+      'no heartbeat waits behind it (mutant M146)',
+    )
     const again = chunksOf(sent).length - chunks
     assert(again <= snapshotWindowChunks, `${again} chunks were sent twice`)
   })

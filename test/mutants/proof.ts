@@ -27,21 +27,24 @@ const hangMs = 30_000
 
 const reporter = fileURLToPath(new URL('../run/reporter.ts', import.meta.url))
 
-/** Runs what could tell the mutant at `root` from the real thing, the fastest first, up to the first that does. */
+/**
+ * Runs what could tell the mutant at `root` from the real thing, the fastest first, up to the first that does.
+ * 'unfinished': the time was over before the simulator had its turn, or the last test.
+ */
 export async function detect(options: {
   readonly root: string
   readonly section: Section
   readonly mutant: Mutant
   readonly scope: Scope
   readonly budgetMs: number
-}): Promise<Detection | undefined> {
+}): Promise<Detection | 'unfinished' | undefined> {
   const { root, budgetMs } = options
   const endsAt = performance.now() + budgetMs
   for (const check of checksOf(options.section, options.mutant, options.scope)) {
     const leftMs = endsAt - performance.now()
-    if (leftMs <= 0) return undefined
     const detection = await check.run(root, leftMs)
     if (detection !== undefined) return detection
+    if (check !== simulator && performance.now() >= endsAt) return 'unfinished'
   }
   return undefined
 }

@@ -70,16 +70,18 @@ async function judge(
   const detection = await workshop.with(mutant, () =>
     detect({ root: workshop.root, section, mutant, scope, budgetMs }),
   )
-  const found = detection === undefined ? '' : `${detection.detector} (${detection.evidence})`
+  // Not seen by what there was time for. A machine with less to do may see more.
+  const isSeen = typeof detection === 'object'
+  const remark = detection === 'unfinished' ? ' (the time was over before all had their turn)' : ''
   if (section.areSafe === true) {
-    if (detection === undefined) return `${id} not flagged`
+    if (!isSeen) return `${id} not flagged${remark}`
     tally.flagged++
-    return `${id} FLAGGED by ${found}: ${title}`
+    return `${id} FLAGGED by ${detection.detector} (${detection.evidence}): ${title}`
   }
-  if (detection === undefined) {
+  if (!isSeen) {
     tally.survived++
-    return `${id} SURVIVED: ${title}`
+    return `${id} SURVIVED${remark}: ${title}`
   }
   tally.killed++
-  return `${id} killed by ${found}`
+  return `${id} killed by ${detection.detector} (${detection.evidence})`
 }
