@@ -44,9 +44,7 @@ export interface HostOptions {
 export function checkHostOptions(options: HostOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('a host needs its options')
   const { cluster, secret, deadlineMs, tickMs, role, priority = 0, authorize } = options
-  if (typeof cluster !== 'string' || !/^[\w.-]{1,64}$/.test(cluster)) {
-    throw new TypeError('cluster must have 1 to 64 letters, digits, dots, dashes or underscores')
-  }
+  checkClusterName(cluster)
   if (typeof secret !== 'string' || secret === '')
     throw new TypeError('secret must be a string that is not empty')
   for (const [name, ms] of Object.entries({ deadlineMs, tickMs })) {
@@ -57,6 +55,12 @@ export function checkHostOptions(options: HostOptions): void {
   checkPriority(priority)
   if (role !== undefined && !['member', 'client', 'witness'].includes(role)) {
     throw new TypeError("role is 'member', 'client' or 'witness'")
+  }
+}
+
+export function checkClusterName(cluster: unknown): void {
+  if (typeof cluster !== 'string' || !/^[\w.-]{1,64}$/.test(cluster)) {
+    throw new TypeError('cluster must have 1 to 64 letters, digits, dots, dashes or underscores')
   }
 }
 

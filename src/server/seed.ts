@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import { isQuorateError, QuorateError } from '../core/error.ts'
 import type { Host, StoreOptions } from '../engine/host.ts'
+import { checkClusterName } from '../engine/open-host.ts'
 import type { Store } from '../engine/store.ts'
 import type { StoreHooks } from '../engine/types.ts'
 import { openHost } from '../node.ts'
@@ -81,6 +82,7 @@ const retryMs = 500
 export async function startSeed(options: SeedOptions = {}): Promise<Seed> {
   const { data = '.quorate', cluster = 'demo', signalOnly = false } = options
   const { host: address = '127.0.0.1', onError = throwLater } = options
+  checkClusterName(cluster)
   const isSecretOwn = options.secret === undefined
   if (isSecretOwn && options.server === undefined && !isLoopback(address)) {
     throw new TypeError(`others can reach a seed on ${address}: it needs a secret`)

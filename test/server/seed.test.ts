@@ -168,6 +168,13 @@ test('a seed that only signals lets the first host found the cluster', async t =
   assert.equal((await store.put('key', 1)).revision > 0, true)
 })
 
+test('what is no name of a cluster is refused before a folder is made', async t => {
+  const cleanup = new Cleanup(t)
+  const data = join(await cleanup.folder(), 'new')
+  await assert.rejects(start(cleanup, data, { cluster: '' }), TypeError)
+  await assert.rejects(stat(data), { code: 'ENOENT' })
+})
+
 test('a second seed on the same folder is refused', async t => {
   const cleanup = new Cleanup(t)
   const data = await cleanup.folder()
