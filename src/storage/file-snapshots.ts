@@ -100,14 +100,15 @@ async function writeFile(
   try {
     const writer = new ByteWriter()
     writePreamble(writer, { salt, sequence: 0 })
-    await handle.write(writer.written())
+    // Not `write`, which may take a part only: a disk that fills up does, and says why at the next attempt.
+    await handle.writeFile(writer.written())
     const place = { offset: preambleBytes, sequence: 0, salt }
     const append = async (fill: () => void) => {
       writer.clear()
       beginRecord(writer)
       fill()
       finishRecord(writer, place)
-      await handle.write(writer.written())
+      await handle.writeFile(writer.written())
       place.offset += writer.length
       place.sequence += 1
     }
