@@ -42,8 +42,9 @@ export class SeedDoor {
   private readonly api: HttpApi
   /** What answered requests on a server that is not ours, and will again. */
   private readonly others: readonly RequestHandler[]
-  /** Open connections. True: nothing was asked over it yet, as browsers open some in advance. */
-  private readonly isSilent = new Map<Duplex, boolean>()
+  private readonly sockets = new Set<Duplex>()
+  /** Those over which nothing was asked yet, as browsers open them in advance. */
+  private readonly silent = new Set<Duplex>()
   private served: Served = { type: 'starting' }
   private signaling: SignalingServer | undefined
   /** Ends what stands between the end of the watches and the end of the signaling. */
@@ -119,28 +120,32 @@ export class SeedDoor {
     if (closed === undefined) return
     server.closeIdleConnections()
     // Not idle to Node, which waits for their first request: the seed would wait along.
-    for (const [socket, isSilent] of this.isSilent) if (isSilent) socket.destroy()
+    for (const socket of this.silent) socket.destroy()
     // Those too that were upgraded, which Node forgets: a client must not hold the seed by not hanging up.
     const late = setTimeout(() => {
-      for (const socket of this.isSilent.keys()) socket.destroy()
+      for (const socket of this.sockets) socket.destroy()
     }, lastRequestsMs)
     await closed
     clearTimeout(late)
   }
 
   private readonly onConnection = (socket: Duplex) => {
-    this.isSilent.set(socket, true)
-    socket.once('close', () => this.isSilent.delete(socket))
+    this.sockets.add(socket)
+    this.silent.add(socket)
+    socket.once('close', () => {
+      this.sockets.delete(socket)
+      this.silent.delete(socket)
+    })
   }
 
   private readonly onRequest: RequestHandler = (message, response) => {
-    this.isSilent.set(message.socket, false)
+    this.silent.delete(message.socket)
     if (this.others.length === 0 || this.api.owns(message)) void this.api.handle(message, response)
     else for (const other of this.others) other.call(this.server, message, response)
   }
 
   private readonly onUpgrade = (message: IncomingMessage, socket: Duplex, head: Buffer) => {
-    this.isSilent.set(message.socket, false)
+    this.silent.delete(message.socket)
     if (message.url?.split('?', 1)[0] === signalingPath) {
       if (this.signaling === undefined) refuseUpgrade(socket, '503 Service Unavailable')
       else this.signaling.handleUpgrade(message, socket, head)
