@@ -33,14 +33,28 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
       'keys and locks need a secure context: serve the page over https, or from localhost',
     )
   }
-  const { cluster, secret, webrtc, iceServers, seeds = [location.origin] } = options
+  const { cluster, secret, webrtc, iceServers, authorize, seeds = [location.origin] } = options
   const { storage, role } = await openStorage(options)
   const clock = browserClock()
   const connect: Platform['connect'] = async stored => {
     const { createBrowserMesh } = await loadMesh()
-    return createBrowserMesh(clock, { storage, stored, cluster, secret, seeds, webrtc, iceServers })
+    const given = { cluster, secret, seeds, webrtc, iceServers, authorize }
+    return createBrowserMesh(clock, { storage, stored, ...given })
   }
-  return openHostOn({ storage, clock, connect }, { ...options, role })
+  const priority = () => (isHidden() ? 0 : (options.priority ?? 1))
+  const host = await openHostOn({ storage, clock, connect }, { ...options, role, priority: priority() })
+  // Whoever looks at another page may close this one, and its timers are late: others shall lead meanwhile.
+  const changed = () => {
+    if (host.isEnded) removeEventListener('visibilitychange', changed, true)
+    else host.setPriority(priority())
+  }
+  addEventListener('visibilitychange', changed, true)
+  return host
+}
+
+/** A worker has no page that could be hidden. */
+function isHidden(): boolean {
+  return typeof document !== 'undefined' && document.visibilityState === 'hidden'
 }
 
 /** `openHost`, then its store; closing the store closes the host. */

@@ -1,29 +1,42 @@
 export { type ErrorCode, isQuorateError, type Outcome, QuorateError } from './core/error.ts'
 export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from './core/types.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
+export type { LogStream } from './engine/log-stream.ts'
+export type { GroupMetrics, HostMetrics } from './engine/metrics.ts'
+export type { QuorumRule } from './engine/quorum-rule.ts'
 export type { Store } from './engine/store.ts'
 export {
   type Absent,
   absent,
+  type Broadcast,
+  type BroadcastRange,
   type CallOptions,
+  type ChangeOptions,
   type Checked,
   type Consistency,
   type Deleted,
   type HostEvents,
   type HostInfo,
   type KeyRange,
+  type LogEntry,
+  type LogRange,
   type Member,
+  type MemberList,
   type MemberRole,
   type ReadOptions,
+  type RequestHandler,
   type ScanRange,
+  type StoreCommand,
   type StoreEntry,
   type StoreEvents,
+  type StoreHooks,
   type StoreHost,
   type StoreStatus,
   type WatchEvent,
   type WatchRange,
+  type WriteOptions,
   type Written,
 } from './engine/types.ts'
 export type { Watch } from './engine/watch.ts'
 export type { Storage } from './storage/storage.ts'
-export type { Path, PeerStatus, Rendezvous, Transport } from './transport/transport.ts'
+export type { Authorize, Path, PeerStatus, Rendezvous, Transport } from './transport/transport.ts'

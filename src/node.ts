@@ -41,11 +41,12 @@ export async function openHost(options: NodeHostOptions): Promise<Host> {
     random: Math.random,
   }
   const connect: Platform['connect'] = async stored => {
-    const meshOptions = { storage, stored, cluster, secret, seeds, webrtc, iceServers, environment }
+    const given = { cluster, secret, seeds, webrtc, iceServers, authorize: options.authorize }
+    const meshOptions = { storage, stored, ...given, environment }
     const mesh = await createHostMesh(meshOptions)
     return { ...mesh, rendezvous: options.rendezvous ?? mesh.rendezvous }
   }
-  return openHostOn({ storage, clock: nodeClock, connect }, options)
+  return openHostOn({ storage, clock: nodeClock, connect }, { priority: 2, ...options })
 }
 
 /** `openHost`, then its store; closing the store closes the host. */

@@ -23,9 +23,9 @@ export async function openHostOn(platform: Platform, options: HostOptions): Prom
     const stored = await storage.load()
     const network = await connect(stored)
     close = () => network.transport.close().then(() => storage.close())
-    const { cluster, role, deadlineMs, tickMs } = options
+    const { cluster, role, priority, deadlineMs, tickMs } = options
     const parts = { ...network, storage, clock, random: Math.random, newDeployment }
-    return startHost(parts, stored, { cluster, role, deadlineMs, tickMs })
+    return startHost(parts, stored, { cluster, role, priority, deadlineMs, tickMs })
   } catch (error) {
     await close()
     throw error

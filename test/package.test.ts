@@ -93,8 +93,8 @@ describe('the browser module', () => {
     assert.deepEqual(JSON.parse(stdout), ['QuorateError', 'UNREACHABLE', true])
   })
 
-  // Kilobytes of 1024 bytes.
-  const budget = { atOnce: 45, whole: 60 }
+  // Kilobytes of 1024 bytes. The store without the rest of Raft had a budget of 45 and 60, and kept it.
+  const budget = { atOnce: 57, whole: 73 }
 
   test(`is at most ${budget.atOnce} KB compressed, and ${budget.whole} KB with WebRTC`, async () => {
     const atOnce = await compressedKilobytes([...loadedAtOnce()])

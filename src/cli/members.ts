@@ -8,9 +8,12 @@ export const members: Command = {
        quorate members promote HOST... [options]
        quorate members demote HOST [options]
        quorate members remove HOST [options]
+       quorate members weigh HOST=WEIGHT... [options]
+       quorate members transfer HOST [options]
 
 Prints the members as the group knows them, after the change where there is one. A promoted host becomes a voter; it
-waits as a learner while one more voter would make their number even.
+waits as a learner while one more voter would make their number even. Voters with more than half of all weight decide;
+each weighs 1, unless it is weighed. transfer makes a voter the leader.
 
 ${apiHelp}`,
 
@@ -29,11 +32,20 @@ ${apiHelp}`,
   },
 }
 
+const actions = ['promote', 'demote', 'remove', 'weigh', 'transfer']
+
 function change(action: string, hosts: readonly string[]) {
-  if (action !== 'promote' && action !== 'demote' && action !== 'remove') {
-    throw new CommandFailed(`members knows promote, demote and remove, not ${JSON.stringify(action)}`)
+  if (!actions.includes(action)) {
+    throw new CommandFailed(`members knows ${actions.join(', ')}, not ${JSON.stringify(action)}`)
   }
-  if (action !== 'promote') operands(hosts, 'HOST')
   if (hosts.length === 0) throw new CommandFailed('HOST is missing')
+  if (action === 'weigh') return { action, weights: Object.fromEntries(hosts.map(readWeight)) }
+  if (action !== 'promote') operands(hosts, 'HOST')
   return { action, host: hosts.length === 1 ? hosts[0] : hosts }
+}
+
+function readWeight(text: string): readonly [string, number] {
+  const [host = '', weight = ''] = text.split('=', 2)
+  if (host !== '' && /^[1-9]\d{0,2}$/.test(weight)) return [host, Number(weight)]
+  throw new CommandFailed(`${JSON.stringify(text)} is not HOST=WEIGHT`)
 }

@@ -40,10 +40,16 @@ function section(title: string, rows: readonly (readonly string[])[]): readonly 
   return rows.length === 0 ? [] : [title, ...table(rows).map(line => `  ${line}`)]
 }
 
-/** A member for people: its wish is shown only where it differs from what it is. */
+/** A member for people: its wish is shown only where it differs from what it is, its weight where it was set. */
 export function memberRow(member: unknown): readonly string[] {
   const [id, role, wanted] = [field(member, 'hostId'), field(member, 'role'), field(member, 'wanted')]
-  return [String(id), String(role), role === wanted ? '' : `to become ${wanted}`]
+  const weight = field(member, 'weight')
+  const notes = [
+    role === wanted ? '' : `to become ${wanted}`,
+    field(member, 'witness') === true ? 'witness' : '',
+    weight === 1 || weight === undefined ? '' : `weight ${weight}`,
+  ]
+  return [String(id), String(role), notes.filter(note => note !== '').join(', ')]
 }
 
 function peerRow(peer: unknown): readonly string[] {

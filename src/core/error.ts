@@ -14,12 +14,17 @@ export type ErrorCode =
   | 'LAST_VOTER' // the change would leave the group without a voter
   | 'MEMBERSHIP_PENDING' // another membership change is under way
   | 'MEMBERSHIP_REFUSED' // the change cannot be made; the message says why
+  | 'MEMBERSHIP_CONFLICT' // the members are not those any more that the change was made for
+  | 'TRANSFER_ABORTED' // the chosen host did not take leadership over
   | 'COMPACTED' // the history asked for is gone; read the present state and go on from there
   | 'SLOW_CONSUMER' // a watcher did not keep up and its buffer is full
+  | 'REFUSED' // the leader's `validate` refused the command; the message says why
+  | 'REQUEST_UNKNOWN' // the leader has no handler for a request of this name
+  | 'REQUEST_FAILED' // the leader's handler failed; what it did before is not undone
   | 'TOO_LARGE' // a key, a value or a proposal is above its limit
   | 'UNAUTHORIZED' // the secret is wrong, or an auth hook refused
   | 'WRONG_CLUSTER' // the stored data or the peer belongs to another cluster or deployment
-  | 'NOT_FOUNDED' // the founding was granted to another host, which has not shown up yet
+  | 'NOT_FOUNDED' // another host founds the cluster or the store, and has not shown up or opened it yet
   | 'UNREACHABLE' // no seed and no member could be reached
   | 'UNSUPPORTED' // the peer runs another version, which does not know this request
   | 'INTERNAL' // a mistake of this program stopped the host; nothing it acknowledged is lost

@@ -46,17 +46,36 @@ export const uncommittedBytesMax = 64 * 1024 * 1024
 /** Entries applied in one go: a page must stay responsive between two of them. */
 export const applyBytesMax = 1024 * 1024
 
+/** Entries in the log of a follower that are committed and wait to be applied; its leader sends the rest again. */
+export const unappliedBytesMax = 64 * 1024 * 1024
+
 /** Frames waiting for one peer, per lane. A peer that is slower than this loses frames; Raft copes. */
 export const peerQueueBytesMax = 16 * 1024 * 1024
 
 /** Bytes that may wait inside a data channel, so that a heartbeat never stands behind more than this. */
 export const channelBufferedBytesMax = 256 * 1024
 
-/** Calls of one host that wait for an outcome. */
+/**
+ * Entries that wait for the own disk, over all groups of a host. Above it a leader takes no proposals (SYSTEM_BUSY)
+ * and a follower no entries, which its leader sends again: a disk that hangs must not fill the memory.
+ */
+export const unwrittenBytesMax = 64 * 1024 * 1024
+
+/** Election timeouts after which a write that is not done is taken for one that never will be: the disk hangs. */
+export const hungElectionTimeouts = 2
+
+/** Time that the storage has at the end to finish what it was given. */
+export const storageCloseMs = 15_000
+
+/** Writes of one replica's own host that wait for an outcome, by count and bytes. Above it: SYSTEM_BUSY. */
 export const pendingProposalsMax = 65_536
+export const pendingProposalsBytesMax = 64 * 1024 * 1024
 
 /** Reads of one replica that wait for a leader or for their index. */
 export const pendingReadsMax = 65_536
+
+/** Requests of the application that run on one leader: whoever hands out more work than that queues it himself. */
+export const leaderRequestsMax = 1024
 
 /** Longest deadline of a call, twelve days: timers of all platforms ring at once where a wait is above 2^31 ms. */
 export const deadlineMsMax = 2 ** 30
@@ -74,8 +93,18 @@ export const sessionWindowBytesMax = 2 * valueBytesMax
 export const historyChangesMax = 100_000
 export const historyBytesMax = 32 * 1024 * 1024
 
-/** Events that wait for one watcher. Above it the watcher ends with SLOW_CONSUMER. */
+/** Events that wait for one watcher, and the values in them. Above it the watcher ends with SLOW_CONSUMER. */
 export const watchBufferEventsMax = 16_384
+export const watchBufferBytesMax = 64 * 1024 * 1024
+
+/** Requests of one host to others that wait for an answer, and those of others that it serves: SYSTEM_BUSY above it. */
+export const requestsMax = 65_536
+
+/** Numbers of a peer's latest frames, by which one that comes twice is known: more than a network keeps on the way. */
+export const replayWindow = 4096
+
+/** Frames that came in during one turn. What is beyond is dropped and counted, as a network would. */
+export const inboxBytesMax = 64 * 1024 * 1024
 
 /** Watchers of one store on one host. */
 export const watchersMax = 10_000
@@ -89,6 +118,21 @@ export const trailingBytesMax = 16 * 1024 * 1024
 /** One piece of a snapshot, in storage and on the bulk lane. */
 export const snapshotChunkBytes = 64 * 1024
 
+/** Pieces of a snapshot under way to one peer, not yet stored there: enough to fill a link, little enough to hold. */
+export const snapshotWindowChunks = 8
+
+/**
+ * Time without an answer after which a snapshot is not offered any more, and after which its receiver drops what it
+ * has: a reload, or a change of networks, takes less.
+ */
+export const snapshotPatienceMs = 60_000
+
+/**
+ * What a leader keeps of its log for followers that need it, those that a snapshot is under way to above all. Beyond
+ * it the log is compacted all the same, and they begin anew with a later snapshot.
+ */
+export const heldLogBytesMax = 4 * snapshotBytesEvery
+
 /** A snapshot that is being received, whole. The state lives in memory, so this bounds the store as well. */
 export const snapshotBytesMax = 1024 * 1024 * 1024
 
@@ -99,6 +143,9 @@ export const peersMax = 64
 /** Voters of one group. More would only add acknowledgements to wait for (Raft thesis §11.2 measures up to nine). */
 export const votersMax = 9
 
+/** How much one voter may count. Two hosts of which one weighs so much more are one that decides alone. */
+export const voterWeightMax = 100
+
 /** Time without any sign of life from a peer after which its link is closed. */
 export const peerSilenceMs = 5_000
 export const peerPingMs = 1_000
@@ -108,6 +155,12 @@ export const dialTimeoutMs = 12_000
 
 /** Time that closing a link waits for what it still holds to leave. */
 export const drainMs = 500
+
+/** Time in which the application must say whether a peer may talk to this host; it may have to ask a server. */
+export const authorizeMs = 5_000
+
+/** Frames of a peer that is being asked about: its greeting and first questions. Whatever is lost is sent again. */
+export const heldFrameBytesMax = 256 * 1024
 
 /** Bad frames from one peer before its channel is closed. */
 export const badFramesMax = 16

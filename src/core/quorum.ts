@@ -1,17 +1,25 @@
 import type { Index, ReplicaId } from './types.ts'
 
+/** Sets of voters, each of which decides. */
+export type QuorumSets = readonly (readonly ReplicaId[])[]
+
 /**
- * The voters whose agreement decides. While a membership change is under way there are two sets, and a
- * decision needs a majority of each, never of their union (Raft thesis §4.3). A ConfState is a quorum by
- * itself.
+ * The voters whose agreement decides: a majority of them, or one of `quorums` where there are such sets. While a
+ * membership change is under way there are two sides, and a decision needs a quorum of each, never one of their
+ * union (Raft thesis §4.3). A ConfState is a quorum by itself.
  *
- * Votes, commits, the confirmation of reads and CheckQuorum all decide here and nowhere else. Both functions
- * count voters one by one, so weights would enter as the amount by which a voter is counted.
+ * Votes, commits, the confirmation of reads and CheckQuorum all decide here and nowhere else.
+ *
+ * Invariant: any two of `quorums` share a voter, which is proved pair by pair before they come into force
+ * (`doMeet`); majorities do by counting.
  */
 export interface Quorum {
   readonly voters: readonly ReplicaId[]
   /** The voters of the configuration that is being left; empty when there is none. */
   readonly votersOutgoing: readonly ReplicaId[]
+  /** What decides in place of majorities of `voters`. Weights, or any other rule, come as the sets they allow. */
+  readonly quorums?: QuorumSets
+  readonly quorumsOutgoing?: QuorumSets
 }
 
 export type VoteResult = 'pending' | 'won' | 'lost'
@@ -20,13 +28,14 @@ export type VoteResult = 'pending' | 'won' | 'lost'
  * The highest index that a quorum has acknowledged. Without any voter there is nothing to wait for: infinity.
  */
 export function committedIndex(quorum: Quorum, acked: (voter: ReplicaId) => Index): Index {
-  return Math.min(majorityIndex(quorum.voters, acked), majorityIndex(quorum.votersOutgoing, acked))
+  const { voters, votersOutgoing, quorums, quorumsOutgoing } = quorum
+  return Math.min(indexOf(voters, quorums, acked), indexOf(votersOutgoing, quorumsOutgoing, acked))
 }
 
 /** What the votes given so far decide. A voter without a vote is undefined and may still vote either way. */
 export function voteResult(quorum: Quorum, vote: (voter: ReplicaId) => boolean | undefined): VoteResult {
-  const incoming = majorityVote(quorum.voters, vote)
-  const outgoing = majorityVote(quorum.votersOutgoing, vote)
+  const incoming = resultOf(quorum.voters, quorum.quorums, vote)
+  const outgoing = resultOf(quorum.votersOutgoing, quorum.quorumsOutgoing, vote)
   if (incoming === outgoing) return incoming
   return incoming === 'lost' || outgoing === 'lost' ? 'lost' : 'pending'
 }
@@ -36,13 +45,44 @@ export function majority(voters: number): number {
   return Math.floor(voters / 2) + 1
 }
 
-/** True when the replica decides alone. */
-export function isOnlyVoter(quorum: Quorum, replica: ReplicaId): boolean {
-  return quorum.voters.length === 1 && quorum.votersOutgoing.length === 0 && quorum.voters[0] === replica
+/** True when the replica decides without the others, on both sides; every quorum then has it in it. */
+export function decidesAlone(quorum: Quorum, replica: ReplicaId): boolean {
+  return voteResult(quorum, id => id === replica) === 'won'
 }
 
 export function isVoter(quorum: Quorum, replica: ReplicaId): boolean {
   return quorum.voters.includes(replica) || quorum.votersOutgoing.includes(replica)
+}
+
+/**
+ * The smallest sets of voters that a rule lets decide. The rule is asked about every set of them, so they must be few
+ * (`votersMax`); what contains a set that decides is taken to decide, too.
+ */
+export function quorumsOf(
+  voters: readonly ReplicaId[],
+  decides: (set: readonly ReplicaId[]) => boolean,
+): QuorumSets {
+  const without = (set: readonly ReplicaId[], one: ReplicaId) => set.filter(voter => voter !== one)
+  const sets: ReplicaId[][] = []
+  for (let mask = 1; mask < 2 ** voters.length; mask++) {
+    const set = voters.filter((_, position) => (mask & (1 << position)) !== 0)
+    if (decides(set) && !set.some(voter => decides(without(set, voter)))) sets.push(set)
+  }
+  return sets
+}
+
+/** Whether no two decisions can be made apart from each other: every set shares a voter with every other one. */
+export function doMeet(sets: QuorumSets): boolean {
+  return sets.every(one => sets.every(other => one.some(voter => other.includes(voter))))
+}
+
+function indexOf(
+  voters: readonly ReplicaId[],
+  quorums: QuorumSets | undefined,
+  acked: (voter: ReplicaId) => Index,
+): Index {
+  if (quorums === undefined) return majorityIndex(voters, acked)
+  return Math.max(...quorums.map(set => Math.min(...set.map(acked))))
 }
 
 // Compares every pair instead of sorting: voters are few, and the hot path of a commit allocates nothing this
@@ -61,11 +101,16 @@ function majorityIndex(voters: readonly ReplicaId[], acked: (voter: ReplicaId) =
   return highest
 }
 
-function majorityVote(
+function resultOf(
   voters: readonly ReplicaId[],
+  quorums: QuorumSets | undefined,
   vote: (voter: ReplicaId) => boolean | undefined,
 ): VoteResult {
   if (voters.length === 0) return 'won'
+  if (quorums !== undefined) {
+    if (quorums.some(set => set.every(voter => vote(voter) === true))) return 'won'
+    return quorums.some(set => set.every(voter => vote(voter) !== false)) ? 'pending' : 'lost'
+  }
   const needed = majority(voters.length)
   let granted = 0
   let missing = 0

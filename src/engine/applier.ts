@@ -3,6 +3,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { Entry } from '../core/raft/types.ts'
+import type { Index } from '../core/types.ts'
 
 /** Between two looks at the clock: a look costs about as much as an entry. */
 const entriesPerLook = 32
@@ -17,6 +18,9 @@ export class Applier {
   machine: Machine
   /** Payload applied since the last snapshot; the owner sets it back. */
   bytesApplied = 0
+  /** Payload that came into the log and is not applied. What is overwritten there counts until all is applied. */
+  bytesWaiting = 0
+  private lastWaiting: Index = 0
   private readonly apply: (machine: Machine, entry: Entry) => void
   private readonly sliceMs: number
   private readonly clock: Clock
@@ -35,6 +39,12 @@ export class Applier {
     this.apply = options.apply
     this.sliceMs = options.sliceMs
     this.clock = options.clock
+  }
+
+  /** Entries came into the log: some day they are to be applied. */
+  expect(entries: readonly Entry[]): void {
+    for (const { data } of entries) this.bytesWaiting += data.length
+    this.lastWaiting = entries.at(-1)?.index ?? this.lastWaiting
   }
 
   /** Queues the entries of a MsgStorageApply. */
@@ -69,6 +79,7 @@ export class Applier {
     assert(this.queue.length === 0, 'what lies before a snapshot is applied before it')
     this.machine = machine
     this.bytesApplied = 0
+    this.bytesWaiting = 0
   }
 
   /** False when the slice is over before the message is. */
@@ -90,6 +101,8 @@ export class Applier {
     const entry = entries[this.position]
     assert(entry !== undefined, 'the position lies within the message')
     this.bytesApplied += entry.data.length
+    this.bytesWaiting =
+      entry.index >= this.lastWaiting ? 0 : Math.max(0, this.bytesWaiting - entry.data.length)
     this.apply(this.machine, entry)
   }
 }

@@ -1,10 +1,12 @@
 import type { Proposal } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
 import type { HostId, Revision } from '../core/types.ts'
+import type { LogSlice } from './applied-log.ts'
 import type { Call } from './call.ts'
 import type { Bounds } from './key-filter.ts'
+import type { MemberRequest } from './member-request.ts'
 import type { Answer } from './proposals.ts'
-import type { Consistency, Member, StoreStatus } from './types.ts'
+import type { Consistency, MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
 
 /** How fresh a read must be. */
@@ -26,7 +28,14 @@ export interface ReadResult {
   readonly revision: Revision
 }
 
-export type MemberChange = 'promote' | 'demote' | 'remove'
+/** A question to the leader's application. */
+export interface LeaderRequest {
+  readonly name: string
+  /** An encoded value, as is the reply. */
+  readonly body: Uint8Array
+  /** The host in whose name it is asked. */
+  readonly from: HostId
+}
 
 /**
  * What a Store works on: a replica of this host, or another host's through the network. Values are encoded bytes here.
@@ -38,7 +47,14 @@ export interface Backend {
   scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult>
   /** Begins at `from`, or with what comes after the call where undefined. Returns how to stop. */
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void
-  members(call: Call): Promise<readonly Member[]>
-  change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]>
+  /**
+   * Waits for entries of the log from `from` on; may come back without any. Where `from` is undefined it comes back at
+   * once, with the place behind what is applied now.
+   */
+  entries(from: Revision | undefined, call: Call): Promise<LogSlice>
+  /** Runs the leader's handler once at most. */
+  request(request: LeaderRequest, call: Call): Promise<Uint8Array>
+  members(call: Call): Promise<MemberList>
+  change(request: MemberRequest, call: Call): Promise<MemberList>
   status(): StoreStatus
 }

@@ -21,19 +21,23 @@ export interface Bootstrap {
   readonly replica: ReplicaId
   /** The group removed the replica: it must not speak any more. */
   readonly isRemoved: boolean
+  /** It keeps no values. What the host's options say later changes nothing of that. */
+  readonly isWitness: boolean
 }
 
-export function encodeBootstrap({ cluster, host, replica, isRemoved }: Bootstrap): Uint8Array {
-  return encode([cluster, host, replica, isRemoved])
+export function encodeBootstrap({ cluster, host, replica, isRemoved, isWitness }: Bootstrap): Uint8Array {
+  return encode([cluster, host, replica, isRemoved, isWitness])
 }
 
+/** Throws MalformedError. */
 export function decodeBootstrap(bytes: Uint8Array): Bootstrap {
-  const [cluster, host, replica, isRemoved] = asArray(decode(bytes), 4)
+  const [cluster, host, replica, isRemoved, isWitness = false] = asArray(decode(bytes), 4)
   return {
     cluster: asText(cluster),
     host: asText(host),
     replica: asNatural(replica),
     isRemoved: asBoolean(isRemoved),
+    isWitness: asBoolean(isWitness),
   }
 }
 
@@ -44,7 +48,7 @@ export function decodeBootstrap(bytes: Uint8Array): Bootstrap {
 export async function foundGroup(
   storage: Storage,
   group: GroupId,
-  founder: Omit<Bootstrap, 'replica' | 'isRemoved'>,
+  founder: Omit<Bootstrap, 'replica' | 'isRemoved' | 'isWitness'>,
 ) {
   const plan = planFounding(noMembers, founder.host)
   assert(plan.type === 'change', 'a group without members can be founded')
@@ -54,7 +58,8 @@ export async function foundGroup(
   assert(member !== undefined, 'a founded group has a member')
   const snapshot: Snapshot = { index: 1, term: 1, conf: { ...emptyConfState, voters: [member.replica] } }
   await storage.saveSnapshot(group, snapshot, chunksOf(machine.snapshot()))
-  const bootstrap = encodeBootstrap({ ...founder, replica: member.replica, isRemoved: false })
+  const { replica } = member
+  const bootstrap = encodeBootstrap({ ...founder, replica, isRemoved: false, isWitness: false })
   const hardState = { term: 1, vote: 0, commit: 1 }
   await storage.write({ groups: new Map([[group, { bootstrap, snapshot, hardState }]]) })
   return { replica: member.replica, snapshot, hardState, state: machine.snapshot() }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
 import { deadlineMsMax } from '../core/limits.ts'
+import type { Revision } from '../core/types.ts'
 import type { CallOptions } from './types.ts'
 
 /** One call of the public face while it waits: when it must have ended, and who may end it before. */
@@ -8,6 +9,8 @@ export interface Call {
   /** In milliseconds of the engine's clock. */
   readonly deadline: number
   readonly signal: AbortSignal | undefined
+  /** Told when what was asked for is committed. Must not throw. */
+  readonly committed?: (revision: Revision) => void
 }
 
 export function startCall(clock: Clock, options: CallOptions, deadlineMsDefault: number): Call {
@@ -74,7 +77,7 @@ export class Pending<Value> {
 
 /** The error of a write whose fate nobody can tell any more. */
 export function outcomeUnknown(why: string, cause?: unknown): QuorateError {
-  return new QuorateError('OUTCOME_UNKNOWN', `${why}; whether the write took effect is not known`, {
+  return new QuorateError('OUTCOME_UNKNOWN', `${why}; whether it took effect is not known`, {
     outcome: 'unknown',
     cause,
   })

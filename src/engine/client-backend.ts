@@ -1,25 +1,21 @@
 import type { Clock } from '../clock/clock.ts'
-import { QuorateError } from '../core/error.ts'
+import { isQuorateError, QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
-import { asArray, asNatural } from '../wire/guards.ts'
+import { asArray, asBytes, asNatural } from '../wire/guards.ts'
 import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
-import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import { asLogSlice, type LogSlice } from './applied-log.ts'
+import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { asReadResult, freshnessFields } from './gateway.ts'
 import type { Bounds } from './key-filter.ts'
-import { asMembers } from './membership.ts'
+import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
 import type { Answer } from './proposals.ts'
 import type { RemoteWatches } from './remote-watches.ts'
-import type { Requests } from './requests.ts'
+import { attemptMs, type Effect, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
-import type { Member, StoreStatus } from './types.ts'
+import type { MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
-
-const changes: readonly MemberChange[] = ['promote', 'demote', 'remove']
-
-/** Frames get lost, and a gateway may have lost its leader: after so long without an answer another one is asked. */
-const attemptMs = 3000
 
 /** A Store over other hosts' replicas: each call goes to one gateway, and to the next one when that cannot answer. */
 export class ClientBackend implements Backend {
@@ -29,6 +25,8 @@ export class ClientBackend implements Backend {
   private readonly watches: RemoteWatches
   /** The connected hosts that have a replica of the group. */
   private readonly gateways: () => readonly HostId[]
+  /** That of a replica which serves nobody, not even its own host. */
+  private readonly ownStatus: () => StoreStatus | undefined
   /** How many gateways did not answer so far: whose turn it is. */
   private failures = 0
   private readonly check: () => void
@@ -39,6 +37,7 @@ export class ClientBackend implements Backend {
     readonly clock: Clock
     readonly watches: RemoteWatches
     readonly gateways: () => readonly HostId[]
+    readonly status: () => StoreStatus | undefined
     readonly check: () => void
   }) {
     this.group = parts.group
@@ -46,6 +45,7 @@ export class ClientBackend implements Backend {
     this.clock = parts.clock
     this.watches = parts.watches
     this.gateways = parts.gateways
+    this.ownStatus = parts.status
     this.check = parts.check
   }
 
@@ -79,15 +79,40 @@ export class ClientBackend implements Backend {
     return this.watches.add(bounds, from, sink)
   }
 
-  async members(call: Call): Promise<readonly Member[]> {
+  /** What one gateway has forgotten, another one may still have. */
+  async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
+    for (let asked = 1; ; asked++) {
+      try {
+        return asLogSlice(await this.ask('entries', [this.group, from ?? null], call))
+      } catch (error) {
+        if (!isQuorateError(error, 'COMPACTED') || asked >= this.gateways().length) throw error
+      }
+    }
+  }
+
+  request({ name, body }: LeaderRequest, call: Call): Promise<Uint8Array> {
+    return retrying(this.clock, call, async () => {
+      const fields = [this.group, name, body]
+      const reply = this.requests.askOnce(this.gatewayOrThrow(), 'request', fields, call)
+      return asBytes(await reply.catch(error => this.failed(error)))
+    })
+  }
+
+  async members(call: Call): Promise<MemberList> {
     return asMembers(await this.ask('members', [this.group], call))
   }
 
-  async change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
-    return asMembers(await this.ask('change', [this.group, changes.indexOf(change), hosts], call))
+  change(request: MemberRequest, call: Call): Promise<MemberList> {
+    return retrying(this.clock, call, async isRetry => {
+      const body = requestBody(this.group, request, isRetry)
+      const answer = this.askGateway(this.gatewayOrThrow(), 'change', body, call, 'repeatable')
+      return asMembers(await answer)
+    })
   }
 
   status(): StoreStatus {
+    const known = this.ownStatus()
+    if (known !== undefined) return known
     return {
       group: this.group,
       role: 'client',
@@ -96,6 +121,7 @@ export class ClientBackend implements Backend {
       term: 0,
       commit: 0,
       applied: this.watches.revision,
+      asleep: false,
       members: [],
       keys: 0,
     }
@@ -105,12 +131,22 @@ export class ClientBackend implements Backend {
     return retrying(this.clock, call, async () => this.askGateway(this.gatewayOrThrow(), method, body, call))
   }
 
-  private askGateway(gateway: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+  private askGateway(
+    gateway: HostId,
+    method: string,
+    body: unknown,
+    call: Call,
+    effect: Effect = 'none',
+  ): Promise<unknown> {
     const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)
-    return this.requests.ask(gateway, method, body, { ...call, deadline }).catch(error => {
-      this.failures += 1
-      throw error
-    })
+    const answer = this.requests.ask(gateway, method, body, { ...call, deadline }, effect)
+    return answer.catch(error => this.failed(error))
+  }
+
+  /** Another gateway has the next turn. */
+  private failed(error: unknown): never {
+    this.failures += 1
+    throw error
   }
 
   private gatewayOrThrow(): HostId {

@@ -1,19 +1,41 @@
 import { trailingBytesMax } from '../core/limits.ts'
 import type { MemoryLog } from '../core/raft/memory-log.ts'
+import type { ReplicaProgress } from '../core/raft/raft-node.ts'
 import type { Index } from '../core/types.ts'
 
 /**
  * Up to where the log is forgotten when a snapshot stands in for it. What lies right behind the snapshot stays for
- * slow followers, within a number of entries and of bytes.
+ * slow followers, within a number of entries and of bytes; and what a follower that can be heard is about to need
+ * stays within `heldBytesMax`, or a busy group would send it one snapshot after the other (mutant M81).
  */
-export function compactionIndex(log: MemoryLog, snapshotIndex: Index, trailingEntries: number): Index {
-  const first = Math.max(log.firstIndex(), snapshotIndex - trailingEntries + 1)
-  const trailing = log.entries(first, snapshotIndex + 1, Number.POSITIVE_INFINITY)
-  if (typeof trailing === 'string') return first - 1
+export function compactionIndex(
+  log: MemoryLog,
+  snapshotIndex: Index,
+  keep: { readonly trailingEntries: number; readonly neededFrom: Index; readonly heldBytesMax: number },
+): Index {
+  const first = Math.max(
+    log.firstIndex(),
+    Math.min(snapshotIndex - keep.trailingEntries + 1, keep.neededFrom),
+  )
+  const entries = log.entries(first, snapshotIndex + 1, Number.POSITIVE_INFINITY)
+  if (typeof entries === 'string') return first - 1
   let bytes = 0
-  for (let i = trailing.length - 1; i >= 0; i--) {
-    bytes += trailing[i]?.data.length ?? 0
-    if (bytes > trailingBytesMax) return first + i
+  for (let index = snapshotIndex; index >= first; index--) {
+    bytes += entries[index - first]?.data.length ?? 0
+    const isTrailing = bytes <= trailingBytesMax && snapshotIndex - index < keep.trailingEntries
+    const isNeeded = bytes <= keep.heldBytesMax && index >= keep.neededFrom
+    if (!isTrailing && !isNeeded) return index
   }
   return first - 1
+}
+
+/** The first entry that a follower who can be heard has not acknowledged; infinite where there is none. */
+export function neededFrom(self: number, progress: readonly ReplicaProgress[]): Index {
+  let needed = Number.POSITIVE_INFINITY
+  for (const { id, state, match, pendingSnapshot, recentActive } of progress) {
+    // Where a follower is only being felt for, nothing is known of what it needs.
+    if (id === self || !recentActive || state === 'probe') continue
+    needed = Math.min(needed, (state === 'snapshot' ? pendingSnapshot : match) + 1)
+  }
+  return needed
 }

@@ -1,5 +1,6 @@
 import { dialsMax } from '../core/limits.ts'
 import type { GroupId, HostId } from '../core/types.ts'
+import type { Replica } from './replica.ts'
 
 /** What the choice of connections depends on. */
 export interface DialView {
@@ -9,6 +10,8 @@ export interface DialView {
   /** Groups that this host wants a member of: to join, or to work through it. */
   readonly wantedGroups: readonly GroupId[]
   readonly present: ReadonlySet<HostId>
+  /** The host that founds the stores: the one to wait with for a store that nobody has. */
+  readonly founder: HostId | undefined
   /** The groups of which a connected host said that it has a replica; undefined before it said anything. */
   groupsOf(host: HostId): ReadonlySet<GroupId> | undefined
 }
@@ -24,9 +27,20 @@ export function chooseDials(view: DialView): ReadonlySet<HostId> {
     const members = present.filter(host => view.groupsOf(host)?.has(group))
     for (const host of members.slice(0, 2)) chosen.add(host)
     if (members.length >= 2) continue
+    if (members.length === 0 && view.founder !== undefined && view.present.has(view.founder))
+      chosen.add(view.founder)
     const unknown = present.filter(host => view.groupsOf(host) === undefined)
     for (const host of unknown.slice(0, dialsMax)) chosen.add(host)
   }
   chosen.delete(view.self)
   return chosen
+}
+
+/** Voters and the leader are needed by every replica; a leader needs all members that it can reach. */
+export function neededBy(replica: Replica, present: ReadonlySet<HostId>): HostId[] {
+  const members = replica.members.filter(
+    member => member.role === 'voter' || (replica.leads && present.has(member.hostId)),
+  )
+  const hosts = members.map(member => member.hostId)
+  return replica.leader === undefined ? hosts : [...hosts, replica.leader]
 }

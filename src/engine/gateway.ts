@@ -1,13 +1,14 @@
-import { QuorateError } from '../core/error.ts'
+import { isQuorateError, QuorateError } from '../core/error.ts'
 import { answerBytesMax, appendBytesMax } from '../core/limits.ts'
 import type { Change, Item } from '../core/machine/item.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
 import { decodeProposal, resultFields } from '../wire/proposal-codec.ts'
+import { logSliceBody } from './applied-log.ts'
 import type { Backend, Freshness, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, checkBounds } from './key-filter.ts'
-import { membersBody } from './membership.ts'
+import { membersBody } from './member-request.ts'
 import type { Outbox } from './outbox.ts'
 import type { Requests } from './requests.ts'
 
@@ -49,6 +50,8 @@ export class Gateway {
     requests.serve('submit', (_from, body, call) => this.submit(asArray(body, 2), call))
     requests.serve('get', (_from, body, call) => this.get(asArray(body, 4), call))
     requests.serve('scan', (_from, body, call) => this.scan(asArray(body, 6), call))
+    requests.serve('entries', (_from, body, call) => this.entries(asArray(body, 2), call))
+    requests.serve('request', (from, body, call) => this.request(from, asArray(body, 3), call))
     requests.serve('members', (_from, body, call) => this.members(asArray(body, 1), call))
     requests.serve('watch', (from, body) => this.watch(from, asArray(body, 4)))
     requests.serve('unwatch', (from, body) => this.unwatch(from, asArray(body, 1)))
@@ -97,6 +100,21 @@ export class Gateway {
       reverse: asBoolean(reverse),
     }
     return readBody(await this.backendOf(asText(group)).scan(query, asFreshness(consistency, atLeast), call))
+  }
+
+  /** That there is nothing new is an answer: the client asks again. */
+  private async entries(body: readonly unknown[], call: Call): Promise<unknown> {
+    const backend = this.backendOf(asText(body[0]))
+    const from = body[1] === null ? undefined : asNatural(body[1])
+    return backend.entries(from, call).then(logSliceBody, error => {
+      if (from === undefined || !isQuorateError(error) || !error.retryable) throw error
+      return logSliceBody({ from, entries: [], hostOf: () => undefined })
+    })
+  }
+
+  private async request(from: HostId, body: readonly unknown[], call: Call): Promise<unknown> {
+    const [group, name, value] = body
+    return this.backendOf(asText(group)).request({ name: asText(name), body: asBytes(value), from }, call)
   }
 
   private async members(body: readonly unknown[], call: Call): Promise<unknown> {

@@ -1,9 +1,55 @@
 import type { Clock } from '../clock/clock.ts'
-import type { HostId } from '../core/types.ts'
+import { QuorateError } from '../core/error.ts'
+import type { HostId, ReplicaId } from '../core/types.ts'
+import type { Call } from './call.ts'
+import type { EngineOptions, HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
 
-/** Gives one group's leadership to the voter that knows most of the log. Resolves when it is gone, or after a while. */
+/** Between two looks at whether Raft has given a transfer up, of which it tells nobody. */
+const lookMs = 50
+
+/**
+ * Has this leader hand over to another replica, and says whether that one leads. Raft gives it up after an election
+ * timeout; until then the leader takes no proposals. Rejects with TIMEOUT at the deadline.
+ */
+export async function transferLeadership(
+  clock: Clock,
+  replica: Replica,
+  to: ReplicaId,
+  call: Call,
+): Promise<boolean> {
+  if (to === replica.id) return true
+  const host = replica.hostOf(to)
+  replica.node.transferLeadership(to)
+  replica.requestTurn()
+  for (;;) {
+    replica.check('unknown')
+    // For a moment between the two nobody leads.
+    if (!replica.leads && replica.leader !== undefined) return replica.leader === host
+    if (replica.leads && replica.node.status().leadTransferee !== to) return false
+    if (clock.now() >= call.deadline) throw late()
+    await replica.leaderChange.wait(clock, lookMs, call.signal)
+  }
+}
+
+/** Gives away what these replicas lead, where another voter is connected that can take it; for an election timeout. */
 export async function handOver(
+  replicas: readonly Replica[],
+  { clock, transport }: HostParts,
+  { electionTicks, tickMs }: EngineOptions,
+): Promise<void> {
+  const led = replicas.filter(replica => replica.leads)
+  const connected = new Set<HostId | undefined>(transport.peers().map(peer => peer.hostId))
+  const options = {
+    clock,
+    patienceMs: electionTicks * tickMs,
+    isConnected: (host: HostId | undefined) => connected.has(host),
+  }
+  await Promise.all(led.map(replica => handOverOne(replica, options)))
+}
+
+/** Gives one group's leadership to the voter that knows most of the log. Resolves when it is gone, or after a while. */
+async function handOverOne(
   replica: Replica,
   options: {
     readonly clock: Clock
@@ -14,7 +60,7 @@ export async function handOver(
   const { clock, patienceMs, isConnected } = options
   const candidates = replica.node
     .status()
-    .progress.filter(one => one.id !== replica.id && !one.isLearner && isConnected(replica.hostOf(one.id)))
+    .progress.filter(one => one.id !== replica.id && one.mayLead && isConnected(replica.hostOf(one.id)))
     .sort((left, right) => right.match - left.match)
   const [best] = candidates
   if (best === undefined) return
@@ -24,4 +70,11 @@ export async function handOver(
   while (replica.leads && clock.now() < end) {
     await replica.leaderChange.wait(clock, end - clock.now(), undefined)
   }
+}
+
+function late(): QuorateError {
+  return new QuorateError('TIMEOUT', 'the deadline passed while leadership was being handed over', {
+    retryable: true,
+    outcome: 'unknown',
+  })
 }

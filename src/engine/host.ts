@@ -1,21 +1,26 @@
 import { Emitter, type Unsubscribe } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
+import { hungElectionTimeouts } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Path } from '../transport/transport.ts'
-import { asArray, asText } from '../wire/guards.ts'
 import type { Backend } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { ClientBackend } from './client-backend.ts'
-import { chooseDials } from './dialing.ts'
+import { closeStorage } from './close-storage.ts'
+import { chooseDials, neededBy } from './dialing.ts'
 import { Gateway } from './gateway.ts'
+import { GroupNews } from './group-news.ts'
 import { handOver } from './hand-over.ts'
 import { Joining, removed } from './joining.ts'
-import { Loop } from './loop.ts'
-import { groupOf, Membership } from './membership.ts'
+import { LeaderRequests } from './leader-requests.ts'
+import { Loop, type LoopEvents } from './loop.ts'
+import { Membership } from './membership.ts'
+import { type HostMetrics, hostMetrics } from './metrics.ts'
 import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
+import { checkPriority, Preference } from './preference.ts'
 import { RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
 import { closed, ReplicaBackend } from './replica-backend.ts'
@@ -23,10 +28,11 @@ import { Requests } from './requests.ts'
 import { SingleFlight } from './single-flight.ts'
 import { Snapshots } from './snapshots.ts'
 import { Store } from './store.ts'
-import type { CallOptions, HostEvents, HostInfo, StoreHost } from './types.ts'
+import { checkHooks } from './store-hooks.ts'
+import type { CallOptions, HostEvents, HostInfo, StoreHooks, StoreHost } from './types.ts'
 import { Writer } from './writer.ts'
 
-export interface StoreOptions extends CallOptions {
+export interface StoreOptions extends CallOptions, StoreHooks {
   /** False: resolve as soon as the replica runs, even while no leader is known. Then only stale reads work at once. */
   readonly waitForLeader?: boolean
 }
@@ -45,20 +51,27 @@ export class Host implements StoreHost {
   private readonly options: EngineOptions
   private readonly stored: StoredHost
   private readonly emitter = new Emitter<HostEvents>(error => this.reportLater(error))
+  private readonly news = new GroupNews(this.emitter)
   private readonly outbox: Outbox
   private readonly writer: Writer
   private readonly requests: Requests
   private readonly snapshots: Snapshots
-  private readonly peerBook = new PeerBook()
+  private readonly peerBook: PeerBook
   private readonly membership: Membership
+  private readonly leaderRequests: LeaderRequests
+  private readonly hooks = new Map<GroupId, StoreHooks>()
   private readonly gateway: Gateway
   private readonly joining: Joining
-  private readonly loop: Loop
+  /** @internal What the simulator looks into. */
+  readonly loop: Loop
   private readonly opening = new Map<GroupId, SingleFlight<Store>>()
   private readonly opened = new Map<GroupId, Store>()
+  /** Stores that were closed, and whose replicas are handing over what they led. */
+  private readonly stopping = new Map<GroupId, Promise<void>>()
   private readonly remoteWatches = new Map<GroupId, RemoteWatches>()
   private lastWatch = 0
   private ticksToDial = 0
+  private readonly preference: Preference
   private failure: QuorateError | undefined
   private closing: Promise<void> | undefined
 
@@ -74,42 +87,43 @@ export class Host implements StoreHost {
     this.options = options
     this.stored = stored
     const failed = (error: unknown) => this.fail(error)
-    const { transport, clock } = parts
-    this.outbox = new Outbox({ transport, clock, deployment: () => this.loop.deployment })
-    this.writer = new Writer(parts.storage, failed)
+    const { clock } = parts
+    this.peerBook = new PeerBook(parts.random)
+    this.outbox = new Outbox({ ...parts, deployment: () => this.loop.deployment })
+    this.writer = new Writer(parts.storage, hungElectionTimeouts * options.electionTicks, failed)
     this.requests = new Requests(this.outbox, parts)
     const { outbox, writer, requests } = this
+    const hooksOf = (group: GroupId) => this.hooks.get(group) ?? {}
+    this.leaderRequests = new LeaderRequests({
+      requests,
+      clock,
+      hooksOf,
+      replicaOf: group => this.replicaOrThrow(group),
+    })
     this.snapshots = new Snapshots({
       parts,
       outbox,
-      trailingEntries: options.trailingEntries,
+      heldLogBytesMax: options.heldLogBytesMax,
+      replicaOf: group => this.loop.replicas.get(group),
       failed,
     })
     this.membership = new Membership({ requests, clock, hostId: parts.id })
     this.gateway = new Gateway({
       outbox,
       requests,
-      backendOf: group => this.backendOf(this.replicaOrThrow(group)),
+      backendOf: group => this.backendOf(this.replicaOrThrow(group, true)),
       revisionOf: group => this.loop.replicas.get(group)?.machine.appliedIndex ?? 0,
     })
     this.loop = new Loop({
       parts,
       tickMs: options.tickMs,
+      electionTicks: options.electionTicks,
       outbox,
       writer,
       requests,
       snapshots: this.snapshots,
       peerBook: this.peerBook,
-      events: {
-        ticked: now => this.ticked(now),
-        event: (from, body) => {
-          for (const watches of this.remoteWatches.values()) watches.receive(from, body)
-        },
-        hello: () => this.dial(),
-        gone: (peer, reason) => this.disconnected(peer, reason),
-        toldRemoved: replica => this.joining.removed(replica),
-        failed,
-      },
+      events: this.loopEvents(),
     })
     this.joining = new Joining({
       parts,
@@ -117,19 +131,32 @@ export class Host implements StoreHost {
       loop: this.loop,
       requests,
       peerBook: this.peerBook,
-      replicaHost: { parts, options, outbox, writer, snapshots: this.snapshots },
+      replicaHost: {
+        parts,
+        options,
+        outbox,
+        writer,
+        hooksOf,
+        hostsOf: group => this.peerBook.hostsThatMayRun(group),
+        snapshots: this.snapshots,
+      },
       changed: replica => this.replicaChanged(replica),
       applied: replica => this.opened.get(replica.group)?.applied(replica.machine.appliedIndex),
       announce: () => this.greetAll(),
       dial: () => this.dial(),
     })
-    this.serveMembership()
-    this.startTransport()
+    this.preference = new Preference(options, clock, host => this.peerBook.priorityOf(host))
+    this.startServing()
   }
 
   /** Undefined until the cluster was founded or joined for the first time. */
   get deployment(): DeploymentId | undefined {
     return this.loop.deployment
+  }
+
+  /** @internal Nothing works any more: it was closed, or cannot go on. */
+  get isEnded(): boolean {
+    return this.closing !== undefined || this.failure !== undefined
   }
 
   /** Why this host cannot go on, if so. */
@@ -148,8 +175,10 @@ export class Host implements StoreHost {
     }
     this.check()
     const call = startCall(this.parts.clock, options, this.options.deadlineMs)
+    // Before anything of the store starts: it may lead at once.
+    this.hooks.set(name, { ...this.hooks.get(name), ...checkHooks(options) })
     const store = await this.storeOnce(name, call)
-    if (options.waitForLeader !== false && this.options.role === 'member') {
+    if (options.waitForLeader !== false && this.options.role !== 'client') {
       await this.joining.leaderKnown(this.replicaOrThrow(name), call)
     }
     return store
@@ -164,6 +193,7 @@ export class Host implements StoreHost {
 
   info(): HostInfo {
     const { transport } = this.parts
+    const { dropped } = this.loop
     return {
       hostId: this.id,
       cluster: this.cluster,
@@ -171,12 +201,32 @@ export class Host implements StoreHost {
       peers: transport.peers(),
       present: [...transport.present()].sort(),
       stores: [...this.opened.values()].map(store => store.status()),
-      counters: transport.counters(),
+      counters: { ...transport.counters(), ...(dropped > 0 ? { 'inbox-full': dropped } : {}) },
     }
+  }
+
+  /** What this host counted since it started. */
+  metrics(): HostMetrics {
+    const { loop, outbox, writer, news } = this
+    const counted = { ...loop.counted, ...outbox.counted, ...writer.counted }
+    return hostMetrics(counted, this.info(), group => news.leaderChanges(group))
   }
 
   on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe {
     return this.emitter.on(name, listener)
+  }
+
+  /**
+   * Milliseconds that a question takes to another host and back, behind what else goes there. Rejects with UNREACHABLE
+   * where the two are not connected, TIMEOUT where no answer comes before the deadline.
+   */
+  async ping(peer: HostId, options: CallOptions = {}): Promise<number> {
+    this.check()
+    const { clock } = this.parts
+    const call = startCall(clock, options, this.options.deadlineMs)
+    const start = clock.now()
+    await this.requests.ask(peer, 'ping', null, call)
+    return clock.now() - start
   }
 
   /** Drops all connections and dials anew. Replicas, watches and waiting calls live on. */
@@ -185,18 +235,33 @@ export class Host implements StoreHost {
     this.parts.transport.reconnect()
   }
 
+  /** How much this host shall lead from now on; see `priority` in its options. It may hand over at once. */
+  setPriority(priority: number): void {
+    checkPriority(priority)
+    this.check()
+    this.preference.own = priority
+    this.greetAll()
+    this.preference.apply(this.loop.replicas.values())
+  }
+
+  /**
+   * Forgets all that this host keeps of a store from which it was removed (REMOVED). Opening the store again joins it
+   * anew. Rejects with MEMBERSHIP_REFUSED otherwise: a member that forgot its votes could vote twice.
+   */
+  async removeData(name: string): Promise<void> {
+    this.check()
+    await this.opened.get(name)?.close()
+    await this.joining.forget(name)
+  }
+
   /** Gives the leadership of every group away, where another voter can take it. Bounded by the election timeout. */
-  async handOver(): Promise<void> {
-    const led = [...this.loop.replicas.values()].filter(replica => replica.leads)
-    const patienceMs = this.options.electionTicks * this.options.tickMs
-    const connected = new Set<HostId | undefined>(this.parts.transport.peers().map(peer => peer.hostId))
-    const isConnected = (host: HostId | undefined) => connected.has(host)
-    const { clock } = this.parts
-    await Promise.all(led.map(replica => handOver(replica, { clock, patienceMs, isConnected })))
+  handOver(): Promise<void> {
+    return handOver([...this.loop.replicas.values()], this.parts, this.options)
   }
 
   /**
    * Hands leadership over, settles every waiting call with CLOSED, and gives connections and storage up. Idempotent.
+   * Rejects with STORAGE_FAILED where the storage does not let go of what it was given within 15 seconds.
    */
   close(): Promise<void> {
     this.closing ??= this.closeNow()
@@ -216,9 +281,11 @@ export class Host implements StoreHost {
   }
 
   private async openStore(name: GroupId, call: Call): Promise<Store> {
+    await this.stopping.get(name)
     await this.joining.enterCluster(this.stored, call)
-    const backend =
-      this.options.role === 'client' ? this.clientBackend(name) : this.backendOf(await this.join(name, call))
+    const replica = this.options.role === 'client' ? undefined : await this.join(name, call)
+    const isServed = replica !== undefined && !replica.isWitness
+    const backend = isServed ? this.backendOf(replica) : this.clientBackend(name, replica)
     // A host that ended meanwhile has told its stores already.
     this.check()
     const { parts, options } = this
@@ -228,11 +295,22 @@ export class Host implements StoreHost {
     return store
   }
 
-  /** A later call opens it anew, over the same replica. */
-  private storeClosed(name: GroupId): void {
+  /** A later call opens it anew, over the same replica, once that has stopped. */
+  private async storeClosed(name: GroupId): Promise<void> {
     this.opened.delete(name)
     this.remoteWatches.delete(name)
+    const replica = this.loop.replicas.get(name)
+    const stopping = replica === undefined ? Promise.resolve() : this.stopReplica(replica)
+    this.stopping.set(name, stopping)
+    await stopping
+    this.stopping.delete(name)
     this.dial()
+  }
+
+  private async stopReplica(replica: Replica): Promise<void> {
+    await handOver([replica], this.parts, this.options)
+    // The host may have ended, or the group removed it, meanwhile.
+    if (this.loop.replicas.get(replica.group) === replica) this.joining.stop(replica)
   }
 
   private async join(name: GroupId, call: Call): Promise<Replica> {
@@ -242,12 +320,13 @@ export class Host implements StoreHost {
   private backendOf(replica: Replica): Backend {
     return new ReplicaBackend(replica, {
       membership: this.membership,
+      leaderRequests: this.leaderRequests,
       wake: () => this.loop.wake(replica),
       check: () => this.check(replica),
     })
   }
 
-  private clientBackend(group: GroupId): Backend {
+  private clientBackend(group: GroupId, witness: Replica | undefined): Backend {
     const { requests } = this
     const { clock } = this.parts
     const gateways = () => this.peerBook.hostsOf(group)
@@ -255,34 +334,31 @@ export class Host implements StoreHost {
     const watches = new RemoteWatches({ group, requests, clock, gateway, nextId: () => ++this.lastWatch })
     this.remoteWatches.set(group, watches)
     this.dial()
-    return new ClientBackend({ group, requests, clock, watches, gateways, check: () => this.check() })
+    const status = () => witness?.status()
+    const check = () => this.check(witness)
+    return new ClientBackend({ group, requests, clock, watches, gateways, status, check })
   }
 
-  private serveMembership(): void {
-    const { requests, membership } = this
-    requests.serve('join', (from, body, call) => {
-      const fields = asArray(body, 1)
-      return membership.serveJoin(this.replicaOrThrow(groupOf(fields)), from, call)
-    })
-    requests.serve('admit', async (from, body, call) => {
-      const [group, host] = asArray(body, 2)
-      const replica = this.replicaOrThrow(asText(group))
-      if (!membership.isMember(replica, from))
-        // One that was removed and does not know it was asked: the newcomer goes on to another.
-        throw new QuorateError('NOT_MEMBER', 'only members admit others', { retryable: true })
-      return membership.admit(replica, asText(host), call)
-    })
-    requests.serve('change', (_from, body, call) => {
-      const fields = asArray(body, 3)
-      return membership.serveChange(this.replicaOrThrow(groupOf(fields)), fields, call)
-    })
-    requests.serve('lead', (_from, body, call) => {
-      const fields = asArray(body, 3)
-      return membership.serveLead(this.replicaOrThrow(groupOf(fields)), fields, call)
-    })
+  private loopEvents(): LoopEvents {
+    return {
+      ticked: now => this.ticked(now),
+      event: (from, body) => {
+        for (const watches of this.remoteWatches.values()) watches.receive(from, body)
+      },
+      hello: (from, isAsking) => {
+        if (isAsking) this.greet(from)
+        this.dial()
+      },
+      came: peer => this.greet(peer),
+      gone: (peer, reason) => this.disconnected(peer, reason),
+      toldRemoved: replica => this.joining.removed(replica),
+      failed: error => this.fail(error),
+    }
   }
 
-  private startTransport(): void {
+  private startServing(): void {
+    this.requests.serve('ping', async () => null)
+    this.membership.serve(group => this.replicaOrThrow(group))
     this.parts.transport.start({
       frame: (from, _lane, bytes) => this.loop.inbound(from, bytes),
       connected: (peer, path) => this.connected(peer, path),
@@ -292,16 +368,14 @@ export class Host implements StoreHost {
   }
 
   private connected(peer: HostId, path: Path): void {
-    this.greet(peer)
+    this.loop.came(peer)
     const known = this.parts.transport.peers().find(status => status.hostId === peer)
     const unknown = { hostId: peer, path, candidate: undefined, roundTripMs: undefined, queuedBytes: 0 }
     this.emitter.emit('connected', known ?? unknown)
   }
 
   private disconnected(peer: HostId, reason: string): void {
-    this.peerBook.disconnected(peer)
     this.requests.disconnected(peer)
-    this.snapshots.disconnected(peer)
     this.gateway.disconnected(peer)
     for (const watches of this.remoteWatches.values()) watches.disconnected(peer)
     this.dial()
@@ -310,26 +384,34 @@ export class Host implements StoreHost {
 
   private greet(peer: HostId): void {
     if (this.loop.deployment === undefined) return
-    this.outbox.send(peer, 'control', 'hello', this.peerBook.hello(this.loop.replicas.values()))
+    this.outbox.send(
+      peer,
+      'control',
+      'hello',
+      this.peerBook.hello(peer, this.loop.replicas.values(), this.preference.own),
+    )
   }
 
   private greetAll(): void {
+    this.peerBook.renew()
     for (const { hostId } of this.parts.transport.peers()) this.greet(hostId)
     this.dial()
   }
 
   private ticked(now: number): void {
     for (const store of this.opened.values()) store.tick(now)
+    this.snapshots.tick(now)
     if (--this.ticksToDial > 0) return
     this.ticksToDial = dialEveryTicks
     this.gateway.bookmark()
     for (const watches of this.remoteWatches.values()) watches.tick()
-    // A hello may have been lost, and with it what a peer must know of this host.
-    this.greetAll()
+    for (const peer of this.peerBook.unaware()) this.greet(peer)
+    this.preference.apply(this.loop.replicas.values())
+    this.dial()
   }
 
   private dial(): void {
-    if (this.closing !== undefined || this.failure !== undefined) return
+    if (this.isEnded) return
     const { transport } = this.parts
     const present = transport.present()
     const replicas = [...this.loop.replicas.values()]
@@ -341,6 +423,7 @@ export class Host implements StoreHost {
         needed: replicas.flatMap(replica => neededBy(replica, present)),
         wantedGroups: [...this.joining.wanted, ...lonely, ...this.remoteWatches.keys()],
         present,
+        founder: this.joining.founder,
         groupsOf: host => this.peerBook.groupsOf(host),
       }),
     )
@@ -348,13 +431,15 @@ export class Host implements StoreHost {
 
   private replicaChanged(replica: Replica): void {
     this.dial()
+    this.news.changed(replica)
     this.opened.get(replica.group)?.changed(replica)
   }
 
-  private replicaOrThrow(group: GroupId): Replica {
+  /** `keepsValues`: one that can serve reads. */
+  private replicaOrThrow(group: GroupId, keepsValues = false): Replica {
     this.check()
     const replica = this.loop.replicas.get(group)
-    if (replica !== undefined) return replica
+    if (replica !== undefined && !(keepsValues && replica.isWitness)) return replica
     if (this.joining.isRemovedFrom(group)) throw removed()
     throw new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
   }
@@ -363,12 +448,12 @@ export class Host implements StoreHost {
   private check(replica?: Replica): void {
     if (this.failure !== undefined) throw this.failure
     if (this.closing !== undefined) throw closed()
-    if (replica !== undefined && this.joining.isRemovedFrom(replica.group)) throw removed()
+    replica?.check('none')
   }
 
   /** Storage or this program failed: this host acknowledges nothing any more, and its peers shall notice at once. */
   private fail(error: unknown): void {
-    if (this.failure !== undefined || this.closing !== undefined) return
+    if (this.isEnded) return
     const isKnown = error instanceof QuorateError
     const message = error instanceof Error ? error.message : String(error)
     this.failure = isKnown
@@ -384,13 +469,13 @@ export class Host implements StoreHost {
     await this.handOver()
     // Storage takes what it was given before, the transport says goodbye; nobody waits for both in turn.
     this.stopAll(closed)
-    await Promise.all([this.parts.transport.close(), this.parts.storage.close()])
+    await Promise.all([this.parts.transport.close(), closeStorage(this.parts)])
   }
 
   private stopAll(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.loop.stop()
     this.joining.close(error('none'))
-    this.snapshots.close(error('none'))
+    this.snapshots.close()
     for (const replica of this.loop.replicas.values()) replica.close(error)
     for (const watches of this.remoteWatches.values()) watches.close(error('none'))
     for (const store of this.opened.values()) store.stopped(error('none'))
@@ -403,13 +488,4 @@ export class Host implements StoreHost {
       throw error
     })
   }
-}
-
-/** Voters and the leader are needed by every replica; a leader needs all members that it can reach. */
-function neededBy(replica: Replica, present: ReadonlySet<HostId>): HostId[] {
-  const members = replica.members.filter(
-    member => member.role === 'voter' || (replica.leads && present.has(member.hostId)),
-  )
-  const hosts = members.map(member => member.hostId)
-  return replica.leader === undefined ? hosts : [...hosts, replica.leader]
 }

@@ -2,13 +2,15 @@ import { QuorateError } from '../core/error.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredGroup, StoredHost } from '../storage/storage.ts'
 import { isDeploymentId } from '../wire/frames.ts'
-import { asNatural } from '../wire/guards.ts'
+import { asNatural, decodeOrNothing } from '../wire/guards.ts'
 import { decodeBootstrap, encodeBootstrap, foundGroup, loadState } from './bootstrap.ts'
 import type { Call } from './call.ts'
 import type { Loop } from './loop.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
-import { Replica, type ReplicaHost, type StoredReplica } from './replica.ts'
+import { Replica } from './replica.ts'
+import { closed } from './replica-backend.ts'
+import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
 import type { Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import { SingleFlight } from './single-flight.ts'
@@ -18,6 +20,8 @@ import type { Snapshots } from './snapshots.ts'
 const clusterValue = 'cluster'
 const deploymentValue = 'deployment'
 const founderValue = 'founder'
+/** There once this host left the group: it will not found it. */
+const leftValue = (group: GroupId) => `left ${group}`
 
 const noEntries: Omit<StoredGroup, 'bootstrap'> = {
   hardState: { term: 0, vote: 0, commit: 0 },
@@ -31,7 +35,7 @@ export interface JoiningParts {
   readonly loop: Loop
   readonly requests: Requests
   readonly peerBook: PeerBook
-  readonly replicaHost: Pick<ReplicaHost, 'parts' | 'options' | 'outbox' | 'writer'> & {
+  readonly replicaHost: Omit<ReplicaHost<Replica>, 'wake' | 'events'> & {
     readonly snapshots: Snapshots
   }
   /** Leader, part or members of a replica changed. */
@@ -51,10 +55,17 @@ export class Joining {
   readonly wanted = new Set<GroupId>()
   private readonly joining: JoiningParts
   private readonly removedFrom = new Set<GroupId>()
+  /** Those of them of which the removal is durable. */
+  private readonly removalStored = new Set<GroupId>()
+  /** Groups whose stored data is gone since this host started. */
+  private readonly forgotten = new Set<GroupId>()
+  /** Replicas of stores that were closed; each goes on when its store is opened again. */
+  private readonly stopped = new Map<GroupId, Replica>()
   private readonly entering: SingleFlight<void>
   /** Aborted when the host ends: nothing is founded, joined or started behind that. */
   private readonly ending = new AbortController()
-  private founder: HostId | undefined
+  /** The host that founds the cluster and its stores; undefined until it is known. */
+  founder: HostId | undefined
 
   constructor(parts: JoiningParts) {
     this.joining = parts
@@ -74,18 +85,24 @@ export class Joining {
   /** This host's replica of the group: the stored one, a new group's first, or a new learner. */
   async openReplica(group: GroupId, stored: StoredHost, call: Call): Promise<Replica> {
     if (this.isRemovedFrom(group)) throw removed()
-    const storedGroup = stored.groups.get(group)
+    const stopped = this.stopped.get(group)
+    if (stopped !== undefined) return this.restart(stopped)
+    const isForgotten = this.forgotten.has(group)
+    const storedGroup = isForgotten ? undefined : stored.groups.get(group)
     if (storedGroup?.bootstrap !== undefined) return this.start(await this.recover(group, storedGroup))
     const { parts, options } = this.joining
-    if (this.founder === parts.id) {
+    if (this.founder === parts.id && !isForgotten && !stored.values.has(leftValue(group))) {
       const founding = { cluster: options.cluster, host: parts.id }
       const { replica, state, ...rest } = await foundGroup(parts.storage, group, founding)
-      return this.start({ group, replica, state, stored: { ...noEntries, ...rest, bootstrap: undefined } })
+      const stored = { ...noEntries, ...rest, bootstrap: undefined }
+      return this.start({ group, replica, isWitness: false, state, stored })
     }
     const replica = await this.join(group, call)
-    const bootstrap = encodeBootstrap({ cluster: options.cluster, host: parts.id, replica, isRemoved: false })
+    const isWitness = options.role === 'witness'
+    const record = { cluster: options.cluster, host: parts.id, replica, isRemoved: false, isWitness }
+    const bootstrap = encodeBootstrap(record)
     await parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
-    return this.start({ group, replica, state: undefined, stored: { ...noEntries, bootstrap } })
+    return this.start({ group, replica, isWitness, state: undefined, stored: { ...noEntries, bootstrap } })
   }
 
   /** Resolves when the replica knows a leader and its own state is not empty. */
@@ -102,6 +119,35 @@ export class Joining {
     }
   }
 
+  /** Stops a replica of which nobody has the store open. The host stays a member of its group. */
+  stop(replica: Replica): void {
+    const { loop, announce } = this.joining
+    loop.replicas.delete(replica.group)
+    this.stopped.set(replica.group, replica)
+    replica.stop(outcome => closed(outcome, 'store'))
+    announce()
+  }
+
+  /**
+   * Forgets what is stored of a group that removed this host; opening its store joins it anew, under another replica
+   * id. Refused to anybody else: a member that forgets its votes may vote twice.
+   */
+  async forget(group: GroupId): Promise<void> {
+    if (!this.removalStored.has(group)) {
+      throw new QuorateError(
+        'MEMBERSHIP_REFUSED',
+        `${group} has not removed this host, as far as it has noted`,
+      )
+    }
+    const { storage } = this.joining.parts
+    // First of all, for the founder: it would found the group a second time, beside the one that it left.
+    await storage.write({ groups: new Map(), values: new Map([[leftValue(group), new Uint8Array([1])]]) })
+    await storage.removeGroup(group)
+    this.forgotten.add(group)
+    this.removalStored.delete(group)
+    this.removedFrom.delete(group)
+  }
+
   /** The host ends: whoever waits to enter hears of it, and no replica starts any more. */
   close(error: QuorateError): void {
     this.ending.abort(error)
@@ -113,10 +159,12 @@ export class Joining {
     if (this.removedFrom.has(group)) return
     this.removedFrom.add(group)
     const { parts, options, loop, replicaHost } = this.joining
-    const bootstrap = { cluster: options.cluster, host: parts.id, replica: replica.id, isRemoved: true }
+    const { id, isWitness } = replica
+    const bootstrap = { cluster: options.cluster, host: parts.id, replica: id, isRemoved: true, isWitness }
     loop.replicas.delete(group)
     replica.close(removed)
     replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {
+      this.removalStored.add(group)
       // Clients that work through this host must look for another one.
       this.joining.announce()
       this.joining.changed(replica)
@@ -170,8 +218,8 @@ export class Joining {
     call.signal?.addEventListener('abort', abort, { once: true })
     this.ending.signal.addEventListener('abort', end, { once: true })
     try {
-      // A client that was granted the founding would keep everybody else from it, and has no replica to found with.
-      const proposed = options.role === 'client' ? undefined : parts.newDeployment()
+      // A client or a witness that was granted the founding would keep everybody else from it, and cannot found.
+      const proposed = options.role === 'member' ? parts.newDeployment() : undefined
       return await parts.rendezvous.found(proposed, late.signal)
     } finally {
       cancel()
@@ -182,7 +230,11 @@ export class Joining {
 
   private async recover(group: GroupId, stored: StoredGroup): Promise<StoredReplica> {
     const { parts, options } = this.joining
-    const { cluster, host, replica, isRemoved } = decodeBootstrap(stored.bootstrap ?? new Uint8Array())
+    const bootstrap = decodeOrNothing(() => decodeBootstrap(stored.bootstrap ?? new Uint8Array()))
+    if (bootstrap === undefined) {
+      throw new QuorateError('STORAGE_CORRUPT', `what this host noted of its part in ${group} cannot be read`)
+    }
+    const { cluster, host, replica, isRemoved, isWitness } = bootstrap
     if (cluster !== options.cluster || host !== parts.id) {
       throw new QuorateError(
         'WRONG_CLUSTER',
@@ -191,16 +243,17 @@ export class Joining {
     }
     if (isRemoved) {
       this.removedFrom.add(group)
+      this.removalStored.add(group)
       throw removed()
     }
     const state =
       stored.snapshot === undefined ? undefined : await loadState(parts.storage, group, stored.snapshot)
-    return { group, replica, stored, state }
+    return { group, replica, isWitness, stored, state }
   }
 
   /** Asks members, one after the other, until one has brought it about that this host is a learner. */
   private async join(group: GroupId, call: Call) {
-    const { parts, requests, peerBook, dial } = this.joining
+    const { parts, options, requests, peerBook, dial } = this.joining
     this.wanted.add(group)
     dial()
     let attempts = 0
@@ -211,7 +264,7 @@ export class Joining {
         const hosts = peerBook.hostsOf(group)
         const host = hosts[attempts++ % hosts.length]
         if (host === undefined) throw this.nobodyThere(group)
-        return asNatural(await requests.ask(host, 'join', [group], call))
+        return asNatural(await requests.ask(host, 'join', [group, options.role === 'witness'], call))
       })
     } finally {
       this.wanted.delete(group)
@@ -220,6 +273,11 @@ export class Joining {
 
   private nobodyThere(group: GroupId): QuorateError {
     const { founder } = this
+    const { peerBook } = this.joining
+    if (founder !== undefined && peerBook.groupsOf(founder)?.has(group) === false) {
+      const message = `host ${founder} founds the stores of this cluster, and ${group} is not open there`
+      return new QuorateError('NOT_FOUNDED', message, { retryable: true })
+    }
     const isFounderGone = founder !== undefined && !this.joining.parts.transport.present().has(founder)
     return isFounderGone && this.joining.parts.transport.present().size === 0
       ? new QuorateError('NOT_FOUNDED', `host ${founder} founds the cluster, and it is not here`, {
@@ -249,6 +307,17 @@ export class Joining {
       stored,
     )
     loop.replicas.set(replica.group, replica)
+    loop.wake(replica)
+    announce()
+    return replica
+  }
+
+  private restart(replica: Replica): Replica {
+    this.ending.signal.throwIfAborted()
+    const { loop, announce } = this.joining
+    this.stopped.delete(replica.group)
+    loop.replicas.set(replica.group, replica)
+    replica.restart()
     loop.wake(replica)
     announce()
     return replica

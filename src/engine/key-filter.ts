@@ -12,15 +12,16 @@ export type Bounds = KeyRange & { readonly key?: string }
 const boundNames = ['gt', 'gte', 'lt', 'lte'] as const
 
 /** Throws TypeError on what is no key, TOO_LARGE above `keyCharactersMax`. */
-export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string' || key === '') throw new TypeError('a key must be a string that is not empty')
+export function checkKey(key: unknown, name = 'key'): asserts key is string {
+  if (typeof key !== 'string' || key === '')
+    throw new TypeError(`a ${name} must be a string that is not empty`)
   if (key.length > keyCharactersMax) {
     throw new QuorateError(
       'TOO_LARGE',
-      `a key has at most ${keyCharactersMax} characters, this one ${key.length}`,
+      `a ${name} has at most ${keyCharactersMax} characters, this one ${key.length}`,
     )
   }
-  if (!isKey(key)) throw new TypeError('a key must be well-formed: it holds a lone surrogate')
+  if (!isKey(key)) throw new TypeError(`a ${name} must be well-formed: it holds a lone surrogate`)
 }
 
 /** The bounds of a range, checked. Throws TypeError on bounds that exclude each other by kind. */

@@ -1,8 +1,10 @@
+import type { Random } from '../base/random.ts'
 import type { Clock } from '../clock/clock.ts'
 import { appendBytesMax } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { Lane, Transport } from '../transport/transport.ts'
+import { type Beat, encodeBeats } from '../wire/beat-codec.ts'
 import { encodeOnce } from '../wire/codec.ts'
 import { encodeFrame, type FrameKind } from '../wire/frames.ts'
 import { encodeRaftBody } from '../wire/message-codec.ts'
@@ -31,22 +33,29 @@ const framePayloadBytes = 1024 * 1024
  * everything else leaves at once. Frames are unreliable: whoever needs an answer asks again.
  */
 export class Outbox {
+  readonly counted = { framesSent: 0, bytesSent: 0 }
   private readonly transport: Transport
   private readonly deployment: () => DeploymentId | undefined
   private readonly bundles: Record<'control' | 'log', Map<HostId, Bundle>> = {
     control: new Map(),
     log: new Map(),
   }
+  /** What the heartbeats of this turn say: of each kind and group the last word, which says all that others said. */
+  private readonly beats = new Map<HostId, Map<string, Beat>>()
   private readonly clock: Clock
+  /** Frames of proposals are numbered: see `ReplayGuard`. */
+  private lastFrame: number
   private readonly news = new Map<string, News>()
 
   constructor(parts: {
     readonly transport: Transport
     readonly clock: Clock
+    readonly random: Random
     readonly deployment: () => DeploymentId | undefined
   }) {
     this.transport = parts.transport
     this.clock = parts.clock
+    this.lastFrame = Math.floor(parts.random() * 2 ** 45)
     this.deployment = parts.deployment
   }
 
@@ -57,11 +66,14 @@ export class Outbox {
 
   /**
    * Hands proposals to the leader's host, now. False when all of them were dropped at once: where any may have arrived,
-   * nobody may say that nothing was handed on.
+   * nobody may say that nothing was handed on. A refusal names the round.
    */
-  propose(to: HostId, group: GroupId, proposals: readonly Uint8Array[]): boolean {
+  propose(to: HostId, group: GroupId, round: number, proposals: readonly Uint8Array[]): boolean {
     let isSent = false
-    for (const batch of batches(proposals)) isSent = this.send(to, 'log', 'propose', [group, batch]) || isSent
+    for (const batch of batches(proposals)) {
+      this.lastFrame += 1
+      isSent = this.send(to, 'log', 'propose', [this.lastFrame, group, round, batch]) || isSent
+    }
     return isSent
   }
 
@@ -79,8 +91,17 @@ export class Outbox {
     this.news.set(key, { to, group, message })
   }
 
+  /** Queues a heartbeat, or an answer to one, until the end of the turn: those of all groups share a frame. */
+  beat(to: HostId, beat: Beat): void {
+    const beats = this.beats.get(to) ?? new Map<string, Beat>()
+    this.beats.set(to, beats)
+    beats.set(`${beat.type} ${beat.group}`, beat)
+  }
+
   /** Ends the turn. Heartbeats and votes first. */
   flush(): void {
+    for (const [to, beats] of this.beats) this.sendBody(to, 'control', 'beat', encodeBeats(beats.values()))
+    this.beats.clear()
     for (const lane of ['control', 'log'] as const) {
       const bundles = this.bundles[lane]
       if (bundles.size === 0) continue
@@ -102,7 +123,11 @@ export class Outbox {
   /** Before the cluster is known there is nothing to say, and nobody to say it to. */
   private sendBody(to: HostId, lane: Lane, kind: FrameKind, body: Uint8Array): boolean {
     const deployment = this.deployment()
-    return deployment !== undefined && this.transport.send(to, lane, encodeFrame(deployment, kind, body))
+    if (deployment === undefined) return false
+    const frame = encodeFrame(deployment, kind, body)
+    this.counted.framesSent += 1
+    this.counted.bytesSent += frame.length
+    return this.transport.send(to, lane, frame)
   }
 }
 

@@ -1,6 +1,13 @@
 import type { Random } from '../base/random.ts'
 import type { Clock } from '../clock/clock.ts'
-import { applyBytesMax, snapshotBytesEvery, snapshotEntriesEvery, trailingEntries } from '../core/limits.ts'
+import {
+  applyBytesMax,
+  heldLogBytesMax,
+  snapshotBytesEvery,
+  snapshotEntriesEvery,
+  trailingEntries,
+} from '../core/limits.ts'
+import type { RaftConfig } from '../core/raft/config.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
@@ -17,22 +24,39 @@ export interface HostParts {
   readonly newDeployment: () => DeploymentId
 }
 
+/** Bounds of `core/limits.ts` that every replica keeps to. */
+export type RaftBounds = Pick<
+  RaftConfig,
+  'appendBytesMax' | 'inflightMessagesMax' | 'inflightBytesMax' | 'uncommittedBytesMax'
+>
+
 export interface EngineOptions {
   readonly cluster: string
-  /** A member holds a replica of every store it opens; a client works through hosts that do. */
-  readonly role: 'member' | 'client'
+  /**
+   * A member holds a replica of every store it opens; a client works through hosts that do. A witness does so, too, and
+   * has a replica that keeps no values.
+   */
+  readonly role: 'member' | 'client' | 'witness'
+  /** How much this host shall lead, from 0: see `HostOptions`. */
+  readonly priority: number
   /** Bound of a call that names none. */
   readonly deadlineMs: number
   readonly tickMs: number
   readonly heartbeatTicks: number
   /** The election timeout is drawn between this many ticks and twice as many, anew each time (Raft paper §5.2). */
   readonly electionTicks: number
+  /** A group falls asleep when it had nothing to do for so many ticks: more than an election could take. */
+  readonly quiesceTicks: number
   /** Longest stretch of applying without a pause: a page must stay responsive. */
   readonly applySliceMs: number
   readonly snapshotEntriesEvery: number
   readonly snapshotBytesEvery: number
   readonly trailingEntries: number
+  /** What a leader keeps of its log for followers that need it. */
+  readonly heldLogBytesMax: number
   readonly applyBytesMax: number
+  /** Bounds of Raft that tests and simulations set low. */
+  readonly raft?: Partial<RaftBounds>
 }
 
 /**
@@ -41,13 +65,16 @@ export interface EngineOptions {
  */
 export const engineDefaults: Omit<EngineOptions, 'cluster'> = {
   role: 'member',
+  priority: 1,
   deadlineMs: 10_000,
   tickMs: 100,
   heartbeatTicks: 3,
   electionTicks: 20,
+  quiesceTicks: 50,
   applySliceMs: 1,
   snapshotEntriesEvery,
   snapshotBytesEvery,
   trailingEntries,
+  heldLogBytesMax,
   applyBytesMax,
 }

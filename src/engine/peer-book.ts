@@ -1,5 +1,6 @@
+import type { Random } from '../base/random.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
-import { asArray, asNatural, asText } from '../wire/guards.ts'
+import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 
 /** Groups that one hello may name. */
 const groupsMax = 1024
@@ -8,38 +9,124 @@ const groupsMax = 1024
 export interface NamedReplica {
   readonly group: GroupId
   readonly id: ReplicaId
+  /** It keeps no values: whoever looks for a replica to read from looks on. */
+  readonly isWitness: boolean
 }
 
-/** What connected hosts said of themselves in their hello. */
-export class PeerBook {
-  private readonly groups = new Map<HostId, ReadonlySet<GroupId>>()
+interface Peer {
+  /** Undefined before the host has said anything. */
+  readonly groups: ReadonlySet<GroupId> | undefined
+  /** Those of them of which it has values. */
+  readonly serving: ReadonlySet<GroupId> | undefined
+  /** How much it shall lead, as it says itself. */
+  readonly priority: number | undefined
+  /** The number of its last hello, for it to know that it was heard. */
+  readonly version: number
+  /** It has heard our present hello. */
+  readonly knowsUs: boolean
+}
 
-  /** The body of our own hello. */
-  hello(replicas: Iterable<NamedReplica>): unknown {
-    return [Array.from(replicas, ({ group, id }) => [group, id])]
+const stranger: Peer = {
+  groups: undefined,
+  serving: undefined,
+  priority: undefined,
+  version: 0,
+  knowsUs: false,
+}
+
+/**
+ * The connected hosts, and what they said of themselves in their hello. A hello is said again until it is known to be
+ * heard: what a peer does not know of this host it may wait for in vain, and for ever.
+ */
+export class PeerBook {
+  private readonly peers = new Map<HostId, Peer>()
+  /** The number of our own hello. Begins at random: an earlier life's is none of ours. */
+  private version: number
+
+  constructor(random: Random) {
+    this.version = 1 + Math.floor(random() * 2 ** 45)
   }
 
-  /** Returns the replicas that the host says it has. */
-  receive(from: HostId, body: unknown): readonly NamedReplica[] {
-    const list = asArray(asArray(body, 1)[0]).slice(0, groupsMax)
-    const replicas = list.map(value => {
-      const [group, id] = asArray(value, 2)
-      return { group: asText(group), id: asNatural(id) }
+  /** This host has something else to say of itself than before. */
+  renew(): void {
+    this.version += 1
+    for (const [host, peer] of this.peers) this.peers.set(host, { ...peer, knowsUs: false })
+  }
+
+  /** The body of our own hello. */
+  hello(to: HostId, replicas: Iterable<NamedReplica>, priority: number): unknown {
+    const { version, knowsUs } = this.peers.get(to) ?? stranger
+    return [
+      Array.from(replicas, ({ group, id, isWitness }) => [group, id, isWitness]),
+      this.version,
+      version,
+      !knowsUs,
+      priority,
+    ]
+  }
+
+  /** Takes in a hello. */
+  receive(
+    from: HostId,
+    body: unknown,
+  ): {
+    readonly replicas: readonly NamedReplica[]
+    /** The groups of which the host has a replica since, or none any more. */
+    readonly changed: readonly GroupId[]
+    /** The host wants to know whether it was heard. */
+    readonly isAsking: boolean
+  } {
+    const [list, version, heard, isAsking, priority] = asArray(body, 5)
+    const replicas = asArray(list)
+      .slice(0, groupsMax)
+      .map((value): NamedReplica => {
+        const [group, id, isWitness] = asArray(value, 3)
+        return { group: asText(group), id: asNatural(id), isWitness: asBoolean(isWitness) }
+      })
+    const groups = new Set(replicas.map(({ group }) => group))
+    const serving = new Set(replicas.flatMap(({ group, isWitness }) => (isWitness ? [] : [group])))
+    const before = this.peers.get(from)?.groups ?? new Set()
+    const knowsUs = asNatural(heard) === this.version
+    this.peers.set(from, {
+      groups,
+      serving,
+      priority: asNatural(priority),
+      version: asNatural(version),
+      knowsUs,
     })
-    this.groups.set(from, new Set(replicas.map(({ group }) => group)))
-    return replicas
+    const changed = [...groups, ...before].filter(group => groups.has(group) !== before.has(group))
+    return { replicas, changed, isAsking: asBoolean(isAsking) }
+  }
+
+  connected(peer: HostId): void {
+    this.peers.set(peer, { ...(this.peers.get(peer) ?? stranger), knowsUs: false })
   }
 
   disconnected(peer: HostId): void {
-    this.groups.delete(peer)
+    this.peers.delete(peer)
   }
 
+  /** Connected hosts that have not heard what this host is now, as far as it knows. */
+  unaware(): readonly HostId[] {
+    return [...this.peers].flatMap(([host, { knowsUs }]) => (knowsUs ? [] : [host]))
+  }
+
+  priorityOf(host: HostId): number | undefined {
+    return this.peers.get(host)?.priority
+  }
+
+  /** The groups of which a host has values. */
   groupsOf(host: HostId): ReadonlySet<GroupId> | undefined {
-    return this.groups.get(host)
+    return this.peers.get(host)?.serving
   }
 
-  /** Connected hosts with a replica of the group, in a fixed order. */
+  /** Connected hosts with a replica of the group that keeps values, in a fixed order. */
   hostsOf(group: GroupId): readonly HostId[] {
-    return [...this.groups].flatMap(([host, groups]) => (groups.has(group) ? [host] : [])).sort()
+    return [...this.peers].flatMap(([host, { serving }]) => (serving?.has(group) ? [host] : [])).sort()
+  }
+
+  /** Connected hosts, without those that said that they have no replica of the group. */
+  hostsThatMayRun(group: GroupId): readonly HostId[] {
+    return [...this.peers].flatMap(([host, { groups }]) => ((groups?.has(group) ?? true) ? [host] : []))
   }
 }

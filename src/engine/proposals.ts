@@ -1,8 +1,11 @@
+import { Gate } from '../base/gate.ts'
 import { QuorateError } from '../core/error.ts'
-import { pendingProposalsMax } from '../core/limits.ts'
+import { pendingProposalsBytesMax, pendingProposalsMax } from '../core/limits.ts'
 import type { Proposal, Result } from '../core/machine/command.ts'
+import type { Entry } from '../core/raft/types.ts'
 import type { Term } from '../core/types.ts'
-import { encodeProposal } from '../wire/proposal-codec.ts'
+import { decodeOrNothing } from '../wire/guards.ts'
+import { decodeProposal, encodeProposal } from '../wire/proposal-codec.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
 
 /** A proposal on its way into the log. */
@@ -11,10 +14,38 @@ export interface Draft {
   readonly bytes: Uint8Array
 }
 
+/** A proposal that the leader did not take: by the rules of the store (a reason), for want of room, or not now. */
+export interface Refusal {
+  readonly session: number
+  readonly seq: number
+  readonly isBusy: boolean
+  readonly reason: string | undefined
+}
+
+/** Drafts that a host could not take: somebody else must, or later. */
+export function untaken(drafts: readonly Draft[], why: 'busy' | 'not-now'): readonly Refusal[] {
+  const isBusy = why === 'busy'
+  return drafts.map(({ proposal: { session, seq } }) => ({ session, seq, isBusy, reason: undefined }))
+}
+
+/**
+ * What became of proposals that were handed on: 'busy', there is no room for them; 'not-now', nobody took them and
+ * somebody may soon; or handed, but for those that were refused.
+ */
+export interface Taken {
+  readonly answer: 'handed' | 'busy' | 'not-now'
+  readonly refused: readonly Refusal[]
+}
+
+export const notNow: Taken = { answer: 'not-now', refused: [] }
+export const handedOn: Taken = { answer: 'handed', refused: [] }
+
 interface Waiter extends Draft {
   readonly pending: Pending<Answer>
   /** How often it was handed to a leader. More than once: an earlier attempt may have been applied. */
   attempts: number
+  /** In which round it was handed on last. */
+  round: number
   /** Term of the leader that has it now; 0 while it waits to be handed on. */
   sentTerm: Term
   sentAt: number
@@ -30,8 +61,8 @@ export interface Answer {
 export interface ProposalRoute {
   /** The term in which a leader is known, 0 when none is. */
   leaderTerm(): Term
-  /** Hands proposals to the leader, in order. */
-  hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now'
+  /** Hands proposals to the leader, in order. Each call has a round of its own, which a refusal names. */
+  hand(batch: readonly Draft[], round: number): Taken
 }
 
 /**
@@ -45,27 +76,38 @@ export class Proposals {
   private readonly route: ProposalRoute
   private readonly resendMs: number
   private readonly waiters = new Map<number, Map<number, Waiter>>()
+  private readonly gate = new Gate(pendingProposalsBytesMax)
   private unsent: Waiter[] = []
   private count = 0
+  /** Waiters that want to hear when they are committed. */
+  private listeners = 0
+  private bytes = 0
+  /** Begins at random: a refusal of what an earlier life of this host sent must not fit one of ours. */
+  private round: number
 
-  constructor(route: ProposalRoute, options: { readonly resendMs: number }) {
+  constructor(route: ProposalRoute, options: { readonly resendMs: number; readonly firstRound: number }) {
     this.route = route
     this.resendMs = options.resendMs
+    this.round = options.firstRound
+  }
+
+  get isWaiting(): boolean {
+    return this.count > 0
   }
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
-    if (this.count >= pendingProposalsMax) {
-      return Promise.reject(
-        new QuorateError('SYSTEM_BUSY', 'too many writes wait for their outcome', { retryable: true }),
-      )
+    const bytes = encodeProposal(proposal)
+    if (this.count >= pendingProposalsMax || !this.gate.admits(bytes.length, this.bytes)) {
+      return Promise.reject(busy('too many writes wait for their outcome'))
     }
     const pending = new Pending<Answer>(call, () => this.forget(waiter))
     if (pending.isSettled) return pending.promise
     const waiter: Waiter = {
       proposal,
-      bytes: encodeProposal(proposal),
+      bytes,
       pending,
       attempts: 0,
+      round: 0,
       sentTerm: 0,
       sentAt: 0,
     }
@@ -83,18 +125,32 @@ export class Proposals {
       this.unsent = []
       return
     }
-    const handed = this.route.hand(batch)
-    if (handed === 'not-now') return
+    this.round += 1
+    const { answer, refused } = this.route.hand(batch, this.round)
+    if (answer === 'not-now') return
     this.unsent = []
     for (const waiter of batch) {
-      if (handed === 'handed') {
-        waiter.attempts += 1
-        waiter.sentTerm = term
-        waiter.sentAt = now
-      } else if (waiter.attempts === 0) {
-        this.forget(waiter)
-        waiter.pending.reject(busy())
-      } else this.unsent.push(waiter)
+      if (answer === 'busy') {
+        this.turnedAway(waiter)
+        continue
+      }
+      waiter.attempts += 1
+      waiter.round = this.round
+      waiter.sentTerm = term
+      waiter.sentAt = now
+    }
+    this.refused(this.round, refused)
+  }
+
+  /** Entries are committed and will be applied: whoever wants to hear of that does. */
+  committed(entries: readonly Entry[]): void {
+    if (this.listeners === 0) return
+    for (const { index, data, type } of entries) {
+      if (type !== 'normal' || data.length === 0) continue
+      // What this version cannot read is nothing that it proposed.
+      const proposal = decodeOrNothing(() => decodeProposal(data))
+      const waiter = proposal && this.waiters.get(proposal.session)?.get(proposal.seq)
+      waiter?.pending.call.committed?.(index)
     }
   }
 
@@ -106,11 +162,25 @@ export class Proposals {
     waiter.pending.resolve({ result, attempts: waiter.attempts })
   }
 
-  /** The host that was taken for the leader refused these commands: they wait for the next leader, or the next tick. */
-  refused(commands: readonly { readonly session: number; readonly seq: number }[]): void {
-    for (const { session, seq } of commands) {
+  /**
+   * The host that was taken for the leader did not log these commands of that round: it is as if they had not been
+   * handed on then. Against a rule they are over; for want of room, too, unless an earlier round may have logged them;
+   * or else they wait for the next leader, or the next tick.
+   */
+  refused(round: number, refusals: readonly Refusal[]): void {
+    for (const { session, seq, isBusy, reason } of refusals) {
       const waiter = this.waiters.get(session)?.get(seq)
-      if (waiter !== undefined && waiter.sentTerm !== 0) this.unsend(waiter)
+      if (waiter === undefined || waiter.sentTerm === 0 || waiter.round !== round) continue
+      waiter.attempts -= 1
+      waiter.sentTerm = 0
+      if (reason !== undefined) {
+        this.forget(waiter)
+        const outcome = waiter.attempts === 0 ? 'none' : 'unknown'
+        waiter.pending.reject(
+          new QuorateError('REFUSED', `the leader refused the command: ${reason}`, { outcome }),
+        )
+      } else if (isBusy) this.turnedAway(waiter)
+      else this.unsent.push(waiter)
     }
   }
 
@@ -151,6 +221,8 @@ export class Proposals {
     this.waiters.set(session, ofSession)
     ofSession.set(seq, waiter)
     this.count += 1
+    if (waiter.pending.call.committed !== undefined) this.listeners += 1
+    this.bytes += waiter.bytes.length
   }
 
   private expire(waiter: Waiter): void {
@@ -167,6 +239,16 @@ export class Proposals {
     )
   }
 
+  /** The leader has no room. What it was handed before may be in the log: that is waited for. */
+  private turnedAway(waiter: Waiter): void {
+    if (waiter.attempts > 0) {
+      this.unsent.push(waiter)
+      return
+    }
+    this.forget(waiter)
+    waiter.pending.reject(busy('the leader holds too much that is not committed'))
+  }
+
   private unsend(waiter: Waiter): void {
     waiter.sentTerm = 0
     this.unsent.push(waiter)
@@ -179,6 +261,8 @@ export class Proposals {
     ofSession.delete(seq)
     if (ofSession.size === 0) this.waiters.delete(session)
     this.count -= 1
+    if (waiter.pending.call.committed !== undefined) this.listeners -= 1
+    this.bytes -= waiter.bytes.length
   }
 
   private all(): Waiter[] {
@@ -186,8 +270,6 @@ export class Proposals {
   }
 }
 
-function busy(): QuorateError {
-  return new QuorateError('SYSTEM_BUSY', 'the leader holds too much that is not committed', {
-    retryable: true,
-  })
+function busy(why: string): QuorateError {
+  return new QuorateError('SYSTEM_BUSY', `${why}; nothing was written`, { retryable: true })
 }

@@ -41,6 +41,11 @@ export class Reads {
     this.lastContext = options.firstContext
   }
 
+  /** Whether the leader has something to answer. Waiting for an index is no work: what brings it wakes the group. */
+  get isWaiting(): boolean {
+    return this.waiting.length > 0 || this.rounds.size > 0
+  }
+
   /** Resolves when this replica's state holds every write that was acknowledged anywhere before the call. */
   linearizable(call: Call): Promise<void> {
     if (this.count >= pendingReadsMax) return Promise.reject(busy())
@@ -94,6 +99,7 @@ export class Reads {
   }
 
   tick(now: number): void {
+    if (this.count === 0) return
     for (const [context, round] of this.rounds) {
       if (now - round.askedAt < this.retryMs) continue
       this.rounds.delete(context)

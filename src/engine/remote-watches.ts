@@ -18,7 +18,12 @@ interface RemoteWatch {
   /** Frames of the gateway that came in order. */
   count: number
   isAsking: boolean
+  /** Ticks since the gateway spoke of it. */
+  silentTicks: number
 }
+
+/** A gateway speaks of each watch once a tick. After so many without a word it has ended it, and that was lost. */
+const silentTicksMax = 5
 
 /** Patience with a gateway that is asked to begin or end a watch. */
 const requestMs = 5000
@@ -53,7 +58,16 @@ export class RemoteWatches {
 
   add(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
     const id = this.nextId()
-    const watch: RemoteWatch = { id, bounds, sink, from, gateway: undefined, count: 0, isAsking: false }
+    const watch: RemoteWatch = {
+      id,
+      bounds,
+      sink,
+      from,
+      gateway: undefined,
+      count: 0,
+      isAsking: false,
+      silentTicks: 0,
+    }
     this.watches.set(id, watch)
     this.begin(watch)
     return () => {
@@ -68,6 +82,7 @@ export class RemoteWatches {
     const [id, count, revision, changes, error] = asArray(body, 5)
     const watch = this.watches.get(asNatural(id))
     if (watch === undefined || watch.gateway !== from) return
+    watch.silentTicks = 0
     this.revision = Math.max(this.revision, asNatural(revision))
     if (changes === null && error === null) {
       // A bookmark. A frame before it is missing: begin again.
@@ -80,9 +95,13 @@ export class RemoteWatches {
     this.deliver(watch, asArray(changes).map(asChange))
   }
 
-  /** Begins watches that have no gateway, because it is gone or none was connected. */
+  /** Begins watches that have no gateway, because it is gone or none was connected, or one that forgot them. */
   tick(): void {
-    for (const watch of [...this.watches.values()]) if (watch.gateway === undefined) this.begin(watch)
+    for (const watch of [...this.watches.values()]) {
+      watch.silentTicks += 1
+      if (watch.gateway === undefined) this.begin(watch)
+      else if (watch.silentTicks > silentTicksMax) this.restart(watch)
+    }
   }
 
   disconnected(peer: HostId): void {
@@ -132,6 +151,7 @@ export class RemoteWatches {
     // Set before the answer: the first events may overtake it.
     watch.gateway = gateway
     watch.count = 0
+    watch.silentTicks = 0
     this.request(gateway, 'watch', [this.group, watch.id, watch.bounds, watch.from ?? null])
       .then(start => {
         watch.from ??= asNatural(start)

@@ -1,26 +1,39 @@
 import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
-import type { HostId, Revision } from '../core/types.ts'
-import type { Backend, Freshness, MemberChange, ReadResult, ScanQuery } from './backend.ts'
+import type { Revision } from '../core/types.ts'
+import type { LogSlice } from './applied-log.ts'
+import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, keyFilter } from './key-filter.ts'
-import type { Membership } from './membership.ts'
+import type { LeaderRequests } from './leader-requests.ts'
+import type { MemberRequest } from './member-request.ts'
+import { type Membership, memberListOf } from './membership.ts'
 import type { Answer } from './proposals.ts'
 import type { Replica } from './replica.ts'
-import type { Member, StoreStatus } from './types.ts'
+import type { MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
 
 /** A Store over this host's own replica. */
 export class ReplicaBackend implements Backend {
   private readonly replica: Replica
   private readonly membership: Membership
+  private readonly leaderRequests: LeaderRequests
   private readonly wake: () => void
   /** Throws why the replica can serve nothing any more. */
   private readonly check: () => void
 
-  constructor(replica: Replica, parts: { membership: Membership; wake: () => void; check: () => void }) {
+  constructor(
+    replica: Replica,
+    parts: {
+      readonly membership: Membership
+      readonly leaderRequests: LeaderRequests
+      readonly wake: () => void
+      readonly check: () => void
+    },
+  ) {
     this.replica = replica
     this.membership = parts.membership
+    this.leaderRequests = parts.leaderRequests
     this.wake = parts.wake
     this.check = parts.check
   }
@@ -56,13 +69,26 @@ export class ReplicaBackend implements Backend {
     return watchers.add(machine.history, keyFilter(bounds), from ?? machine.appliedIndex + 1, sink)
   }
 
-  members(call: Call): Promise<readonly Member[]> {
-    return this.fresh({ consistency: 'linearizable', atLeast: 0 }, call).then(() => this.replica.members)
+  async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
+    this.check()
+    const { replica } = this
+    if (from === undefined) return replica.entries(replica.machine.appliedIndex + 1)
+    await replica.reads.reached(from, call)
+    return replica.entries(from)
   }
 
-  async change(change: MemberChange, hosts: readonly HostId[], call: Call): Promise<readonly Member[]> {
+  request(request: LeaderRequest, call: Call): Promise<Uint8Array> {
+    return this.leaderRequests.ask(this.replica, request, call)
+  }
+
+  async members(call: Call): Promise<MemberList> {
+    await this.fresh({ consistency: 'linearizable', atLeast: 0 }, call)
+    return memberListOf(this.replica)
+  }
+
+  async change(request: MemberRequest, call: Call): Promise<MemberList> {
     this.check()
-    return this.membership.change(this.replica, change, hosts, call)
+    return this.membership.change(this.replica, request, call)
   }
 
   status(): StoreStatus {
@@ -81,6 +107,6 @@ export class ReplicaBackend implements Backend {
 }
 
 /** The error of a host or store that was closed. */
-export function closed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
-  return new QuorateError('CLOSED', 'the host was closed', { outcome })
+export function closed(outcome: 'none' | 'unknown' = 'none', what: 'host' | 'store' = 'host'): QuorateError {
+  return new QuorateError('CLOSED', `the ${what} was closed`, { outcome })
 }

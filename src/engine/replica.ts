@@ -1,69 +1,31 @@
-import { assert } from '../base/assert.ts'
 import { QuorateError } from '../core/error.ts'
-import {
-  appendBytesMax,
-  inflightBytesMax,
-  inflightMessagesMax,
-  membersMax,
-  uncommittedBytesMax,
-} from '../core/limits.ts'
-import type { Proposal } from '../core/machine/command.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
 import { localAppendThread, localApplyThread, type Message } from '../core/raft/message.ts'
-import { RaftNode, type Ready } from '../core/raft/raft-node.ts'
+import type { RaftNode, Ready } from '../core/raft/raft-node.ts'
 import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
-import type { StoredGroup } from '../storage/storage.ts'
-import { MalformedError } from '../wire/codec.ts'
-import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
+import { type Beat, beatOf, messageOf } from '../wire/beat-codec.ts'
+import { decodeOrNothing } from '../wire/guards.ts'
+import { decodeProposal } from '../wire/proposal-codec.ts'
+import { AppliedLog, type LogSlice } from './applied-log.ts'
 import { Applier } from './applier.ts'
-import { compactionIndex } from './compaction.ts'
+import { applyChange } from './apply-change.ts'
+import { compactionIndex, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
 import { GroupWrites } from './group-writes.ts'
-import type { Outbox } from './outbox.ts'
-import type { EngineOptions, HostParts } from './parts.ts'
-import { type Draft, Proposals } from './proposals.ts'
+import { hasRoom } from './intake.ts'
+import { KnownHosts } from './known-hosts.ts'
+import { Leading } from './leading.ts'
+import { type Draft, handedOn, notNow, Proposals, type Refusal, type Taken, untaken } from './proposals.ts'
+import { Quiescence } from './quiescence.ts'
+import { newRaftNode } from './raft-options.ts'
 import { Reads } from './reads.ts'
+import { ReceivedStates } from './received-states.ts'
+import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
 import type { Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
-import type { Writer } from './writer.ts'
-
-/** Replicas whose hosts a replica knows: members, and those that joined after the state it has. */
-const knownHostsMax = 2 * membersMax
-
-/** What a replica has from its host. */
-export interface ReplicaHost {
-  readonly parts: HostParts
-  readonly options: EngineOptions
-  readonly outbox: Outbox
-  readonly writer: Writer
-  /** Asks for a turn of the loop. */
-  readonly wake: () => void
-  readonly events: ReplicaEvents
-}
-
-/** What a replica tells its host. None of them may throw. */
-export interface ReplicaEvents {
-  leaderChanged(replica: Replica): void
-  membersChanged(replica: Replica): void
-  applied(replica: Replica): void
-  /** The group removed this replica: it is over for good. */
-  removed(replica: Replica): void
-  /** Raft wants the peer to have this replica's snapshot. */
-  snapshotWanted(replica: Replica, to: HostId, message: Message): void
-  /** So much was applied since the last snapshot that it is time for another one. */
-  snapshotDue(replica: Replica): void
-}
-
-export interface StoredReplica {
-  readonly group: GroupId
-  readonly replica: ReplicaId
-  readonly stored: StoredGroup
-  /** The state at the stored snapshot; undefined for a replica that starts empty. */
-  readonly state: MachineSnapshot | undefined
-}
 
 /**
  * A host's part in one group: Raft, the state machine, and all that waits for them. It does nothing by itself: the
@@ -73,12 +35,15 @@ export interface StoredReplica {
 export class Replica {
   readonly group: GroupId
   readonly id: ReplicaId
+  /** It votes and acknowledges, keeps no values, and serves nobody. */
+  readonly isWitness: boolean
   readonly log: MemoryLog
   readonly proposals: Proposals
   readonly reads: Reads
   readonly watchers = new Watchers()
   readonly node: RaftNode
   readonly applier: Applier
+  readonly quiescence: Quiescence
   readonly membersChange = new Condition()
   /** The leader, or what is known of it, changed. */
   readonly leaderChange = new Condition()
@@ -86,29 +51,30 @@ export class Replica {
   conf: ConfState
   /** The term of the entry at `machine.appliedIndex`. */
   appliedTerm: Term
-  private readonly host: ReplicaHost
+  private readonly host: ReplicaHost<Replica>
+  private readonly appliedLog: AppliedLog
   /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
   members: readonly Member[] = []
-  /** What this leader put into the log and has not applied: read already, so it need not be read again. */
-  private readonly logged = new Map<Uint8Array, Proposal>()
-  private hosts = new Map<ReplicaId, HostId>()
+  private readonly leading: Leading
+  private readonly hosts = new KnownHosts()
   private hardState: HardState
   private readonly writes: GroupWrites
   private leaderReplica: ReplicaId = 0
   private raftRole: StoreStatus['role'] = 'follower'
-  /** States of snapshots that Raft has heard of, and may accept until the next pump is over. */
-  private received: { readonly snapshot: Snapshot; readonly state: MachineSnapshot }[] = []
+  private readonly received = new ReceivedStates()
   /** The index of the latest snapshot that is stored or on its way to storage. */
   private snapshotIndex: Index
   /** Why this replica does nothing any more. */
   private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
   private isStarting = true
+  private isStopped = false
 
-  constructor(host: ReplicaHost, start: StoredReplica) {
+  constructor(host: ReplicaHost<Replica>, start: StoredReplica) {
     const { parts, options } = host
     this.host = host
     this.group = start.group
     this.id = start.replica
+    this.isWitness = start.isWitness
     const { hardState, snapshot, entries } = start.stored
     this.hardState = hardState
     this.writes = new GroupWrites(hardState)
@@ -122,28 +88,14 @@ export class Replica {
       sliceMs: options.applySliceMs,
       clock: parts.clock,
     })
+    this.appliedLog = new AppliedLog(machine.appliedIndex)
     this.learnHosts()
-    this.node = new RaftNode({
-      id: this.id,
-      log: this.log,
-      applied: machine.appliedIndex,
-      electionTicks: options.electionTicks,
-      heartbeatTicks: options.heartbeatTicks,
-      random: parts.random,
-      asyncStorageWrites: true,
-      // One slow disk of three, the leader's own included, then delays no answer.
-      applyUnstable: true,
-      preVote: true,
-      checkQuorum: true,
-      readOnly: 'safe',
-      appendBytesMax,
-      inflightMessagesMax,
-      inflightBytesMax,
-      uncommittedBytesMax,
-      committedBytesMax: options.applyBytesMax,
-      // The engine forwards by itself, because the asker must hear when the leader refuses.
-      disableProposalForwarding: true,
-      stepDownOnRemoval: true,
+    this.node = newRaftNode({ id: this.id, log: this.log, applied: machine.appliedIndex, parts, options })
+    this.leading = new Leading({
+      node: this.node,
+      machine: () => this.machine,
+      hooks: () => host.hooksOf(this.group),
+      writer: host.writer,
     })
     this.campaignAlone()
     const retryMs = options.electionTicks * options.tickMs
@@ -159,10 +111,24 @@ export class Replica {
     this.proposals = new Proposals(
       {
         leaderTerm: () => (this.leader === undefined ? 0 : this.hardState.term),
-        hand: batch => this.hand(batch),
+        hand: (batch, round) => this.hand(batch, round),
       },
-      { resendMs: retryMs },
+      { resendMs: retryMs, firstRound: Math.floor(parts.random() * 2 ** 45) },
     )
+    this.quiescence = new Quiescence({
+      group: this.group,
+      id: this.id,
+      node: this.node,
+      clock: parts.clock,
+      ...options,
+      term: () => this.hardState.term,
+      leader: () => this.leaderReplica,
+      conf: () => this.conf,
+      hostOf: id => this.hosts.of(id),
+      hostsHere: () => host.hostsOf(this.group),
+      hasCalls: () => this.proposals.isWaiting || this.reads.isWaiting,
+      send: (to, beat) => host.outbox.beat(to, beat),
+    })
   }
 
   get machine(): Machine {
@@ -171,7 +137,7 @@ export class Replica {
 
   /** The host that leads, as far as this replica knows. */
   get leader(): HostId | undefined {
-    return this.leaderReplica === 0 ? undefined : this.hosts.get(this.leaderReplica)
+    return this.leaderReplica === 0 ? undefined : this.hosts.of(this.leaderReplica)
   }
 
   get leads(): boolean {
@@ -188,34 +154,71 @@ export class Replica {
 
   /** A message of a peer replica, already checked for its form. */
   step(from: HostId, message: Message): void {
-    if (message.to !== this.id || this.isEnded) return
-    // A replica that has not applied its own joining yet does not know the others: it answers where it was addressed.
-    if (!this.hosts.has(message.from) && this.hosts.size < knownHostsMax) this.hosts.set(message.from, from)
-    if (this.hosts.get(message.from) !== from) return
-    this.node.step(message)
+    if (!this.accepts(from, message)) return
+    this.quiescence.listen()
+    this.quiescence.stir()
+    if (hasRoom(this.applier, this.host.writer, message, this.hardState.commit)) this.node.step(message)
+  }
+
+  /** A heartbeat of a peer replica, or the answer to one, or a word about sleep. */
+  beat(from: HostId, beat: Beat): void {
+    const { type } = beat
+    if (this.isEnded) return
+    if (type === 'wake') return this.quiescence.heard(beat)
+    // Asleep, an answer comes late, and from nobody who was waited for.
+    const isAnswer = type === 'response' || type === 'consent'
+    if (!this.accepts(from, beat) || (isAnswer && this.quiescence.isAsleep)) return
+    if (type !== 'sleep') {
+      this.quiescence.listen()
+      this.node.step(messageOf(beat))
+    }
+    this.quiescence.heard(beat)
+  }
+
+  /** The message is for this replica, and the replica that it names as its sender is that host's. */
+  accepts(from: HostId, message: Pick<Message, 'from' | 'to'>): boolean {
+    return message.to === this.id && !this.isEnded && this.hosts.maySpeak(from, message.from)
+  }
+
+  /** The connection to a host came or went, or the host says that it runs the group now, or does so no longer. */
+  peerChanged(host: HostId): void {
+    const concerns = this.leads ? this.members.some(member => member.hostId === host) : this.leader === host
+    if (concerns) this.quiescence.awaken()
+  }
+
+  /** So many ticks were missed, because the process stood still. */
+  paused(ticks: number): void {
+    if (!this.quiescence.isAsleep) this.node.resume(ticks)
   }
 
   /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
   stepSnapshot(from: HostId, message: Message, state: MachineSnapshot): void {
     const { snapshot } = message
     if (snapshot === null) return
-    this.received.push({ snapshot, state })
+    this.received.add(snapshot, state)
     this.step(from, message)
   }
 
-  tick(now: number): void {
-    this.node.tick()
-    this.proposals.tick(now)
+  /** False when there is nothing to be done: for a replica that sleeps no time passes, but for who waits here. */
+  tick(now: number): boolean {
     this.reads.tick(now)
+    if (!this.quiescence.isAsleep) this.quiescence.tick()
+    if (this.quiescence.isAsleep) return false
+    // Its log grows and its votes get lost while its disk hangs: let others lead, and campaign when it is back.
+    if (this.host.writer.isHung) this.node.stepDown()
+    else this.node.tick()
+    this.proposals.tick(now)
+    return true
   }
 
   /** Everything that can be done now without waiting: proposals in, effects out. */
   pump(now: number): void {
     if (this.isEnded) return
+    if (this.quiescence.hasCalls()) this.quiescence.stirHere()
     this.proposals.pump(now)
     this.reads.pump(now)
     while (this.node.hasReady()) this.perform(this.node.ready())
-    this.received = []
+    this.received.clear()
   }
 
   /**
@@ -232,24 +235,39 @@ export class Replica {
   }
 
   requestTurn(): void {
+    this.quiescence.stirHere()
     this.host.wake()
   }
 
-  /** Takes another host's proposals into the log. False: this replica cannot, and the asker shall hear so. */
-  lead(drafts: readonly Draft[]): boolean {
-    return this.leads && this.append(drafts) === 'handed'
+  /** Takes another host's proposals into the log; the asker shall hear of those that it does not take. */
+  lead(drafts: readonly Draft[]): readonly Refusal[] {
+    if (this.leads) this.quiescence.stirHere()
+    const { answer, refused } = this.leads ? this.leading.take(drafts) : notNow
+    return answer === 'handed' ? refused : untaken(drafts, answer)
+  }
+
+  /** What is applied from there on, as much as makes a message. Throws COMPACTED where it is gone. */
+  entries(from: Index): LogSlice {
+    const { node, machine } = this
+    const entries = this.appliedLog.slice(node, from, machine.appliedIndex)
+    return { from, entries, hostOf: session => machine.session(session)?.host }
   }
 
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
-  adoptSnapshot(snapshot: Snapshot, trailingEntries: number): void {
+  adoptSnapshot(snapshot: Snapshot): void {
     // One that was installed meanwhile, or is about to be, is newer: nothing may go back behind it.
     if (this.isEnded || snapshot.index <= this.snapshotIndex) return
     this.snapshotIndex = snapshot.index
-    const compactTo = compactionIndex(this.log, snapshot.index, trailingEntries)
+    const compactTo = compactionIndex(this.log, snapshot.index, {
+      trailingEntries: this.host.options.trailingEntries,
+      neededFrom: neededFrom(this.id, this.node.status().progress),
+      heldBytesMax: this.host.options.heldLogBytesMax,
+    })
     const write = compactTo >= this.log.firstIndex() ? { snapshot, compactTo } : { snapshot }
     this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)
       this.log.compact(compactTo)
+      this.appliedLog.forget(compactTo)
     })
     this.host.wake()
   }
@@ -258,6 +276,22 @@ export class Replica {
     if (this.isEnded) return
     this.node.reportSnapshot(to, isDone)
     this.host.wake()
+  }
+
+  /**
+   * Stands still, as in a process that is suspended, but that what waits for it ends. What is on its way to the disk
+   * gets there, and `restart` goes on from where it stood.
+   */
+  stop(error: (outcome: 'none' | 'unknown') => QuorateError): void {
+    this.close(error)
+    this.isStopped = true
+    this.quiescence.fallAsleep()
+  }
+
+  restart(): void {
+    this.ending = undefined
+    this.isStopped = false
+    this.quiescence.awaken()
   }
 
   /** Ends all that waits for this replica. */
@@ -284,6 +318,7 @@ export class Replica {
       term: this.hardState.term,
       commit: this.hardState.commit,
       applied: this.machine.appliedIndex,
+      asleep: this.quiescence.isAsleep,
       members: this.members,
       keys: this.machine.view().size,
     }
@@ -291,12 +326,13 @@ export class Replica {
 
   role(): StoreStatus['role'] {
     if (this.isEnded) return 'removed'
+    if (this.isWitness) return 'witness'
     if (this.raftRole === 'leader' || this.raftRole === 'candidate') return this.raftRole
     return this.conf.voters.includes(this.id) ? 'follower' : 'learner'
   }
 
   hostOf(replica: ReplicaId): HostId | undefined {
-    return this.hosts.get(replica)
+    return this.hosts.of(replica)
   }
 
   private perform(ready: Ready): void {
@@ -309,7 +345,7 @@ export class Replica {
   }
 
   private changeLeader(soft: Ready['softState']): void {
-    this.logged.clear()
+    this.leading.clear()
     if (soft !== null) {
       this.leaderReplica = soft.leader
       this.raftRole = soft.role === 'pre-candidate' ? 'candidate' : soft.role
@@ -324,31 +360,36 @@ export class Replica {
 
   private dispatch(message: Message): void {
     if (message.to === localAppendThread) return this.persist(message)
-    if (message.to === localApplyThread) return this.applier.add(message)
-    const host = this.hosts.get(message.to)
+    if (message.to === localApplyThread) {
+      this.proposals.committed(message.entries)
+      return this.applier.add(message)
+    }
+    const host = this.hosts.of(message.to)
     // A replica whose host is not known yet is told again by a later heartbeat.
     if (host === undefined) return
-    if (message.type === 'MsgSnap') this.host.events.snapshotWanted(this, host, message)
-    else this.host.outbox.raft(host, this.group, message)
+    switch (message.type) {
+      case 'MsgSnap':
+        return this.host.events.snapshotWanted(this, host, message)
+      case 'MsgHeartbeat':
+      case 'MsgHeartbeatResp':
+        return this.host.outbox.beat(host, beatOf(this.group, message, this.quiescence.beatType(message)))
+      default:
+        this.host.outbox.raft(host, this.group, message)
+    }
   }
 
   private persist(message: Message): void {
     const { snapshot } = message
     if (snapshot !== null) this.snapshotIndex = snapshot.index
     // Kept with the write: while it is under way, a late leader's snapshot may arrive and be refused.
-    const state = snapshot === null ? undefined : this.stateAt(snapshot)
+    const state = snapshot === null ? undefined : this.received.at(snapshot)
+    this.applier.expect(message.entries)
     this.host.writer.add(this.group, this.writes.of(message), () => this.persisted(message, state))
-  }
-
-  private stateAt({ index, term }: Snapshot): MachineSnapshot {
-    const found = this.received.find(({ snapshot }) => snapshot.index === index && snapshot.term === term)
-    assert(found !== undefined, 'an accepted snapshot has its state at hand')
-    return found.state
   }
 
   /** The order is what makes it safe: the log in memory first, then the state, then whoever waited for durability. */
   private persisted(message: Message, state: MachineSnapshot | undefined): void {
-    if (this.isEnded) return
+    if (this.isEnded && !this.isStopped) return
     const { entries, term, vote, commit, snapshot } = message
     if (snapshot !== null && state !== undefined) this.install(snapshot, state)
     this.log.append(entries)
@@ -368,6 +409,7 @@ export class Replica {
     this.applier.replace(Machine.restore(state))
     this.appliedTerm = snapshot.term
     this.watchers.reset(snapshot.index)
+    this.appliedLog.restart(snapshot.index)
     this.memberTableChanged()
     this.advanced()
   }
@@ -399,30 +441,25 @@ export class Replica {
   private apply(machine: Machine, entry: Entry): void {
     this.appliedTerm = entry.term
     if (entry.type === 'conf-change') return this.applyChange(machine, entry)
+    if (entry.type === 'stripped' && !this.isWitness)
+      throw new QuorateError('INTERNAL', 'an entry came without its value, to a replica that keeps values')
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
-    const known = this.logged.get(entry.data)
-    if (known !== undefined) this.logged.delete(entry.data)
     // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-    const proposal = known ?? decodeOrNothing(() => decodeProposal(entry.data))
+    const proposal = this.leading.claim(entry.data) ?? decodeOrNothing(() => decodeProposal(entry.data))
     if (proposal === undefined)
       throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
-    const { result, changes } = machine.apply(entry.index, proposal)
+    const { result, changes, duplicate } = machine.apply(entry.index, proposal)
+    if (duplicate || result.type === 'stale' || result.type === 'session-expired')
+      this.appliedLog.skip(entry.index)
     if (changes.length > 0) this.watchers.notify(changes)
     this.proposals.applied(proposal.session, proposal.seq, result)
   }
 
   private applyChange(machine: Machine, entry: Entry): void {
-    const { change } = entry
-    assert(change !== null, 'an entry of a membership change holds it')
-    const delta =
-      change.context.length === 0 ? undefined : decodeOrNothing(() => decodeMembersDelta(change.context))
-    const applied = delta === undefined ? undefined : machine.applyMembers(entry.index, delta)
-    if (delta === undefined) machine.applyNoop(entry.index)
-    // Steps that the member table refuses must not reach the quorum either. No steps at all: a joint change is left.
-    const isRefused = change.steps.length > 0 && applied?.type !== 'changed'
-    const harmless = { ...change, transition: 'auto', steps: [{ type: 'update', replica: this.id }] } as const
-    this.conf = this.node.applyConfChange(isRefused ? harmless : change)
-    if (applied?.type === 'changed') this.memberTableChanged()
+    const { result, change } = applyChange(machine, entry, this.id)
+    if (result === 'refused') this.appliedLog.skip(entry.index)
+    this.conf = this.node.applyConfChange(change)
+    if (result === 'changed') this.memberTableChanged()
     if (this.isOut(this.id)) this.host.events.removed(this)
   }
 
@@ -435,21 +472,12 @@ export class Replica {
     return wasRemoved(this.machine.members, id) && !voters.includes(id) && !votersOutgoing.includes(id)
   }
 
-  private hand(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {
-    if (this.leads) return this.append(batch)
+  private hand(batch: readonly Draft[], round: number): Taken {
+    if (this.leads) return this.leading.take(batch)
     const { leader } = this
-    if (leader === undefined || leader === this.host.parts.id) return 'not-now'
+    if (leader === undefined || leader === this.host.parts.id) return notNow
     const proposals = batch.map(draft => draft.bytes)
-    return this.host.outbox.propose(leader, this.group, proposals) ? 'handed' : 'not-now'
-  }
-
-  private append(batch: readonly Draft[]): 'handed' | 'busy' | 'not-now' {
-    const answer = this.node.propose(batch.map(draft => draft.bytes))
-    if (answer.type === 'proposed') {
-      for (const { bytes, proposal } of batch) this.logged.set(bytes, proposal)
-      return 'handed'
-    }
-    return answer.type === 'refused' && answer.reason === 'busy' ? 'busy' : 'not-now'
+    return this.host.outbox.propose(leader, this.group, round, proposals) ? handedOn : notNow
   }
 
   private memberTableChanged(): void {
@@ -461,16 +489,6 @@ export class Replica {
   private learnHosts(): void {
     const { list } = this.machine.members
     this.members = list.map(({ host, ...member }) => ({ hostId: host, ...member }))
-    if (list.length === 0) return
-    this.hosts = new Map(list.map(member => [member.replica, member.host]))
-  }
-}
-
-function decodeOrNothing<Value>(decode: () => Value): Value | undefined {
-  try {
-    return decode()
-  } catch (error) {
-    if (error instanceof MalformedError) return undefined
-    throw error
+    this.hosts.learn(this.members)
   }
 }

@@ -1,19 +1,32 @@
+import { Gate } from '../base/gate.ts'
 import type { Clock } from '../clock/clock.ts'
 import { type ErrorCode, type Outcome, QuorateError } from '../core/error.ts'
-import { deadlineMsMax } from '../core/limits.ts'
+import { deadlineMsMax, requestsMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
-import { type Call, Pending } from './call.ts'
+import { type Call, outcomeUnknown, Pending } from './call.ts'
 import type { Outbox } from './outbox.ts'
 import type { HostParts } from './parts.ts'
+
+import { ReplayGuard } from './replay-guard.ts'
 
 /** Serves one kind of request. What it throws or rejects with goes back to the asker. */
 export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown>
 
+/**
+ * What an answer that does not come leaves unknown: nothing; whether it was done, which may be asked for again
+ * ('repeatable'); or that, and it must not be asked for twice ('once').
+ */
+export type Effect = 'none' | 'repeatable' | 'once'
+
 interface Asked {
   readonly to: HostId
+  readonly effect: Effect
   readonly pending: Pending<unknown>
 }
+
+/** Frames get lost, and the one who was asked may have lost its leader: after so long it is asked again, or another. */
+export const attemptMs = 3000
 
 /** Time for an answer to be noticed as due, and to come back. */
 const answerMs = 400
@@ -29,7 +42,12 @@ export class Requests {
   private readonly outbox: Outbox
   private readonly clock: Clock
   private readonly asked = new Map<number, Asked>()
+  private readonly askedGate = new Gate(requestsMax)
   private readonly served = new Map<string, Serve>()
+  private readonly servedGate = new Gate(requestsMax)
+  private readonly guard = new ReplayGuard()
+  /** How many are being served. */
+  private serving = 0
   /** Begins at random: an answer to an earlier life of this host must not be taken for one to a question of ours. */
   private lastId: number
   private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
@@ -45,12 +63,13 @@ export class Requests {
   }
 
   /** Rejects with UNREACHABLE when the peer is lost, TIMEOUT at the deadline, else with the peer's own error. */
-  ask(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+  ask(to: HostId, method: string, body: unknown, call: Call, effect: Effect = 'none'): Promise<unknown> {
     if (this.ending !== undefined) return Promise.reject(this.ending('none'))
+    if (!this.askedGate.admits(1, this.asked.size)) return Promise.reject(busy('asked of others'))
     const id = ++this.lastId
     const pending = new Pending<unknown>(call, () => this.asked.delete(id))
     if (pending.isSettled) return pending.promise
-    this.asked.set(id, { to, pending })
+    this.asked.set(id, { to, pending, effect })
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
@@ -65,6 +84,7 @@ export class Requests {
   receive(from: HostId, body: unknown): void {
     const fields = asArray(body, 4)
     const id = asNatural(fields[0])
+    if (this.guard.isRepeated(from, id)) return
     const serve = this.served.get(asText(fields[1]))
     const patienceMs = Math.min(asNatural(fields[2]), deadlineMsMax)
     const call: Call = { deadline: this.clock.now() + patienceMs, signal: undefined }
@@ -74,10 +94,26 @@ export class Requests {
       answer(false, errorBody(new QuorateError('UNSUPPORTED', 'this host does not know such a request')))
       return
     }
+    if (!this.servedGate.admits(1, this.serving)) {
+      answer(false, errorBody(busy('served for others')))
+      return
+    }
+    this.serving += 1
     // Begun at once, not behind the turn: a peer that went in the same turn must find here what it is to end.
     new Promise(resolve => resolve(serve(from, fields[3], call)))
       .then(result => answer(true, result))
       .catch(error => answer(false, errorBody(error)))
+      .finally(() => {
+        this.serving -= 1
+      })
+  }
+
+  /**
+   * `ask` for what must not happen twice: with OUTCOME_UNKNOWN, which is final, where it may have happened. What is
+   * retryable beside that did not.
+   */
+  askOnce(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+    return this.ask(to, method, body, call, 'once')
   }
 
   /** An answer came in. One that nobody waits for is late, and dropped. */
@@ -88,14 +124,15 @@ export class Requests {
     if (asked === undefined || asked.to !== from) return
     this.asked.delete(id)
     if (asBoolean(fields[1])) asked.pending.resolve(fields[2])
-    else asked.pending.reject(errorOf(from, fields[2]))
+    else asked.pending.reject(finalWhereOnce(asked, errorOf(from, fields[2])))
   }
 
   disconnected(peer: HostId): void {
+    this.guard.forget(peer)
     for (const [id, asked] of this.asked) {
       if (asked.to !== peer) continue
       this.asked.delete(id)
-      asked.pending.reject(unreachable(peer))
+      asked.pending.reject(finalWhereOnce(asked, unreachable(peer, outcomeOf(asked))))
     }
   }
 
@@ -103,9 +140,12 @@ export class Requests {
     for (const [id, asked] of this.asked) {
       if (!asked.pending.isDue(now)) continue
       this.asked.delete(id)
-      asked.pending.reject(
-        new QuorateError('TIMEOUT', 'no answer came before the deadline', { retryable: true }),
-      )
+      const outcome = outcomeOf(asked)
+      const error = new QuorateError('TIMEOUT', 'no answer came before the deadline', {
+        retryable: true,
+        outcome,
+      })
+      asked.pending.reject(finalWhereOnce(asked, error))
     }
   }
 
@@ -117,8 +157,23 @@ export class Requests {
   }
 }
 
-function unreachable(peer: HostId): QuorateError {
-  return new QuorateError('UNREACHABLE', `the connection to host ${peer} was lost`, { retryable: true })
+/** Of what was asked and not answered. */
+function outcomeOf({ effect }: Asked): Outcome {
+  return effect === 'none' ? 'none' : 'unknown'
+}
+
+function finalWhereOnce({ effect }: Asked, error: QuorateError): QuorateError {
+  const isUnsure = effect === 'once' && error.retryable && error.outcome !== 'none'
+  return isUnsure ? outcomeUnknown(error.message, error) : error
+}
+
+function busy(what: string): QuorateError {
+  return new QuorateError('SYSTEM_BUSY', `too much is ${what} at once`, { retryable: true })
+}
+
+function unreachable(peer: HostId, outcome: Outcome = 'none'): QuorateError {
+  const message = `the connection to host ${peer} was lost`
+  return new QuorateError('UNREACHABLE', message, { retryable: true, outcome })
 }
 
 function errorBody(error: unknown): unknown {

@@ -1,28 +1,32 @@
 import type { Clock } from '../clock/clock.ts'
-import { QuorateError } from '../core/error.ts'
+import { type ErrorCode, QuorateError } from '../core/error.ts'
 import { type Call, outcomeUnknown } from './call.ts'
 import { Condition } from './condition.ts'
 
 /** Between two attempts: about a tenth of the time in which a new leader is found. */
 const pauseMs = 200
 
+/** The caller is to hear of these, though a later call may go well. */
+const lastWords: readonly ErrorCode[] = ['TRANSFER_ABORTED']
+
 /**
  * Tries until it succeeds, fails for good, or the call ends. The last error is the one that the caller sees: it says
  * more than "timeout". Only for what may be done twice. Where an attempt may have worked, no later one's error says
- * that nothing was changed.
+ * that nothing was changed, and the attempt is told so.
  */
 export async function retrying<Value>(
   clock: Clock,
   call: Call,
-  attempt: () => Promise<Value>,
+  attempt: (mayHaveWorked: boolean) => Promise<Value>,
 ): Promise<Value> {
   for (let mayHaveWorked = false; ; ) {
     try {
-      return await attempt()
+      return await attempt(mayHaveWorked)
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error
       mayHaveWorked ||= error.outcome === 'unknown'
       const isLastWord = error.outcome !== 'none' && !error.retryable
+      if (lastWords.includes(error.code)) throw error
       if (!error.retryable || clock.now() + pauseMs >= call.deadline) {
         throw mayHaveWorked && !isLastWord ? outcomeUnknown(error.message, error) : error
       }

@@ -1,8 +1,9 @@
 import { assert } from '../base/assert.ts'
+import { Gate } from '../base/gate.ts'
 import type { Random } from '../base/random.ts'
 import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
-import { pendingProposalsMax, sessionWindowMax } from '../core/limits.ts'
+import { pendingProposalsBytesMax, sessionWindowMax } from '../core/limits.ts'
 import type { Command, Proposal, Result } from '../core/machine/command.ts'
 import type { HostId } from '../core/types.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
@@ -26,6 +27,9 @@ export class ClientSession {
   private readonly opening: SingleFlight<OpenSession>
   /** Commands that wait for a place in the window. */
   private readonly queue: Pending<void>[] = []
+  private readonly gate = new Gate(pendingProposalsBytesMax)
+  /** Of commands that wait for a session, or for that place. */
+  private waitingBytes = 0
 
   constructor(parts: SessionParts) {
     this.parts = parts
@@ -69,8 +73,19 @@ export class ClientSession {
 
   /** Opens a session, or waits for a place in the window. */
   private async executeLater(command: Command, call: Call): Promise<Result> {
-    const session = this.opened ?? (await this.opening.run(call, () => this.open(call)))
-    if (session.span >= sessionWindowMax) await this.place(call)
+    const bytes = sizeOf(command)
+    if (!this.gate.admits(bytes, this.waitingBytes)) {
+      throw new QuorateError('SYSTEM_BUSY', 'too many writes wait to be sent; nothing was written', {
+        retryable: true,
+      })
+    }
+    this.waitingBytes += bytes
+    try {
+      const session = this.opened ?? (await this.opening.run(call, () => this.open(call)))
+      if (session.span >= sessionWindowMax) await this.place(call)
+    } finally {
+      this.waitingBytes -= bytes
+    }
     return this.execute(command, call)
   }
 
@@ -90,9 +105,6 @@ export class ClientSession {
   }
 
   private place(call: Call): Promise<void> {
-    if (this.queue.length >= pendingProposalsMax) {
-      throw new QuorateError('SYSTEM_BUSY', 'too many writes wait for their outcome', { retryable: true })
-    }
     const pending = new Pending<void>(call)
     this.queue.push(pending)
     return pending.promise
@@ -112,9 +124,10 @@ export class ClientSession {
     const { hostId, random, submit } = this.parts
     // Opening has no session to make it count once. Doing it twice leaves a session that nobody uses, to be evicted.
     const seq = 1 + Math.floor(random() * Number.MAX_SAFE_INTEGER)
+    const { deadline, signal } = call
     const { result } = await submit(
       { session: 0, seq, acked: 0, command: { type: 'open-session', host: hostId } },
-      call,
+      { deadline, signal },
     ).catch(asNothingWritten)
     assert(result.type === 'session', 'opening a session gives a session')
     this.opened = new OpenSession(result.session)
@@ -122,15 +135,27 @@ export class ClientSession {
   }
 }
 
+/** What a waiting command takes: its bytes, and what the call and its promises cost in any case. */
+function sizeOf(command: Command): number {
+  let bytes = callOverheadBytes
+  for (const field of Object.values(command)) {
+    if (typeof field === 'string' || field instanceof Uint8Array) bytes += field.length
+  }
+  return bytes
+}
+
+const callOverheadBytes = 1024
+
 /** Whatever became of the opening, the command that wanted it was not handed on. */
 function asNothingWritten(error: unknown): never {
-  if (error instanceof QuorateError && error.outcome !== 'none') {
-    throw new QuorateError('TIMEOUT', 'no session could be opened before the deadline; nothing was written', {
-      retryable: true,
-      cause: error,
-    })
-  }
-  throw error
+  if (!(error instanceof QuorateError) || error.outcome === 'none') throw error
+  const { code, message, retryable } = error
+  // Removed or closed, it says so: only what merely took too long may be tried again.
+  if (code !== 'OUTCOME_UNKNOWN') throw new QuorateError(code, message, { retryable, cause: error })
+  throw new QuorateError('TIMEOUT', 'no session could be opened before the deadline; nothing was written', {
+    retryable: true,
+    cause: error,
+  })
 }
 
 class OpenSession {

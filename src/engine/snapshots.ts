@@ -1,35 +1,23 @@
 import { isQuorateError, QuorateError } from '../core/error.ts'
-import { peerSilenceMs, snapshotBytesMax } from '../core/limits.ts'
+import { snapshotPatienceMs } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import { MalformedError } from '../wire/codec.ts'
-import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
-import { asMessage, messageFields } from '../wire/message-codec.ts'
-import { encodeSnapshot, SnapshotDecoder } from '../wire/snapshot-codec.ts'
+import { asArray, asBoolean, asBytes, asNatural, asText } from '../wire/guards.ts'
+import { asMessage } from '../wire/message-codec.ts'
+import { encodeSnapshot, withoutValues } from '../wire/snapshot-codec.ts'
+import { IncomingSnapshot } from './incoming-snapshot.ts'
 import type { Outbox } from './outbox.ts'
+import { OutgoingSnapshot, type SnapshotAnswer } from './outgoing-snapshot.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
 
-/** Chunks under way to one peer before it acknowledges the first: enough to fill a link, little enough to hold. */
-const windowChunks = 8
-
-interface Sending {
-  readonly transfer: number
-  acked: number
-  /** Called at each acknowledgement and when the transfer is over for another reason. */
-  wake: () => void
-  failure: string | undefined
-}
-
-interface Receiving {
-  readonly transfer: number
-  readonly message: Message
-  readonly snapshot: Snapshot
-  readonly decoder: SnapshotDecoder
-  readonly chunks: Uint8Array[]
-  bytes: number
-}
+// A transfer is named by its group, the leader's term and the snapshot's index; within one term a leader has one
+// snapshot at an index. Its frames:
+//
+//   snapshot       [group, term, index, seq, checksum, piece]    piece: the MsgSnap (an offer), a chunk, null (the end)
+//   snapshot-ack   [group, term, index, stored, next, isGap]     see `SnapshotAnswer`
 
 /**
  * Snapshots of all replicas of a host: taken while writes go on, stored, sent to followers that are too far behind for
@@ -38,191 +26,199 @@ interface Receiving {
 export class Snapshots {
   private readonly parts: HostParts
   private readonly outbox: Outbox
-  private readonly trailingEntries: number
+  private readonly heldLogBytesMax: number
+  private readonly replicaOf: (group: GroupId) => Replica | undefined
   private readonly failed: (error: unknown) => void
   private readonly taking = new Set<GroupId>()
-  private readonly sending = new Map<string, Sending>()
-  private readonly receiving = new Map<string, Receiving>()
-  private lastTransfer = 0
+  private isClosed = false
+  private readonly outgoing = new Map<GroupId, Map<HostId, OutgoingSnapshot>>()
+  /** One for each group: a replica follows one leader. */
+  private readonly incoming = new Map<GroupId, IncomingSnapshot>()
 
   constructor(options: {
     readonly parts: HostParts
     readonly outbox: Outbox
-    readonly trailingEntries: number
+    readonly heldLogBytesMax: number
+    readonly replicaOf: (group: GroupId) => Replica | undefined
     /** Storage failed: the host cannot go on. */
     readonly failed: (error: unknown) => void
   }) {
     this.parts = options.parts
     this.outbox = options.outbox
-    this.trailingEntries = options.trailingEntries
+    this.heldLogBytesMax = options.heldLogBytesMax
+    this.replicaOf = options.replicaOf
     this.failed = options.failed
-    // Transfers of an earlier life of this host must not be taken for ours.
-    this.lastTransfer = Math.floor(options.parts.random() * 2 ** 40)
   }
 
-  /** Takes a snapshot of the state as it is now and lets go of the log behind it, once it is durable. */
+  /**
+   * Takes a snapshot of the state as it is now and lets go of the log behind it, once it is durable. Not while the one
+   * before is under way to a follower: that one would have to begin anew, and again, for as long as there are writes
+   * (mutant M81).
+   */
   take(replica: Replica): void {
-    if (this.taking.has(replica.group)) return
-    this.taking.add(replica.group)
+    const { group, applier } = replica
+    if (this.taking.has(group)) return
+    if (this.outgoing.has(group) && applier.bytesApplied < this.heldLogBytesMax) return
+    this.taking.add(group)
     const state = replica.machine.snapshot()
     const snapshot = { index: state.index, term: replica.appliedTerm, conf: replica.conf }
-    replica.applier.bytesApplied = 0
+    applier.bytesApplied = 0
     this.parts.storage
-      .saveSnapshot(replica.group, snapshot, this.unhurried(encodeSnapshot(state)))
-      .then(() => replica.adoptSnapshot(snapshot, this.trailingEntries))
+      .saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))
+      .then(() => replica.adoptSnapshot(snapshot))
       .catch(this.failed)
-      .finally(() => this.taking.delete(replica.group))
+      .finally(() => this.taking.delete(group))
   }
 
-  /** Raft wants the peer to have the snapshot that the message names. One transfer to a peer and group at a time. */
+  /** Raft wants the peer to have the snapshot that the message names. It takes the place of an earlier one. */
   send(replica: Replica, to: HostId, message: Message): void {
-    const key = pairOf(replica.group, to)
-    if (this.sending.has(key)) return
-    const sending: Sending = { transfer: ++this.lastTransfer, acked: 0, wake: () => {}, failure: undefined }
-    this.sending.set(key, sending)
-    this.transmit(replica, to, message, sending)
-      .then(
-        () => true,
-        error => {
-          // A peer that went, or a newer snapshot: Raft tries again. Anything else is this host's own storage.
-          if (!isQuorateError(error, 'UNREACHABLE') && !isQuorateError(error, 'COMPACTED')) this.failed(error)
-          return false
-        },
-      )
-      .then(isDone => {
-        this.sending.delete(key)
-        replica.reportSnapshot(message.to, isDone)
+    const { snapshot } = message
+    if (snapshot === null) return
+    const { group } = replica
+    const ofGroup = this.outgoing.get(group) ?? new Map<HostId, OutgoingSnapshot>()
+    this.outgoing.set(group, ofGroup)
+    ofGroup.get(to)?.cancel()
+    const isWitness = replica.node.status().conf.witnesses?.includes(message.to) === true
+    const outgoing = new OutgoingSnapshot({
+      clock: this.parts.clock,
+      message,
+      read: () => {
+        const chunks = this.parts.storage.readSnapshot(group, snapshot)
+        return isWitness ? withoutValues(chunks) : chunks
+      },
+      post: (seq, checksum, piece) =>
+        this.outbox.send(to, 'bulk', 'snapshot', [group, message.term, snapshot.index, seq, checksum, piece]),
+      isWanted: () => isWanted(replica, message, snapshot),
+    })
+    ofGroup.set(to, outgoing)
+    outgoing
+      .run()
+      .catch(error => {
+        // It was replaced by a later one, which Raft sends next. Anything else is this host's own storage.
+        if (!isQuorateError(error, 'COMPACTED')) this.failed(error)
+        return 'failed'
+      })
+      .then(end => {
+        if (ofGroup.get(to) === outgoing) ofGroup.delete(to)
+        if (ofGroup.size === 0 && this.outgoing.get(group) === ofGroup) this.outgoing.delete(group)
+        if (end !== 'over') replica.reportSnapshot(message.to, end === 'delivered')
       })
   }
 
-  /** A chunk came in. Rejects with MalformedError where the peer is to blame, with another one where this host is. */
-  async receive(
-    from: HostId,
-    body: unknown,
-    replicaOf: (group: GroupId) => Replica | undefined,
-  ): Promise<void> {
-    const [groupField, transferField, seqField, head, chunk] = asArray(body, 5)
+  /** An offer, a chunk or an end came in. Throws MalformedError where the peer is to blame. */
+  receive(from: HostId, body: unknown): void {
+    const [groupField, term, index, seq, checksum, piece] = asArray(body, 6)
     const group = asText(groupField)
-    const transfer = asNatural(transferField)
-    const seq = asNatural(seqField)
-    const key = pairOf(group, from)
-    const replica = replicaOf(group)
+    const replica = this.replicaOf(group)
     if (replica === undefined) return
-    if (seq === 0) this.begin(key, transfer, asMessage(head))
-    const receiving = this.receiving.get(key)
-    if (receiving?.transfer !== transfer || receiving.chunks.length !== seq) return
-    if (chunk !== null) {
-      this.collect(key, receiving, asBytes(chunk))
-      this.acknowledge(from, group, transfer, receiving.chunks.length)
-      return
+    if (Array.isArray(piece)) return this.offered(from, replica, asMessage(piece))
+    const incoming = this.incoming.get(group)
+    if (incoming?.isOf(from, asNatural(term), asNatural(index)) !== true) return
+    incoming.heardAt = this.parts.clock.now()
+    try {
+      incoming.take(asNatural(seq), asNatural(checksum), piece === null ? null : asBytes(piece))
+      if (asNatural(seq) > incoming.next) this.answer(group, incoming, { next: incoming.next, isGap: true })
+    } catch (error) {
+      this.drop(group, incoming)
+      throw error
     }
-    this.receiving.delete(key)
-    const state = receiving.decoder.end()
-    await this.parts.storage.saveSnapshot(group, receiving.snapshot, inTurn(receiving.chunks))
-    this.acknowledge(from, group, transfer, seq + 1)
-    replicaOf(group)?.stepSnapshot(from, receiving.message, state)
   }
 
   acknowledged(from: HostId, body: unknown): void {
-    const [group, transfer, acked] = asArray(body, 3)
-    const sending = this.sending.get(pairOf(asText(group), from))
-    if (sending === undefined || sending.transfer !== transfer) return
-    sending.acked = Math.max(sending.acked, asNatural(acked))
-    sending.wake()
-  }
-
-  disconnected(peer: HostId): void {
-    for (const [key, sending] of this.sending) {
-      if (!key.endsWith(` ${peer}`)) continue
-      sending.failure = 'the peer is gone'
-      sending.wake()
-    }
-    for (const key of this.receiving.keys()) if (key.endsWith(` ${peer}`)) this.receiving.delete(key)
-  }
-
-  /** Transfers end; what of them is still under way finds no one who listens. */
-  close(error: QuorateError): void {
-    for (const sending of this.sending.values()) {
-      sending.failure = error.message
-      sending.wake()
-    }
-    this.receiving.clear()
-  }
-
-  private async transmit(replica: Replica, to: HostId, message: Message, sending: Sending): Promise<void> {
-    const { snapshot } = message
-    if (snapshot === null) throw new TypeError('MsgSnap names a snapshot')
-    const { transfer } = sending
-    let seq = 0
-    const post = (head: unknown, chunk: Uint8Array | null) =>
-      this.outbox.send(to, 'bulk', 'snapshot', [replica.group, transfer, seq++, head, chunk])
-    for await (const chunk of this.parts.storage.readSnapshot(replica.group, snapshot)) {
-      await this.acknowledgedUpTo(sending, seq - windowChunks)
-      post(seq === 0 ? messageFields(message) : null, chunk)
-    }
-    await this.acknowledgedUpTo(sending, seq)
-    post(null, null)
-    await this.acknowledgedUpTo(sending, seq)
-  }
-
-  /** Waits until so many chunks are acknowledged; rejects after `peerSilenceMs` without any progress. */
-  private async acknowledgedUpTo(sending: Sending, count: number): Promise<void> {
-    while (sending.acked < count) {
-      if (sending.failure !== undefined) throw new QuorateError('UNREACHABLE', sending.failure)
-      const before = sending.acked
-      await new Promise<void>(resolve => {
-        const cancel = this.parts.clock.after(peerSilenceMs, () => {
-          if (sending.acked === before) sending.failure = 'the peer does not acknowledge the snapshot'
-          resolve()
-        })
-        sending.wake = () => {
-          cancel()
-          resolve()
-        }
-      })
-    }
-  }
-
-  private begin(key: string, transfer: number, message: Message): void {
-    const { snapshot } = message
-    if (message.type !== 'MsgSnap' || snapshot === null) return
-    this.receiving.set(key, {
-      transfer,
-      message,
-      snapshot,
-      decoder: new SnapshotDecoder(),
-      chunks: [],
-      bytes: 0,
+    const [group, term, index, stored, next, isGap] = asArray(body, 6)
+    const outgoing = this.outgoing.get(asText(group))?.get(from)
+    if (outgoing?.isOf(asNatural(term), asNatural(index)) !== true) return
+    outgoing.acknowledged({
+      stored: asNatural(stored),
+      next: next === null ? null : asNatural(next),
+      isGap: asBoolean(isGap),
     })
   }
 
-  private collect(key: string, receiving: Receiving, chunk: Uint8Array): void {
-    receiving.bytes += chunk.length
-    if (receiving.bytes > snapshotBytesMax) {
-      this.receiving.delete(key)
-      throw new MalformedError(`a snapshot has at most ${snapshotBytesMax} bytes`)
+  /** Drops what nobody goes on sending: it holds half a state. */
+  tick(now: number): void {
+    for (const [group, incoming] of this.incoming) {
+      if (now - incoming.heardAt > snapshotPatienceMs) this.drop(group, incoming)
     }
-    receiving.decoder.push(chunk)
-    receiving.chunks.push(chunk)
   }
 
-  private acknowledge(to: HostId, group: GroupId, transfer: number, count: number): void {
-    this.outbox.send(to, 'bulk', 'snapshot-ack', [group, transfer, count])
+  /** Transfers end, and so do snapshots that are being taken: what they stand for is in the log. */
+  close(): void {
+    this.isClosed = true
+    for (const ofGroup of this.outgoing.values()) for (const outgoing of ofGroup.values()) outgoing.cancel()
+    for (const incoming of this.incoming.values()) incoming.cancel()
+  }
+
+  private offered(from: HostId, replica: Replica, message: Message): void {
+    const { snapshot } = message
+    if (message.type !== 'MsgSnap' || snapshot === null) throw new MalformedError('a snapshot was expected')
+    const { group } = replica
+    const present = this.incoming.get(group)
+    // A deposed leader, or a stranger, does not end what another one sends.
+    if (!replica.accepts(from, message) || message.term < Math.max(replica.term, present?.message.term ?? 0))
+      return
+    // Not for another replica id: this host may have been removed and have come back meanwhile.
+    if (present?.isOf(from, message.term, snapshot.index) && present.message.to === message.to) {
+      present.heardAt = this.parts.clock.now()
+      return this.answer(group, present, { next: present.next })
+    }
+    if (snapshot.index <= replica.node.status().commit) {
+      // It is here already, or the log is (mutant M72): Raft tells the leader so.
+      replica.step(from, message)
+      return replica.requestTurn()
+    }
+    if (present !== undefined) this.drop(group, present)
+    const incoming = new IncomingSnapshot(from, message, this.parts.clock.now())
+    this.incoming.set(group, incoming)
+    this.store(group, snapshot, incoming)
+    this.answer(group, incoming, { next: 0 })
+  }
+
+  /** The whole goes to storage while it comes; once it is durable, Raft hears of it. */
+  private store(group: GroupId, snapshot: Snapshot, incoming: IncomingSnapshot): void {
+    const { from, message } = incoming
+    const chunks = incoming.chunks(stored => this.answer(group, incoming, { stored }))
+    this.parts.storage
+      .saveSnapshot(group, snapshot, chunks)
+      .then(() => {
+        const replica = this.replicaOf(group)
+        if (replica === undefined || incoming.state === undefined) return
+        replica.stepSnapshot(from, message, incoming.state)
+        replica.requestTurn()
+        this.answer(group, incoming, { stored: incoming.next })
+      })
+      .catch(error => {
+        if (error instanceof MalformedError) this.parts.transport.misbehaved(from, 'malformed')
+        else if (error !== incoming.cancellation) this.failed(error)
+      })
+      .finally(() => this.drop(group, incoming))
+  }
+
+  /** At once, so that what comes next finds no half-dead one. */
+  private drop(group: GroupId, incoming: IncomingSnapshot): void {
+    incoming.cancel()
+    if (this.incoming.get(group) === incoming) this.incoming.delete(group)
+  }
+
+  private answer(group: GroupId, { from, message }: IncomingSnapshot, answer: Partial<SnapshotAnswer>): void {
+    const { stored = 0, next = null, isGap = false } = answer
+    const index = message.snapshot?.index ?? 0
+    this.outbox.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap])
   }
 
   /** Hands out one chunk a turn, so that encoding a large state never holds up the loop. */
   private async *unhurried(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for (const chunk of chunks) {
+      if (this.isClosed) throw new QuorateError('CLOSED', 'the host ends')
       yield chunk
       await new Promise<void>(resolve => this.parts.clock.soon(resolve))
     }
   }
 }
 
-async function* inTurn(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* chunks
-}
-
-function pairOf(group: GroupId, peer: HostId): string {
-  return `${group} ${peer}`
+/** The leader that wanted it still leads, in the same term, and still waits for the follower to have it. */
+function isWanted(replica: Replica, { to, term }: Message, { index }: Snapshot): boolean {
+  if (!replica.leads || replica.term !== term) return false
+  const progress = replica.node.status().progress.find(({ id }) => id === to)
+  return progress?.state === 'snapshot' && progress.pendingSnapshot === index
 }

@@ -4,19 +4,29 @@ import type { Command, Result } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
-import type { Backend, Freshness, MemberChange } from './backend.ts'
+import type { Backend, Freshness } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { checkBounds, checkKey } from './key-filter.ts'
+import { LogStream } from './log-stream.ts'
+import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
+import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
 import type { Replica } from './replica.ts'
+import { closed } from './replica-backend.ts'
 import { ClientSession } from './session.ts'
 import {
   type Absent,
   absent,
+  type Broadcast,
+  type BroadcastRange,
   type CallOptions,
+  type ChangeOptions,
   type Checked,
   type Deleted,
+  type LogEntry,
+  type LogRange,
   type Member,
+  type MemberList,
   type ReadOptions,
   type ScanRange,
   type StoreEntry,
@@ -25,6 +35,7 @@ import {
   type StoreStatus,
   type WatchEvent,
   type WatchRange,
+  type WriteOptions,
   type Written,
 } from './types.ts'
 import { Watch } from './watch.ts'
@@ -46,15 +57,17 @@ export class Store {
   closesHost = false
   private readonly backend: Backend
   private readonly parts: HostParts
-  private readonly closed: () => void
+  private readonly closed: () => Promise<void>
   private readonly deadlineMs: number
   private readonly session: ClientSession
   private readonly emitter: Emitter<StoreEvents>
   private readonly watches = new Set<Watch<WatchEvent>>()
+  private readonly streams = new Set<{ end(error: unknown): void }>()
   /** The latest revision that this store wrote or read: what 'session' reads must not go back behind. */
   private seen: Revision = 0
   private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
   private ending: QuorateError | undefined
+  private closing: Promise<void> | undefined
 
   /** @internal */
   constructor(options: {
@@ -62,8 +75,8 @@ export class Store {
     readonly host: StoreHost
     readonly backend: Backend
     readonly parts: HostParts
-    /** The host forgets the store, which its user closed. */
-    readonly closed: () => void
+    /** The host forgets the store, which its user closed, and stops its replica. */
+    readonly closed: () => Promise<void>
     readonly deadlineMs: number
   }) {
     const { id, random, clock } = options.parts
@@ -79,15 +92,11 @@ export class Store {
       clock,
       submit: (proposal, call) => this.backend.submit(proposal, call),
     })
-    this.emitter = new Emitter<StoreEvents>(error =>
-      clock.soon(() => {
-        throw error
-      }),
-    )
+    this.emitter = new Emitter<StoreEvents>(error => this.throwLater(error))
   }
 
   /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
-  async put(key: string, value: unknown, options: CallOptions = {}): Promise<Written> {
+  async put(key: string, value: unknown, options: WriteOptions = {}): Promise<Written> {
     checkKey(key)
     const result = await this.execute({ type: 'put', key, value: encodeValue(value) }, options)
     return { revision: expectType(result, 'written').revision }
@@ -97,14 +106,14 @@ export class Store {
   async insert<Value = unknown>(
     key: string,
     value: Value,
-    options: CallOptions = {},
+    options: WriteOptions = {},
   ): Promise<Checked<Value>> {
     checkKey(key)
     return checked(await this.execute({ type: 'insert', key, value: encodeValue(value) }, options))
   }
 
   /** Removes a key. `ok` is false when it did not exist. */
-  async delete(key: string, options: CallOptions = {}): Promise<Deleted> {
+  async delete(key: string, options: WriteOptions = {}): Promise<Deleted> {
     checkKey(key)
     const { ok, revision } = expectType(await this.execute({ type: 'delete', key }, options), 'deleted')
     return { ok, revision }
@@ -119,7 +128,7 @@ export class Store {
     key: string,
     expected: Value | Absent,
     next: Value | Absent,
-    options: CallOptions = {},
+    options: WriteOptions = {},
   ): Promise<Checked<Value>> {
     checkKey(key)
     const encoded = (value: Value | Absent) => (value === absent ? null : encodeValue(value))
@@ -133,7 +142,7 @@ export class Store {
   }
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
-  async barrier(options: CallOptions = {}): Promise<Written> {
+  async barrier(options: WriteOptions = {}): Promise<Written> {
     return { revision: expectType(await this.execute({ type: 'barrier' }, options), 'written').revision }
   }
 
@@ -170,15 +179,21 @@ export class Store {
   }
 
   /**
+   * Resolves once this host has all that was written anywhere before the call: when a newcomer has caught up, say. From
+   * then on `stale` reads and watches show a state that was whole. On a client: once a member has answered.
+   */
+  async ready(options: CallOptions = {}): Promise<void> {
+    await this.members(options)
+  }
+
+  /**
    * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out. The watch is
    * registered before this returns. It ends with COMPACTED when the history from `range.from` is gone, SLOW_CONSUMER
    * when its reader does not keep up, the error of the store when that ends; without an error by `close`.
    */
   watch<Value = unknown>(range: WatchRange = {}): Watch<WatchEvent<Value>> {
     const { from, signal } = range
-    if (from !== undefined && !(Number.isSafeInteger(from) && from > 0)) {
-      throw new TypeError('from must be a revision: an integer from 1')
-    }
+    checkRevision(from, 'from')
     if (this.ending !== undefined) throw this.ending
     const bounds = checkBounds(range)
     const watch = new Watch<WatchEvent<Value>>({
@@ -196,8 +211,61 @@ export class Store {
     return watch
   }
 
+  /**
+   * Has every replica told of a value, in the order of the log; it changes nothing. Resolves when it is durable on a
+   * quorum. It is heard once by each of `broadcasts`, and stands in `entries`. `topic` is what a key is.
+   */
+  async broadcast(topic: string, body: unknown, options: WriteOptions = {}): Promise<Written> {
+    checkKey(topic, 'topic')
+    const result = await this.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options)
+    return { revision: expectType(result, 'written').revision }
+  }
+
+  /** What is broadcast, as it is applied here: the broadcasts among `entries`, with the same promises. */
+  broadcasts<Body = unknown>(range: BroadcastRange = {}): LogStream<Broadcast<Body>> {
+    const { topic } = range
+    if (topic !== undefined) checkKey(topic, 'topic')
+    return this.stream(range, entry => {
+      if (entry.type !== 'broadcast' || (topic !== undefined && topic !== entry.topic)) return undefined
+      return { topic: entry.topic, body: entry.body as Body, host: entry.host, revision: entry.revision }
+    })
+  }
+
+  /**
+   * The entries of the log, as they are applied here: each revision once, in order, none left out; committed, so they
+   * never change. The reader sets the pace. It ends with COMPACTED when what comes next is gone from this replica: it
+   * keeps what it applied since it started or took a leader's snapshot, as far as the log goes back (5000 entries at
+   * least, in the long run). Revision 1 is the founding and has no entry. On a client the default of `from` is what the
+   * other host has not applied when it is asked.
+   */
+  entries(range: LogRange = {}): LogStream {
+    return this.stream(range, entry => entry)
+  }
+
+  /**
+   * Has the leader's handler of that name answer (`requests` in the options of its store). Nothing is logged. The
+   * handler runs once at most, on a leader that has confirmed itself, and its reply comes back. Rejects with
+   * REQUEST_UNKNOWN where the leader has no such handler, REQUEST_FAILED where it threw, NO_LEADER where none was found
+   * before the deadline, OUTCOME_UNKNOWN where it may have run and no answer came: the leader was deposed or lost, the
+   * deadline passed.
+   */
+  async request<Reply = unknown>(
+    name: string,
+    body: unknown = null,
+    options: CallOptions = {},
+  ): Promise<Reply> {
+    checkKey(name, 'name of a request')
+    const request = { name, body: encodeValue(body), from: this.host.id }
+    return decodeValue(await this.backend.request(request, this.call(options))) as Reply
+  }
+
   /** The members of the group, linearizable. */
   async members(options: CallOptions = {}): Promise<readonly Member[]> {
+    return (await this.membership(options)).members
+  }
+
+  /** The members of the group and the revision of their last change, linearizable. */
+  async membership(options: CallOptions = {}): Promise<MemberList> {
     return this.backend.members(this.call(options))
   }
 
@@ -207,18 +275,56 @@ export class Store {
    * MEMBERSHIP_REFUSED, or MEMBERSHIP_PENDING where a learner has not caught up before the deadline. Doing it twice is
    * harmless.
    */
-  promote(hosts: HostId | readonly HostId[], options: CallOptions = {}): Promise<readonly Member[]> {
+  promote(hosts: HostId | readonly HostId[], options: ChangeOptions = {}): Promise<readonly Member[]> {
     return this.change('promote', hosts, options)
   }
 
-  /** Makes a voter a learner. Rejects with LAST_VOTER where nobody would be left to vote. */
-  demote(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
+  /** Makes a voter a learner. Rejects with LAST_VOTER where nobody would be left that votes and keeps values. */
+  demote(host: HostId, options: ChangeOptions = {}): Promise<readonly Member[]> {
     return this.change('demote', host, options)
   }
 
   /** Removes a member for good: its replica never counts or speaks again. Rejects with LAST_VOTER or NOT_MEMBER. */
-  remove(host: HostId, options: CallOptions = {}): Promise<readonly Member[]> {
+  remove(host: HostId, options: ChangeOptions = {}): Promise<readonly Member[]> {
     return this.change('remove', host, options)
+  }
+
+  /**
+   * Sets how much members count as voters, from 1 to 100 each: whatever has more than half of the weight of all voters
+   * decides. So a seed of weight 3 beside two tabs decides by itself, and they do not without it. Rejects with
+   * MEMBERSHIP_REFUSED where witnesses alone would decide.
+   */
+  async setWeights(
+    weights: Readonly<Record<HostId, number>>,
+    options: ChangeOptions = {},
+  ): Promise<readonly Member[]> {
+    const numbers = Object.values(weights)
+    if (!numbers.every(weight => Number.isSafeInteger(weight) && weight > 0))
+      throw new TypeError('a weight is an integer from 1')
+    return this.change('weigh', Object.keys(weights), options, numbers)
+  }
+
+  /**
+   * Has other sets of voters decide than their weights say, until the voters change. The rule is asked here, about
+   * every set of the present voters, and the sets it names go into the log; what contains one of them decides, too.
+   * Rejects with MEMBERSHIP_REFUSED where two sets that share no voter could decide, MEMBERSHIP_CONFLICT where the
+   * members change meanwhile. Without a rule the weights count again.
+   */
+  async setQuorum(rule: QuorumRule | undefined, options: ChangeOptions = {}): Promise<readonly Member[]> {
+    const { revision, members } = await this.membership(options)
+    const voters = rule === undefined ? [] : members.filter(member => member.role === 'voter')
+    const hosts = voters.map(member => member.hostId)
+    const masks = rule === undefined ? [] : quorumMasks(hosts, rule)
+    return this.change('decide', hosts, { expectedRevision: revision, ...options }, masks)
+  }
+
+  /**
+   * Hands leadership over to a voter that keeps values, and resolves when it leads. Writes wait meanwhile, and go on by
+   * themselves. Rejects with TRANSFER_ABORTED where the host did not take it within an election timeout (the present
+   * leader goes on), MEMBERSHIP_REFUSED where it cannot lead, NOT_MEMBER.
+   */
+  async transferLeadership(host: HostId, options: CallOptions = {}): Promise<void> {
+    await this.change('transfer', host, options)
   }
 
   /** What this host knows right now. Costs nothing and promises nothing. */
@@ -231,13 +337,21 @@ export class Store {
   }
 
   /**
-   * Ends this store's watches; later calls fail with CLOSED, and calls under way come to their own end. Its host and
-   * replica live on, unless it came from `open`: then the host is closed as well, and all ends now. Idempotent.
+   * Hands leadership over, ends this store's watches and stops its replica on this host: calls under way and later ones
+   * fail with CLOSED. The host stays a member, its other stores go on, and opening the store again goes on from here.
+   * What the replica holds stays in memory meanwhile. Where the store came from `open`, its host is closed. Idempotent.
    */
-  async close(): Promise<void> {
-    if (this.ending === undefined) this.closed()
-    this.stopped(new QuorateError('CLOSED', 'the store was closed'))
+  close(): Promise<void> {
+    this.closing ??= this.closeNow()
+    return this.closing
+  }
+
+  private async closeNow(): Promise<void> {
+    const wasOpen = this.ending === undefined
+    this.endStreams(undefined)
+    this.stopped(closed('none', 'store'))
     if (this.closesHost) await this.host.close()
+    else if (wasOpen) await this.closed()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -270,24 +384,62 @@ export class Store {
     this.ending = error
     this.session.close(error)
     for (const watch of [...this.watches]) watch.close()
+    this.endStreams(error)
   }
 
-  private async execute(command: Command, options: CallOptions): Promise<Result> {
+  private endStreams(error: unknown): void {
+    for (const stream of [...this.streams]) stream.end(error)
+  }
+
+  private stream<Event>(range: LogRange, eventOf: (entry: LogEntry) => Event | undefined): LogStream<Event> {
+    const { from, to = Number.POSITIVE_INFINITY, signal } = range
+    checkRevision(from, 'from')
+    checkRevision(range.to, 'to')
     if (this.ending !== undefined) throw this.ending
-    const result = await this.session.execute(command, this.call(options))
+    const read = (next: Revision | undefined, call: Call) => this.backend.entries(next, call)
+    const closed = () => this.streams.delete(stream)
+    // The first member came as a snapshot, so nothing is missing before the second entry.
+    const first = from === 1 ? 2 : from
+    const stream = new LogStream<Event>({ from: first, to, signal, read, eventOf, closed })
+    this.streams.add(stream)
+    return stream
+  }
+
+  private async execute(command: Command, options: WriteOptions): Promise<Result> {
+    const call = this.call(options)
+    const result = await this.session.execute(command, this.withCommitted(call, options))
     if ('revision' in result) this.see(result.revision)
     return result
   }
 
+  private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
+    if (onCommitted === undefined) return call
+    let isTold = false
+    const committed = (revision: Revision) => {
+      if (isTold) return
+      isTold = true
+      try {
+        onCommitted(revision)
+      } catch (error) {
+        this.throwLater(error)
+      }
+    }
+    return { ...call, committed }
+  }
+
   private async change(
-    change: MemberChange,
+    type: MemberRequest['type'],
     hosts: HostId | readonly HostId[],
-    options: CallOptions,
+    options: ChangeOptions,
+    numbers: readonly number[] = [],
   ): Promise<readonly Member[]> {
     const list: readonly unknown[] = Array.isArray(hosts) ? hosts : [hosts]
     if (!list.every(host => typeof host === 'string'))
       throw new TypeError('a host is named by its id, a string')
-    return this.backend.change(change, list, this.call(options))
+    const expected = options.expectedRevision
+    checkRevision(expected, 'expectedRevision')
+    const request = { type, hosts: list, numbers, expected }
+    return (await this.backend.change(request, this.call(options))).members
   }
 
   private call(options: CallOptions): Call {
@@ -302,9 +454,21 @@ export class Store {
     return { consistency, atLeast: this.seen }
   }
 
+  /** What a listener threw: the platform reports it as uncaught. */
+  private throwLater(error: unknown): void {
+    this.parts.clock.soon(() => {
+      throw error
+    })
+  }
+
   private see(revision: Revision): void {
     this.seen = Math.max(this.seen, revision)
   }
+}
+
+function checkRevision(revision: unknown, name: string): void {
+  if (revision === undefined || (Number.isSafeInteger(revision) && (revision as number) > 0)) return
+  throw new TypeError(`${name} must be a revision: an integer from 1`)
 }
 
 function entryOf<Value>(item: Item): StoreEntry<Value> {

@@ -2,6 +2,7 @@ import type { Unsubscribe } from '../base/emitter.ts'
 import type { QuorateError } from '../core/error.ts'
 import type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from '../core/types.ts'
 import type { PeerStatus, TransportCounters } from '../transport/transport.ts'
+import type { HostMetrics } from './metrics.ts'
 
 /** How a call may be bounded. */
 export interface CallOptions {
@@ -9,6 +10,16 @@ export interface CallOptions {
   readonly deadlineMs?: number
   /** Ends the wait: the promise rejects with `signal.reason`. A write that was handed on may still take effect. */
   readonly signal?: AbortSignal
+}
+
+export interface WriteOptions extends CallOptions {
+  /**
+   * Told once, with the revision of the write, when this host learns that it is committed: it is in its place for good,
+   * and what came of it follows when it is applied here. (Where the group had forgotten this store, because thousands
+   * of others wrote since, the write is tried anew at a later revision.) Hosts without values, clients that is and
+   * witnesses, are not told.
+   */
+  readonly onCommitted?: (revision: Revision) => void
 }
 
 /**
@@ -86,6 +97,88 @@ export interface WatchEvent<Value = unknown> {
   readonly revision: Revision
 }
 
+export interface LogRange {
+  /** The first revision to be told of. Default: whatever comes after the call. */
+  readonly from?: Revision
+  /** The last one. Default: there is no end. */
+  readonly to?: Revision
+  readonly signal?: AbortSignal
+}
+
+/** What a command asks of a store. Values are what the caller gave; nothing checks what they hold. */
+export type StoreCommand =
+  | { readonly type: 'put' | 'insert'; readonly key: string; readonly value: unknown }
+  | { readonly type: 'delete'; readonly key: string }
+  | {
+      readonly type: 'compareAndSwap'
+      readonly key: string
+      readonly expected: unknown
+      readonly next: unknown
+    }
+  | { readonly type: 'broadcast'; readonly topic: string; readonly body: unknown }
+
+/** Answers one kind of request on the leader. What it throws reaches the asker as REQUEST_FAILED, with its message. */
+export type RequestHandler = (
+  body: unknown,
+  context: {
+    /** The host whose store asks. */
+    readonly from: HostId
+    /** Aborted as soon as nobody waits for the reply any more: this host no longer leads, say. */
+    readonly signal: AbortSignal
+  },
+) => unknown
+
+/**
+ * What the application adds to a store on the host that leads it. Every host that may come to lead needs the same; a
+ * host without them leads without them. They can be given anew whenever the store is opened.
+ */
+export interface StoreHooks {
+  /**
+   * Asked about each command of any host before it is logged, and never when it is applied. Answers why the command is
+   * refused, or undefined. A refused one was not written: its caller gets REFUSED, with outcome 'none' (or 'unknown'
+   * where an earlier attempt went to another leader and may have been written). A rule that throws refuses. It must
+   * answer at once: everything else waits for it.
+   */
+  readonly validate?: (
+    command: StoreCommand,
+    context: { readonly host: HostId | undefined },
+  ) => string | undefined
+  /** Handlers of `store.request`, by name. */
+  readonly requests?: Readonly<Record<string, RequestHandler>>
+}
+
+/**
+ * An entry of the log. A command is here once, in its place, whether its condition held or not: the entries before it
+ * tell that. `members` says who was changed, as they are now, and which replicas were removed. `none` is an entry that
+ * asks nothing of the store: the first of each leader, a barrier, a session, the second attempt of a command.
+ */
+export type LogEntry = {
+  readonly revision: Revision
+  readonly term: Term
+  /** The host whose store wrote it, as long as the group remembers: until it has written nothing for a long time. */
+  readonly host: HostId | undefined
+} & (
+  | StoreCommand
+  | {
+      readonly type: 'members'
+      readonly members: readonly Member[]
+      readonly removed: readonly ReplicaId[]
+    }
+  | { readonly type: 'none' }
+)
+
+export interface BroadcastRange extends LogRange {
+  /** Broadcasts of one topic alone. */
+  readonly topic?: string
+}
+
+export interface Broadcast<Body = unknown> {
+  readonly topic: string
+  readonly body: Body
+  readonly host: HostId | undefined
+  readonly revision: Revision
+}
+
 export type MemberRole = 'voter' | 'learner'
 
 export interface Member {
@@ -98,18 +191,42 @@ export interface Member {
    * an even number tolerates no more failures than the odd one below it, and waits for more acknowledgements.
    */
   readonly wanted: MemberRole
+  /**
+   * It keeps no values: as a voter it votes and acknowledges, and neither leads nor answers reads. A host is one for
+   * life, by `role: 'witness'` when it joins.
+   */
+  readonly witness: boolean
+  /** How much it counts as a voter; more than half of the weight of all voters decides. 1, unless it was set. */
+  readonly weight: number
+}
+
+/** The members, and the revision of the last change of them. */
+export interface MemberList {
+  readonly revision: Revision
+  readonly members: readonly Member[]
+}
+
+/** How a change of members may be bounded. */
+export interface ChangeOptions extends CallOptions {
+  /**
+   * The revision that `store.membership()` had when the change was decided on. It is refused with MEMBERSHIP_CONFLICT
+   * when the members changed since; one that stands already is no conflict.
+   */
+  readonly expectedRevision?: Revision
 }
 
 export interface StoreStatus {
   readonly group: GroupId
-  /** The part of this host: 'client' when it has no replica. */
-  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'client' | 'removed'
+  /** The part of this host: 'client' when it has no replica, 'witness' when its replica keeps no values. */
+  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'witness' | 'client' | 'removed'
   /** A hint: undefined while an election is under way. */
   readonly leader: HostId | undefined
   readonly replica: ReplicaId
   readonly term: Term
   readonly commit: Index
   readonly applied: Index
+  /** Nothing happened for a while, so the replicas send each other nothing until something does. */
+  readonly asleep: boolean
   /** As this replica knows them; `store.members()` asks the group. */
   readonly members: readonly Member[]
   /** Number of keys. */
@@ -127,6 +244,15 @@ export interface StoreEvents {
 export interface HostEvents {
   connected: PeerStatus
   disconnected: { readonly hostId: HostId; readonly reason: string }
+  /** The leader of a group, or this host's part in it, changed. `leader` is undefined while none is known. */
+  leader: {
+    readonly group: GroupId
+    readonly leader: HostId | undefined
+    readonly role: StoreStatus['role']
+    readonly term: Term
+  }
+  /** The members of a group changed, as this host has applied it. */
+  members: { readonly group: GroupId; readonly members: readonly Member[] }
   /** The host cannot go on: its storage failed, or it belongs to another cluster. Every call fails with this error. */
   error: unknown
 }
@@ -153,7 +279,9 @@ export interface StoreHost {
   readonly deployment: DeploymentId | undefined
   readonly error: QuorateError | undefined
   info(): HostInfo
+  metrics(): HostMetrics
   on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe
+  ping(peer: HostId, options?: CallOptions): Promise<number>
   reconnect(): void
   handOver(): Promise<void>
   close(): Promise<void>

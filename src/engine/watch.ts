@@ -31,7 +31,7 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
     this.stop = open({
       changes: changes => {
         if (isPast) this.buffer.fill(changes.map(eventOf))
-        else for (const change of changes) this.buffer.push(eventOf(change))
+        else for (const change of changes) this.buffer.push(eventOf(change), change.item?.value.length ?? 0)
       },
       end: error => {
         this.buffer.end(error)

@@ -1,6 +1,6 @@
 import { Queue } from '../base/queue.ts'
 import { QuorateError } from '../core/error.ts'
-import { watchBufferEventsMax, watchersMax } from '../core/limits.ts'
+import { watchBufferBytesMax, watchBufferEventsMax, watchersMax } from '../core/limits.ts'
 import type { History } from '../core/machine/history.ts'
 import type { Change } from '../core/machine/item.ts'
 import type { Revision } from '../core/types.ts'
@@ -76,8 +76,9 @@ interface Reader<Event> {
 
 /** A bounded buffer between a watcher and the loop that reads it. A reader that lags behind is told, never skipped. */
 export class ChangeBuffer<Event> {
-  private readonly events = new Queue<Event>()
+  private readonly events = new Queue<{ readonly event: Event; readonly bytes: number }>()
   private eventsMax = watchBufferEventsMax
+  private bytes = 0
   private readers: Reader<Event>[] = []
   private ended: { readonly error: unknown } | undefined
   private readonly stop: () => void
@@ -87,22 +88,25 @@ export class ChangeBuffer<Event> {
     this.stop = stop
   }
 
-  push(event: Event): void {
+  /** `bytes` is about what the event keeps in memory. */
+  push(event: Event, bytes: number): void {
     if (this.ended !== undefined) return
     const reader = this.readers.shift()
+    const hasRoom = this.events.length < this.eventsMax && this.bytes + bytes <= watchBufferBytesMax
     if (reader !== undefined) reader.resolve({ done: false, value: event })
-    else if (this.events.length < this.eventsMax) this.events.push(event)
-    else {
-      this.end(
-        new QuorateError('SLOW_CONSUMER', `${watchBufferEventsMax} events wait to be read; watch again`),
-      )
+    else if (hasRoom) {
+      this.events.push({ event, bytes })
+      this.bytes += bytes
+    } else {
+      const max = `${watchBufferEventsMax} events or ${watchBufferBytesMax} bytes`
+      this.end(new QuorateError('SLOW_CONSUMER', `${max} wait to be read; watch again`))
       this.stop()
     }
   }
 
   /** The past, before the first reader comes: nobody can keep up with what happened already, so it does not count. */
   fill(events: readonly Event[]): void {
-    for (const event of events) this.events.push(event)
+    for (const event of events) this.events.push({ event, bytes: 0 })
     this.eventsMax += events.length
   }
 
@@ -118,8 +122,11 @@ export class ChangeBuffer<Event> {
   }
 
   next(): Promise<IteratorResult<Event, undefined>> {
-    const event = this.events.shift()
-    if (event !== undefined) return Promise.resolve({ done: false, value: event })
+    const oldest = this.events.shift()
+    if (oldest !== undefined) {
+      this.bytes -= oldest.bytes
+      return Promise.resolve({ done: false, value: oldest.event })
+    }
     if (this.ended?.error !== undefined) {
       const { error } = this.ended
       this.ended = { error: undefined }
@@ -132,7 +139,8 @@ export class ChangeBuffer<Event> {
   }
 }
 
-function compacted(from: Revision, floor: Revision): QuorateError {
+/** The error of who wants to hear of what is forgotten. */
+export function compacted(from: Revision, floor: Revision): QuorateError {
   const message = `changes before revision ${floor + 1} are gone; read the present state and watch from there`
   return new QuorateError('COMPACTED', message, { detail: { from, floor } })
 }

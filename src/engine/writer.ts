@@ -1,10 +1,16 @@
 import { AssertionError } from '../base/assert.ts'
+import { Gate } from '../base/gate.ts'
+import { unwrittenBytesMax } from '../core/limits.ts'
 import type { GroupId } from '../core/types.ts'
 import type { GroupWrite, Storage, WriteBatch } from '../storage/storage.ts'
+
+/** The object around an entry's payload, roughly. */
+const entryOverheadBytes = 64
 
 interface Part {
   readonly group: GroupId
   readonly write: GroupWrite
+  readonly bytes: number
   readonly done: () => void
 }
 
@@ -13,15 +19,37 @@ interface Part {
  * next one. One write at a time, so a slow disk makes batches larger and not queues longer; completions come in order.
  */
 export class Writer {
+  readonly counted = { writes: 0 }
   private readonly storage: Storage
   private readonly failed: (error: unknown) => void
+  private readonly hungTicks: number
+  private readonly gate = new Gate(unwrittenBytesMax)
   private queue: Part[] = []
+  /** Payload of the queue and of the write under way. */
+  private bytes = 0
+  private ticksOfWrite = 0
   private isWriting = false
   private isStopped = false
 
-  constructor(storage: Storage, failed: (error: unknown) => void) {
+  /** A write that takes longer than `hungTicks` is taken for one that never ends. */
+  constructor(storage: Storage, hungTicks: number, failed: (error: unknown) => void) {
     this.storage = storage
+    this.hungTicks = hungTicks
     this.failed = failed
+  }
+
+  /** The disk hangs, as far as one can tell. Counted in ticks: a host that was suspended has not waited. */
+  get isHung(): boolean {
+    return this.ticksOfWrite > this.hungTicks
+  }
+
+  tick(): void {
+    this.ticksOfWrite = this.isWriting ? this.ticksOfWrite + 1 : 0
+  }
+
+  /** Whether so much more may come. What must be written, a vote say, is taken all the same. */
+  admits(bytes: number): boolean {
+    return this.gate.admits(bytes, this.bytes)
   }
 
   /**
@@ -29,7 +57,9 @@ export class Writer {
    * nothing: it is done when everything before it is.
    */
   add(group: GroupId, write: GroupWrite, done: () => void): void {
-    this.queue.push({ group, write, done })
+    const bytes = entriesBytes(write)
+    this.bytes += bytes
+    this.queue.push({ group, write, bytes, done })
   }
 
   /** Starts the next write if there is something to write and no write is under way. */
@@ -42,11 +72,14 @@ export class Writer {
       return this.flush()
     }
     this.isWriting = true
+    this.counted.writes += 1
     this.storage
       .write(batch)
       .then(() => {
         this.isWriting = false
+        this.ticksOfWrite = 0
         if (this.isStopped) return
+        for (const part of parts) this.bytes -= part.bytes
         for (const part of parts) part.done()
         this.flush()
       })
@@ -84,6 +117,12 @@ function takeBatch(queue: readonly Part[]): { batch: WriteBatch; parts: Part[]; 
     parts.push(part)
   }
   return { batch: { groups }, parts, rest: [] }
+}
+
+function entriesBytes({ entries = [] }: GroupWrite): number {
+  let bytes = 0
+  for (const { data } of entries) bytes += data.length + entryOverheadBytes
+  return bytes
 }
 
 function isEmpty(write: GroupWrite): boolean {

@@ -63,16 +63,17 @@ export function status(served: Served, cluster: string, signaling: ServedSignali
   })
 }
 
-/** `GET /v1/members`: as the group knows them. */
+/** `GET /v1/members`: as the group knows them, with the revision of their last change. */
 export async function listMembers(store: ServedStore, request: ApiRequest): Promise<Reply> {
   const options = readOptions(request)
   if (!options.ok) return options.reply
-  return json({ members: await store.members(options.value) })
+  return json(await store.membership(options.value))
 }
 
 /**
- * `POST /v1/members`: `{"action": "promote" | "demote" | "remove", "host": ID}`; promote takes a list of ids
- * as well.
+ * `POST /v1/members`: `{"action": "promote" | "demote" | "remove" | "transfer", "host": ID}`, where promote takes a
+ * list of ids as well, or `{"action": "weigh", "weights": {ID: WEIGHT}}`. With `"expectedRevision"` the members must be
+ * of that one.
  */
 export async function changeMembers(store: ServedStore, request: ApiRequest): Promise<Reply> {
   const options = readOptions(request)
@@ -81,28 +82,57 @@ export async function changeMembers(store: ServedStore, request: ApiRequest): Pr
   if (!body.ok) return body.reply
   const change = readChange(body.value)
   if (!change.ok) return change.reply
-  const { action, hosts } = change.value
-  if (action === 'promote') return json({ members: await store.promote(hosts, options.value) })
+  const { action, hosts, weights, ...expected } = change.value
+  const changeOptions = { ...options.value, ...expected }
+  if (action === 'weigh') return json({ members: await store.setWeights(weights, changeOptions) })
+  if (action === 'promote') return json({ members: await store.promote(hosts, changeOptions) })
   const [host, ...others] = hosts
   if (host === undefined || others.length > 0) {
     return refusal(400, 'BAD_REQUEST', `${action} takes one host`)
   }
-  return json({ members: await store[action](host, options.value) })
+  if (action !== 'transfer') return json({ members: await store[action](host, changeOptions) })
+  await store.transferLeadership(host, options.value)
+  return json(await store.membership(options.value))
 }
 
+const actions = ['promote', 'demote', 'remove', 'transfer', 'weigh'] as const
+
 interface Change {
-  readonly action: 'promote' | 'demote' | 'remove'
+  readonly action: (typeof actions)[number]
   readonly hosts: readonly string[]
+  readonly weights: Readonly<Record<string, number>>
+  readonly expectedRevision?: number
 }
 
 function readChange(body: unknown): Parsed<Change> {
-  const { action, host } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
-  if (action !== 'promote' && action !== 'demote' && action !== 'remove') {
-    return badRequest('action is promote, demote or remove')
+  const fields = asRecord(body)
+  const action = actions.find(one => one === fields.action)
+  if (action === undefined) return badRequest(`action is one of ${actions.join(', ')}`)
+  const revision = fields.expectedRevision
+  if (revision !== undefined && !(Number.isSafeInteger(revision) && (revision as number) > 0))
+    return badRequest('expectedRevision is an integer from 1')
+  const expected = revision === undefined ? {} : { expectedRevision: revision as number }
+  if (action === 'weigh') {
+    const weights = Object.entries(asRecord(fields.weights))
+    if (
+      weights.length === 0 ||
+      !weights.every(([, weight]) => Number.isSafeInteger(weight) && Number(weight) > 0)
+    )
+      return badRequest('weights holds an integer from 1 for each host')
+    return parsed({
+      action,
+      hosts: [],
+      weights: Object.fromEntries(weights) as Record<string, number>,
+      ...expected,
+    })
   }
-  const hosts: readonly unknown[] = Array.isArray(host) ? host : [host]
+  const hosts: readonly unknown[] = Array.isArray(fields.host) ? fields.host : [fields.host]
   if (hosts.length === 0 || !hosts.every(id => typeof id === 'string' && id !== '')) {
     return badRequest('host is the id of a host')
   }
-  return parsed({ action, hosts: hosts as readonly string[] })
+  return parsed({ action, hosts: hosts as readonly string[], weights: {}, ...expected })
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }

@@ -3,6 +3,7 @@ import { changeMembers, health, listMembers, status } from './http-cluster.ts'
 import { demoFile } from './http-files.ts'
 import { type Guard, refuseStranger, refuseWithoutSecret } from './http-guard.ts'
 import { deleteKey, getKey, keyPrefix, putKey, scanKeys } from './http-keys.ts'
+import { metricsReply } from './http-metrics.ts'
 import { errorReply, json, type Reply, refusal } from './http-reply.ts'
 import type { ApiRequest } from './http-request.ts'
 import { HttpWatches } from './http-watch.ts'
@@ -24,9 +25,10 @@ type Methods = Readonly<Record<string, (request: ApiRequest) => Promise<Reply> |
 
 /**
  * The HTTP API of a seed, as a handler for a `node:http` server. Paths: `/healthz`, `/config.json`,
- * `/v1/status`, `/v1/kv`, `/v1/kv/KEY`, `/v1/watch`, `/v1/members`, and the demo. Bodies are JSON; every
- * refusal is `{"error": {"code", "message", "retryable", "outcome"}}`, with the codes of `QuorateError` where
- * the store refused.
+ * `/metrics` (also `/v1/metrics`, where the server is shared), `/v1/status`, `/v1/kv`, `/v1/kv/KEY`,
+ * `/v1/watch`, `/v1/members`, and the demo. Bodies are JSON, but for the metrics; every refusal is
+ * `{"error": {"code", "message", "retryable", "outcome"}}`, with the codes of `QuorateError` where the store
+ * refused.
  */
 export class HttpApi {
   private readonly options: HttpApiOptions
@@ -67,7 +69,8 @@ export class HttpApi {
   private async answer(request: ApiRequest): Promise<Reply> {
     const { path, message } = request
     if (path === '/healthz') return this.byMethod(request, { GET: () => health(this.options.served()) })
-    if (path !== '/config.json' && !path.startsWith('/v1/')) return this.page(request)
+    const isApi = path === '/config.json' || path === '/metrics' || path.startsWith('/v1/')
+    if (!isApi) return this.page(request)
     const refused = refuseStranger(this.options, message)
     if (refused !== undefined) return refused
     if (path === '/config.json') return this.byMethod(request, { GET: () => this.config() })
@@ -79,6 +82,8 @@ export class HttpApi {
     const { path } = request
     if (path === '/v1/status')
       return this.byMethod(request, { GET: () => status(served(), cluster, signaling) })
+    if (path === '/metrics' || path === '/v1/metrics')
+      return this.byMethod(request, { GET: () => metricsReply(served(), signaling) })
     if (path === '/v1/kv') return this.byMethod(request, { GET: this.on(scanKeys) })
     if (path.startsWith(keyPrefix)) {
       return this.byMethod(request, {

@@ -92,6 +92,11 @@ export class SeedDoor {
     server.on('connection', this.onConnection)
   }
 
+  /** Whether hosts find each other here. */
+  get isOpen(): boolean {
+    return this.signaling !== undefined
+  }
+
   /** From now on hosts find each other here. */
   letIn(signaling: SignalingServer): void {
     this.signaling = signaling

@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import { isQuorateError, QuorateError } from '../core/error.ts'
-import type { Host } from '../engine/host.ts'
+import type { Host, StoreOptions } from '../engine/host.ts'
 import { checkClusterName } from '../engine/open-host.ts'
 import type { Store } from '../engine/store.ts'
+import type { StoreHooks } from '../engine/types.ts'
 import { openHost } from '../node.ts'
 import { makeDirectory } from '../storage/file-system.ts'
+import type { Authorize } from '../transport/transport.ts'
 import { Founding, type FoundingStore, fileFoundingStore } from './founding.ts'
 import { isLoopback } from './http-guard.ts'
 import { SeedDoor } from './seed-door.ts'
@@ -41,6 +43,10 @@ export interface SeedOptions {
   readonly hostNames?: readonly string[]
   /** Hears of errors that nobody waits for. Default: they are thrown as uncaught. */
   readonly onError?: (error: unknown) => void
+  /** Who may talk to the seed's host; see `openHost`. */
+  readonly authorize?: Authorize
+  /** What the application adds to the seed's store from its start: a seed leads more often than anybody else. */
+  readonly hooks?: StoreHooks
   /** Ends the start. */
   readonly signal?: AbortSignal
 }
@@ -85,7 +91,10 @@ export async function startSeed(options: SeedOptions = {}): Promise<Seed> {
   const secret = options.secret ?? (await keptSecret(join(data, 'secret')))
   const door = await SeedDoor.open({ ...options, address, cluster, secret, isSecretOwn, onError })
   const founding = fileFoundingStore(join(data, 'founding.json'))
-  const letIn = async () => door.letIn(await createSignaling({ cluster, secret, founding, onError }))
+  // Once: a seed that learns late that it was removed has let others in already, and they stay where they are.
+  const letIn = async () => {
+    if (!door.isOpen) door.letIn(await createSignaling({ cluster, secret, founding, onError }))
+  }
   try {
     const started = signalOnly
       ? await startSignalOnly(door, letIn)
@@ -113,6 +122,8 @@ interface HostStart {
   readonly founding: FoundingStore
   readonly letIn: () => Promise<void>
   readonly onError: (error: unknown) => void
+  readonly authorize?: Authorize
+  readonly hooks?: StoreHooks
   readonly signal?: AbortSignal
 }
 
@@ -147,6 +158,7 @@ async function startHost({
     secret,
     seeds: [door.url],
     data: join(data, 'host'),
+    ...(start.authorize && { authorize: start.authorize }),
     rendezvous: {
       found: deployment => {
         assert(deployment !== undefined, "a seed's own host is a member, and would found")
@@ -158,7 +170,7 @@ async function startHost({
   host.on('error', onError)
   // A host that lost its part of the store, or its fellow voters, needs them to come in before anything else.
   if (wasFounded) await letIn()
-  const opened = openPatiently(host, signal).then(async store => {
+  const opened = openPatiently(host, { ...start.hooks, ...(signal && { signal }) }).then(async store => {
     if (host.deployment !== undefined) await founding.ask({ founder: host.id, deployment: host.deployment })
     if (!wasFounded) await letIn()
     door.serve({ type: 'host', host, store })
@@ -173,13 +185,13 @@ async function startHost({
 }
 
 /** The store of the seed, whenever it comes; only what time cannot heal is thrown. */
-async function openPatiently(host: Host, signal: AbortSignal | undefined): Promise<Store> {
+async function openPatiently(host: Host, options: StoreOptions): Promise<Store> {
   for (;;) {
     try {
-      return await host.store('main', { waitForLeader: false, ...(signal && { signal }) })
+      return await host.store('main', { ...options, waitForLeader: false })
     } catch (error) {
       if (!isQuorateError(error) || !error.retryable) throw error
-      await pause(retryMs, signal)
+      await pause(retryMs, options.signal)
     }
   }
 }

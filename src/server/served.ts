@@ -1,10 +1,13 @@
 import type { Revision } from '../core/types.ts'
+import type { HostMetrics } from '../engine/metrics.ts'
 import type {
   CallOptions,
+  ChangeOptions,
   Checked,
   Deleted,
   HostInfo,
   Member,
+  MemberList,
   ReadOptions,
   ScanRange,
   StoreEntry,
@@ -22,10 +25,12 @@ export interface ServedStore {
   delete(key: string, options?: CallOptions): Promise<Deleted>
   scan(range?: ScanRange, options?: ReadOptions): Promise<readonly StoreEntry[]>
   watch(range?: WatchRange): AsyncIterable<WatchEvent>
-  members(options?: CallOptions): Promise<readonly Member[]>
-  promote(hosts: readonly string[], options?: CallOptions): Promise<readonly Member[]>
-  demote(host: string, options?: CallOptions): Promise<readonly Member[]>
-  remove(host: string, options?: CallOptions): Promise<readonly Member[]>
+  membership(options?: CallOptions): Promise<MemberList>
+  promote(hosts: readonly string[], options?: ChangeOptions): Promise<readonly Member[]>
+  demote(host: string, options?: ChangeOptions): Promise<readonly Member[]>
+  remove(host: string, options?: ChangeOptions): Promise<readonly Member[]>
+  setWeights(weights: Readonly<Record<string, number>>, options?: ChangeOptions): Promise<readonly Member[]>
+  transferLeadership(host: string, options?: CallOptions): Promise<void>
   status(): StoreStatus
 }
 
@@ -33,6 +38,7 @@ export interface ServedStore {
 export interface ServedHost {
   readonly error: { readonly message: string } | undefined
   info(): HostInfo
+  metrics(): HostMetrics
 }
 
 /** What the HTTP API tells of the signaling server beside it. */
@@ -49,5 +55,5 @@ export type Served =
 
 /** Where a watch without any wish begins: right behind what the store has applied now. */
 export function nextRevision(status: StoreStatus): Revision | undefined {
-  return status.role === 'client' ? undefined : status.applied + 1
+  return status.role === 'client' || status.role === 'witness' ? undefined : status.applied + 1
 }

@@ -139,7 +139,8 @@ export function below(...parts: (string | number)[]): IDBKeyRange {
 
 export function failed(reason: string, cause?: unknown): QuorateError {
   if (cause instanceof QuorateError) return cause
-  const text = cause instanceof Error ? `${reason}: ${cause.message}` : reason
+  const isFull = cause instanceof Error && cause.name === 'QuotaExceededError'
+  const text = isFull ? 'the disk is full' : cause instanceof Error ? `${reason}: ${cause.message}` : reason
   return new QuorateError('STORAGE_FAILED', `the browser's storage fails: ${text}`, {
     cause: cause ?? undefined,
   })

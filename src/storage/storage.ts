@@ -24,7 +24,8 @@ export interface Storage {
   /**
    * Stores the data of a snapshot; resolves when it is durable. It becomes the group's snapshot only through a later
    * `write` that names it in `GroupWrite.snapshot`; until then `readSnapshot` gives the one before, and an unnamed one
-   * is gone after a restart. Storing the same index and term again replaces the unnamed one.
+   * is gone after a restart. Storing the same index and term again replaces the unnamed one. A chunk is taken when
+   * there is room for it, and chunks may come as slowly as a network brings them: no write waits for them.
    */
   saveSnapshot(group: GroupId, snapshot: Snapshot, chunks: AsyncIterable<Uint8Array>): Promise<void>
   /** The data of the group's snapshot, in the chunks in which it was stored, each one verified. */

@@ -110,6 +110,7 @@ const cases: readonly (readonly [name: string, hosts: number, run: Case])[] = [
   ['close lets queued frames leave, tells the peer once, and may be called twice', 2, closes],
   ['reconnect drops the connections and makes new ones', 2, reconnects],
   ['a peer that keeps misbehaving is disconnected and counted', 2, dropsMisbehaving],
+  ['a peer that is refused is disconnected and counted', 2, refuses],
   ['a peer that nobody wants any more is let go', 2, letsGo],
 ]
 
@@ -302,6 +303,14 @@ async function dropsMisbehaving(fixture: TransportFixture, probes: readonly Prob
   a.transport.misbehaved(b.hostId, 'nonsense')
   await fixture.until(() => a.connected.size === 0 && b.connected.size === 0)
   check(total(a) >= badFramesMax, 'every bad frame is counted')
+}
+
+async function refuses(fixture: TransportFixture, probes: readonly Probe[]): Promise<void> {
+  const [a, b] = await connect(fixture, probes)
+  const before = total(a)
+  a.transport.refuse(b.hostId, 'not today')
+  await fixture.until(() => a.connected.size === 0 && b.connected.size === 0)
+  check(total(a) > before, 'a refusal is counted')
 }
 
 async function letsGo(fixture: TransportFixture, probes: readonly Probe[]): Promise<void> {

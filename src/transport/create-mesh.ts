@@ -3,6 +3,7 @@ import type { HostId } from '../core/types.ts'
 import type { Storage, StoredHost } from '../storage/storage.ts'
 import { Counters } from './counters.ts'
 import { EnvelopeSealer } from './envelope.ts'
+import { GuardedTransport } from './guarded-transport.ts'
 import { hostIdentity } from './host-identity.ts'
 import type { Identity } from './identity.ts'
 import type { LinkHandlers } from './link.ts'
@@ -15,7 +16,7 @@ import { signalUrls } from './signal-url.ts'
 import { Signaling } from './signaling.ts'
 import type { OpenSocket } from './socket.ts'
 import type { Timers } from './timers.ts'
-import type { Rendezvous, Transport } from './transport.ts'
+import type { Authorize, Rendezvous, Transport } from './transport.ts'
 import { WebRtc } from './webrtc.ts'
 
 /** What the platform gives: `node.ts` and `browser.ts` name theirs. */
@@ -40,6 +41,7 @@ export interface CreateMeshOptions {
   /** False: do without the relay, so that frames only ever go directly. */
   readonly relay?: boolean
   readonly iceServers?: readonly RTCIceServer[] | undefined
+  readonly authorize?: Authorize | undefined
   readonly environment: MeshEnvironment
 }
 
@@ -79,7 +81,7 @@ export async function createMesh(options: CreateMeshOptions): Promise<CreatedMes
     loadRtc === undefined || options.webrtc === 'off'
       ? undefined
       : new WebRtc({ loadRtc, iceServers: options.iceServers ?? [], counters })
-  const transport = new Mesh({
+  const mesh = new Mesh({
     self: identity.hostId,
     signaling,
     sealer: new EnvelopeSealer(identity, keys),
@@ -92,6 +94,8 @@ export async function createMesh(options: CreateMeshOptions): Promise<CreatedMes
     random,
     counters,
   })
-  environment.onLeave?.(() => transport.reconnect())
+  environment.onLeave?.(() => mesh.reconnect())
+  const { authorize } = options
+  const transport = authorize === undefined ? mesh : new GuardedTransport(mesh, authorize, timers)
   return { transport, rendezvous: signaling }
 }

@@ -350,9 +350,13 @@ export class MemoryTransport implements Transport {
     this.badFrames.set(peer, count)
     if (count < badFramesMax) return
     this.badFrames.delete(peer)
+    this.refuse(peer, 'misbehaved')
+  }
+
+  refuse(peer: HostId, reason: string): void {
     this.counts.add('peer-refused')
     this.network.ban(this.hostId, peer)
-    this.dropLinks('misbehaved', peer)
+    this.dropLinks(reason, peer)
   }
 
   reconnect(): void {

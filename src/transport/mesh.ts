@@ -113,6 +113,13 @@ export class Mesh implements Transport {
     else peer.misbehaved(reason)
   }
 
+  refuse(hostId: HostId, reason: string): void {
+    const { timers, counters } = this.options
+    counters.add('peer-refused')
+    this.refused.set(hostId, timers.now() + refusalMs)
+    this.peerMap.get(hostId)?.drop(reason)
+  }
+
   reconnect(): void {
     for (const peer of this.peerMap.values()) {
       peer.drop('reconnect')
@@ -195,7 +202,7 @@ export class Mesh implements Transport {
         frame: (from, lane, frame) => this.handlers?.frame(from.hostId, lane, frame),
         pathChanged: (changed, path, reason) => this.pathChanged(changed, path, reason),
         attemptEnded: () => this.considerAll(),
-        misbehaved: bad => this.refuse(bad),
+        misbehaved: bad => this.refuse(bad.hostId, 'misbehaved'),
       },
     })
     this.peerMap.set(hostId, peer)
@@ -257,13 +264,6 @@ export class Mesh implements Transport {
 
   private pause(ms: number): Promise<void> {
     return new Promise(resolve => this.options.timers.after(ms, resolve))
-  }
-
-  private refuse(peer: Peer): void {
-    const { timers, counters } = this.options
-    counters.add('peer-refused')
-    this.refused.set(peer.hostId, timers.now() + refusalMs)
-    peer.drop('misbehaved')
   }
 
   private isRefused(hostId: HostId): boolean {

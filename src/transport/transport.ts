@@ -58,10 +58,15 @@ export interface Transport {
   counters(): TransportCounters
   /** A bad frame was met above the transport: counted, and the peer's channels are closed when it repeats. */
   misbehaved(peer: HostId, reason: string): void
+  /** Closes the peer's channels now and gives it no connection for a while; counted. */
+  refuse(peer: HostId, reason: string): void
   /** Drops every connection and dials anew; nothing else is lost. */
   reconnect(): void
   close(): Promise<void>
 }
+
+/** Whether a peer, which has proved its id and the cluster's secret, may talk to this host. Anything but true: no. */
+export type Authorize = (peer: HostId) => boolean | Promise<boolean>
 
 /** Where hosts of a cluster find each other, and where its founding is granted once and durably. */
 export interface Rendezvous {

@@ -1,3 +1,5 @@
+import { appendEntriesMax } from '../core/limits.ts'
+import type { QuorumSets } from '../core/quorum.ts'
 import type {
   ConfChange,
   ConfChangeStep,
@@ -8,8 +10,8 @@ import type {
   Snapshot,
 } from '../core/raft/types.ts'
 import type { ReplicaId } from '../core/types.ts'
-import type { ByteReader } from './byte-reader.ts'
-import type { ByteWriter } from './byte-writer.ts'
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
 import { MalformedError } from './codec.ts'
 
 // Raft's persistent state as it is sent and stored. By hand rather than by MessagePack: it is written once per entry on
@@ -30,6 +32,19 @@ export function readEntries(reader: ByteReader, countMax = Number.MAX_SAFE_INTEG
   const count = reader.count()
   if (count > countMax) throw new MalformedError('too many entries')
   while (entries.length < count) readRun(reader, entries, count - entries.length)
+  return entries
+}
+
+export function encodeEntries(entries: readonly Entry[]): Uint8Array {
+  const writer = new ByteWriter()
+  writeEntries(writer, entries)
+  return writer.written()
+}
+
+export function decodeEntries(bytes: Uint8Array): Entry[] {
+  const reader = new ByteReader(bytes)
+  const entries = readEntries(reader, appendEntriesMax)
+  reader.finish()
   return entries
 }
 
@@ -55,7 +70,7 @@ function writeRun(writer: ByteWriter, entries: readonly Entry[], from: number, e
   writer.number(end - from)
   for (let i = from; i < end; i++) writer.number((entries[i] as Entry).data.length)
   for (let i = from; i < end; i++) writer.raw((entries[i] as Entry).data)
-  if (type === 'normal') return
+  if (type !== 'conf-change') return
   for (let i = from; i < end; i++) writeConfChange(writer, (entries[i] as Entry).change as ConfChange)
 }
 
@@ -79,7 +94,7 @@ function readRun(reader: ByteReader, entries: Entry[], countMax: number): void {
     start = ends[i] as number
     entries.push({ term, index: first + i, type, data, change: null })
   }
-  if (type === 'normal') return
+  if (type !== 'conf-change') return
   for (let i = entries.length - count; i < entries.length; i++)
     entries[i] = { ...(entries[i] as Entry), change: readConfChange(reader) }
 }
@@ -99,7 +114,7 @@ export function readEntry(reader: ByteReader): Entry {
   const index = reader.number()
   if (index === 0) throw new MalformedError('an entry at index 0')
   const data = reader.bytes()
-  return { term, index, type, data, change: type === 'normal' ? null : readConfChange(reader) }
+  return { term, index, type, data, change: type === 'conf-change' ? readConfChange(reader) : null }
 }
 
 export function writeHardState(writer: ByteWriter, state: HardState): void {
@@ -127,45 +142,85 @@ export function writeConfState(writer: ByteWriter, conf: ConfState): void {
   writeReplicas(writer, conf.learners)
   writeReplicas(writer, conf.votersOutgoing)
   writeReplicas(writer, conf.learnersNext)
-  writer.byte(conf.autoLeave ? 1 : 0)
+  const { autoLeave, witnesses, quorums, quorumsOutgoing } = conf
+  writer.byte(
+    (autoLeave ? 1 : 0) +
+      (witnesses ? hasWitnesses : 0) +
+      (quorums ? hasQuorums : 0) +
+      (quorumsOutgoing ? hasOutgoing : 0),
+  )
+  if (witnesses) writeReplicas(writer, witnesses)
+  if (quorums) writeQuorums(writer, quorums)
+  if (quorumsOutgoing) writeQuorums(writer, quorumsOutgoing)
 }
 
+// What most configurations do not have is announced in the byte that was once for autoLeave alone.
+const hasWitnesses = 2
+const hasQuorums = 4
+const hasOutgoing = 8
+
 export function readConfState(reader: ByteReader): ConfState {
-  return {
+  const lists = {
     voters: readReplicas(reader),
     learners: readReplicas(reader),
     votersOutgoing: readReplicas(reader),
     learnersNext: readReplicas(reader),
-    autoLeave: readBoolean(reader),
+  }
+  const flags = reader.byte()
+  if (flags > 15) throw new MalformedError('an unknown kind of configuration')
+  return {
+    ...lists,
+    autoLeave: (flags & 1) !== 0,
+    ...(flags & hasWitnesses ? { witnesses: readReplicas(reader) } : {}),
+    ...(flags & hasQuorums ? { quorums: readQuorums(reader) } : {}),
+    ...(flags & hasOutgoing ? { quorumsOutgoing: readQuorums(reader) } : {}),
   }
 }
 
 function writeConfChange(writer: ByteWriter, change: ConfChange): void {
-  writer.byte(transitions.indexOf(change.transition))
+  writer.byte(transitions.indexOf(change.transition) + (change.quorums ? isMore : 0))
   writer.number(change.steps.length)
   for (const step of change.steps) {
-    writer.byte(stepTypes.indexOf(step.type))
+    writer.byte(stepTypes.indexOf(step.type) + (step.witness ? isMore : 0))
     writer.number(step.replica)
   }
   writer.bytes(change.context)
+  if (change.quorums) writeQuorums(writer, change.quorums)
 }
 
 function readConfChange(reader: ByteReader): ConfChange {
-  const transition = transitions[reader.byte()]
-  if (transition === undefined) throw new MalformedError('an unknown transition')
+  const form = reader.byte()
+  const transition = transitions[form % isMore]
+  if (transition === undefined || form >= 2 * isMore) throw new MalformedError('an unknown transition')
   const steps: ConfChangeStep[] = []
   for (let left = reader.count(); left > 0; left--) {
-    const type = stepTypes[reader.byte()]
-    if (type === undefined) throw new MalformedError('an unknown step')
-    steps.push({ type, replica: reader.number() })
+    const kind = reader.byte()
+    const type = stepTypes[kind % isMore]
+    if (type === undefined || kind >= 2 * isMore) throw new MalformedError('an unknown step')
+    steps.push({ type, replica: reader.number(), ...(kind >= isMore ? { witness: true } : {}) })
   }
-  return { transition, steps, context: reader.bytes() }
+  const context = reader.bytes()
+  return { transition, steps, context, ...(form >= isMore ? { quorums: readQuorums(reader) } : {}) }
 }
 
-// Stored by position: only ever append to these.
-const entryTypes: readonly EntryType[] = ['normal', 'conf-change']
+// Stored by position: only ever append to these three.
+const entryTypes: readonly EntryType[] = ['normal', 'conf-change', 'stripped']
 const transitions: readonly ConfChange['transition'][] = ['auto', 'joint-implicit', 'joint-explicit']
 const stepTypes: readonly ConfChangeStep['type'][] = ['add-voter', 'add-learner', 'remove', 'update']
+
+/** Added to a transition that comes with quorums, and to a step that makes a witness. */
+const isMore = 8
+
+function writeQuorums(writer: ByteWriter, quorums: QuorumSets): void {
+  writer.number(quorums.length)
+  for (const set of quorums) writeReplicas(writer, set)
+}
+
+function readQuorums(reader: ByteReader): QuorumSets {
+  const quorums: (readonly ReplicaId[])[] = []
+  for (let left = reader.count(); left > 0; left--) quorums.push(readReplicas(reader))
+  return quorums
+}
 
 function writeReplicas(writer: ByteWriter, replicas: readonly ReplicaId[]): void {
   writer.number(replicas.length)
@@ -176,10 +231,4 @@ function readReplicas(reader: ByteReader): ReplicaId[] {
   const replicas: ReplicaId[] = []
   for (let left = reader.count(); left > 0; left--) replicas.push(reader.number())
   return replicas
-}
-
-function readBoolean(reader: ByteReader): boolean {
-  const byte = reader.byte()
-  if (byte > 1) throw new MalformedError('neither true nor false')
-  return byte === 1
 }

@@ -31,6 +31,7 @@ export type FrameKind =
   | 'snapshot'
   | 'snapshot-ack'
   | 'removed'
+  | 'beat'
 
 const kinds: readonly FrameKind[] = [
   'hello',
@@ -43,6 +44,7 @@ const kinds: readonly FrameKind[] = [
   'snapshot',
   'snapshot-ack',
   'removed',
+  'beat',
 ]
 
 export interface Frame {

@@ -35,3 +35,13 @@ export function asOneOf<Name extends string>(value: unknown, names: readonly Nam
   if (name === undefined) throw new MalformedError('an unknown kind')
   return name
 }
+
+/** What `decode` gives; undefined where the bytes are malformed. */
+export function decodeOrNothing<Value>(decode: () => Value): Value | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined
+    throw error
+  }
+}

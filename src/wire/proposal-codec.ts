@@ -3,6 +3,7 @@ import { keyCharactersMax, valueBytesMax } from '../core/limits.ts'
 import type { Checked, Command, Proposal, Result } from '../core/machine/command.ts'
 import { isKey } from '../core/machine/key.ts'
 import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
+import type { QuorumSets } from '../core/quorum.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { decode, encode, MalformedError } from './codec.ts'
@@ -19,6 +20,7 @@ const commandTypes: readonly Command['type'][] = [
   'delete',
   'compare-and-swap',
   'barrier',
+  'broadcast',
 ]
 const commandNumbers = numbersOf(commandTypes)
 
@@ -66,6 +68,10 @@ export function encodeProposal({ session, seq, acked, command }: Proposal): Uint
       writeMaybeValue(command.expected)
       writeMaybeValue(command.value)
       break
+    case 'broadcast':
+      writer.text(command.topic)
+      writer.bytes(command.body)
+      break
     case 'close-session':
     case 'barrier':
       break
@@ -112,6 +118,8 @@ function readCommand(reader: ByteReader, type: Command['type']): Command {
         expected: readMaybeValue(reader),
         value: readMaybeValue(reader),
       }
+    case 'broadcast':
+      return { type, topic: readKey(reader), body: readValue(reader) }
   }
 }
 
@@ -195,7 +203,7 @@ function asChecked(fields: readonly unknown[]): Checked {
 
 /** The context of a configuration change. */
 export function encodeMembersDelta(delta: MembersDelta): Uint8Array<ArrayBuffer> {
-  return encode([delta.base, delta.set.map(memberFields), delta.removed])
+  return encode([delta.base, delta.set.map(memberFields), delta.removed, delta.quorums ?? null])
 }
 
 export function decodeMembersDelta(bytes: Uint8Array): MembersDelta {
@@ -204,12 +212,26 @@ export function decodeMembersDelta(bytes: Uint8Array): MembersDelta {
     base: asNatural(fields[0]),
     set: asArray(fields[1]).map(asMember),
     removed: asArray(fields[2]).map(asNatural),
+    ...asQuorums(fields[3]),
   }
+}
+
+/** Of a member table; what is left out is none. */
+export function asQuorums(value: unknown): { readonly quorums?: QuorumSets } {
+  if (value === undefined || value === null) return {}
+  return { quorums: asArray(value).map(set => asArray(set).map(asNatural)) }
 }
 
 /** A member as data for `encode`. */
 export function memberFields(member: Member): readonly unknown[] {
-  return [member.replica, member.host, roleNumbers[member.role], roleNumbers[member.wanted]]
+  return [
+    member.replica,
+    member.host,
+    roleNumbers[member.role],
+    roleNumbers[member.wanted],
+    member.witness,
+    member.weight,
+  ]
 }
 
 /** The reverse of `memberFields`, for what came out of `decode`. */
@@ -220,6 +242,8 @@ export function asMember(value: unknown): Member {
     host: asHost(fields[1]),
     role: asOneOf(fields[2], roles),
     wanted: asOneOf(fields[3], roles),
+    witness: asBoolean(fields[4] ?? false),
+    weight: asNatural(fields[5] ?? 1),
   }
 }
 

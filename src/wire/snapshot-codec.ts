@@ -11,6 +11,7 @@ import { asArray, asNatural } from './guards.ts'
 import {
   asHost,
   asMember,
+  asQuorums,
   asResult,
   asStoredKey,
   asValue,
@@ -54,7 +55,12 @@ function headerFields(snapshot: MachineSnapshot): Fields {
   const { index, sessions, items, members } = snapshot
   let results = 0
   for (const session of sessions.values()) results += session.results.size
-  const table = [members.revision, members.nextReplica, members.list.map(memberFields)]
+  const table = [
+    members.revision,
+    members.nextReplica,
+    members.list.map(memberFields),
+    members.quorums ?? null,
+  ]
   return [formatVersion, index, sessions.size, results, items.size, table]
 }
 
@@ -76,6 +82,15 @@ function sizeOf(record: Fields): number {
     bytes += 5
   }
   return bytes
+}
+
+/** The snapshot without what a witness does not keep: its first chunk, with nothing to follow. */
+export async function* withoutValues(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    const [version, index, , , , members] = asArray(decode(chunk), 6)
+    yield encode([version, index, 0, 0, 0, members])
+    return
+  }
 }
 
 interface Header {
@@ -197,7 +212,7 @@ function asMembers(fields: Fields, index: Index): Members {
   if (revision > index || nextReplica === 0 || !inRange || (list.length > 0 && !isSound(list))) {
     throw new MalformedError('an unsound member table')
   }
-  return { revision, nextReplica, list }
+  return { revision, nextReplica, list, ...asQuorums(fields[3]) }
 }
 
 function asIndex(value: unknown, max: Index): Index {

@@ -1,101 +1,33 @@
-// `npm run bench [-- limit quorate etcd]`: what the store does, between what is possible and what etcd does.
-// Prints a line of JSON per system and number of writes in flight, then one per bar. See limit-node.ts for the limit.
+// `npm run bench [-- NAME...]`: lines of JSON, at the end one per bar; exits with 1 where a bar is missed.
+// Without names: what the store does (quorate) between what is possible (limit) and what etcd does, and the core alone.
+// By name only, for they take minutes: failover, idle.
 
-import type { Measurement } from './drive.ts'
-import { median } from './drive.ts'
-import { startEtcd } from './etcd.ts'
-import { startLimit } from './limit.ts'
-import { startQuorate } from './quorate.ts'
-import type { System } from './system.ts'
+import { type Bar, print } from './bar.ts'
+import { compare, isSystemName, systemNames } from './compare.ts'
+import { benchCore } from './core.ts'
+import { benchFailover } from './failover.ts'
+import { benchIdle } from './idle.ts'
 
-const systems = { limit: startLimit, quorate: startQuorate, etcd: startEtcd } as const
+const others: Readonly<Record<string, () => Promise<Bar[]>>> = {
+  core: benchCore,
+  failover: benchFailover,
+  idle: benchIdle,
+}
 
-type SystemName = keyof typeof systems
-/** The rounds of one system, by the number of writes in flight. */
-type Results = Map<number, readonly Measurement[]>
-
-const loads = [1, 16, 64, 256] as const
-const rounds = 5
-const roundMs = 1_000
-
-/** Once for each system before anything is measured: what is measured is a process that has run for a while. */
-const warmUp = { inFlight: 64, durationMs: 2_500 } as const
-
-/** Measures in rounds, one system after the other in each, so that a noisy neighbour disturbs all of them alike. */
-async function measure(names: readonly SystemName[]): Promise<Map<SystemName, Results>> {
-  const running = new Map<SystemName, System>()
-  const results = new Map<SystemName, Results>()
-  try {
-    for (const name of names) {
-      const system = await systems[name]()
-      if (system === undefined) print({ bench: name, missing: true })
-      else running.set(name, system)
-    }
-    for (const system of running.values()) await system.measure(warmUp)
-    for (const inFlight of loads) {
-      const runs = new Map<SystemName, Measurement[]>()
-      for (let round = 0; round < rounds; round++) {
-        for (const [name, system] of running) {
-          const run = await system.measure({ inFlight, durationMs: roundMs })
-          runs.set(name, [...(runs.get(name) ?? []), run])
-        }
-      }
-      for (const [name, measured] of runs) {
-        results.set(name, new Map([...(results.get(name) ?? []), [inFlight, measured]]))
-        print({ bench: name, inFlight, ...median(measured) })
-      }
-    }
-  } finally {
-    for (const system of running.values()) await system.close()
+async function main(words: readonly string[]): Promise<number> {
+  const names = words.length === 0 ? [...systemNames, 'core'] : words
+  const unknown = names.find(name => !isSystemName(name) && !Object.hasOwn(others, name))
+  if (unknown !== undefined) {
+    const known = [...systemNames, ...Object.keys(others)].join(', ')
+    process.stderr.write(`bench: there is no ${unknown}; there are ${known}\n`)
+    return 2
   }
-  return results
+  const bars: Bar[] = []
+  const systems = names.filter(isSystemName)
+  if (systems.length > 0) bars.push(...(await compare(systems)))
+  for (const [name, bench] of Object.entries(others)) if (names.includes(name)) bars.push(...(await bench()))
+  for (const bar of bars) print(bar)
+  return bars.every(({ pass }) => pass) ? 0 : 1
 }
 
-interface Bar {
-  readonly bar: string
-  readonly ratio: number
-  readonly pass: boolean
-}
-
-/**
- * The bars that were set for the store, as far as both systems of one were measured. The ratio is taken round by round,
- * and the middle one counts: the two runs of a round are neighbours in time, and share what the machine did to them.
- */
-function judge(results: ReadonlyMap<SystemName, Results>): Bar[] {
-  const ratioOf = (other: SystemName, inFlight: number, pick: (run: Measurement) => number): number => {
-    const ours = results.get('quorate')?.get(inFlight) ?? []
-    const theirs = results.get(other)?.get(inFlight) ?? []
-    const ratios = ours.flatMap((run, round) => {
-      const neighbour = theirs[round]
-      return neighbour === undefined ? [] : [pick(run) / pick(neighbour)]
-    })
-    const middle = ratios.sort((left, right) => left - right)[Math.floor(ratios.length / 2)]
-    return middle === undefined ? Number.NaN : Math.round(middle * 1000) / 1000
-  }
-  const throughput = ratioOf('limit', 256, run => run.opsPerSecond)
-  const latency = ratioOf('limit', 1, run => run.p50Ms)
-  const latencyOfEtcd = ratioOf('etcd', 1, run => run.p50Ms)
-  const bars = [
-    { bar: 'throughput at 256 in flight >= 0.3 of the limit', ratio: throughput, pass: throughput >= 0.3 },
-    { bar: 'p50 at 1 in flight <= 2 x the limit', ratio: latency, pass: latency <= 2 },
-    { bar: 'p50 at 1 in flight <= 1 x etcd', ratio: latencyOfEtcd, pass: latencyOfEtcd <= 1 },
-  ]
-  return bars.filter(({ ratio }) => !Number.isNaN(ratio))
-}
-
-function print(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`)
-}
-
-function isSystemName(word: string): word is SystemName {
-  return Object.hasOwn(systems, word)
-}
-
-const words = process.argv.slice(2)
-const unknown = words.find(word => !isSystemName(word))
-if (unknown !== undefined) throw new TypeError(`no such system: ${unknown}`)
-const bars = judge(
-  await measure(words.length === 0 ? Object.keys(systems).filter(isSystemName) : words.filter(isSystemName)),
-)
-for (const bar of bars) print(bar)
-process.exitCode = bars.every(({ pass }) => pass) ? 0 : 1
+process.exitCode = await main(process.argv.slice(2))

@@ -46,7 +46,7 @@ export async function startQuorate(): Promise<System> {
   }
 }
 
-async function startSignaling(): Promise<{ readonly url: string; close(): Promise<void> }> {
+export async function startSignaling(): Promise<{ readonly url: string; close(): Promise<void> }> {
   const signaling = await createSignaling({ ...benchCluster, founding: memoryFoundingStore() })
   const server = createServer()
   signaling.attach(server)

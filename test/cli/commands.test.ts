@@ -22,11 +22,15 @@ test('put, get, delete, status and members say what they did', async () => {
     [['members'], 'self  voter\n'],
     [
       ['members', 'promote', 'a', 'b', '--json'],
-      '[{"hostId":"self","replica":1,"role":"voter","wanted":"voter"}]\n',
+      '[{"hostId":"self","replica":1,"role":"voter","wanted":"voter","witness":false,"weight":1}]\n',
     ],
+    [['members', 'weigh', 'self=3', 'b=1'], 'self  voter\n'],
+    [['members', 'transfer', 'b'], 'self  voter\n'],
   ] as const
   for (const [args, out] of lines) assert.deepEqual(await quorate(args, env), { code: 0, out, err: '' })
   assert.ok(api.store.asked.includes('entry text stale'))
+  assert.ok(api.store.asked.includes('weigh {"self":3,"b":1}'))
+  assert.ok(api.store.asked.includes('transfer b'))
   const status = await quorate(['status'], env)
   assert.match(status.out, /^host {5}self \(leader\)$/m)
   assert.match(status.out, /^ {2}tab {2}direct \(host\) {2}3\.0 ms$/m)
@@ -65,6 +69,9 @@ test('what is wrong with the command is one line and exit code 2', async () => {
     [['get', 'a', '--url', 'ftp://x'], /--url "ftp:\/\/x" is no/],
     [['watch', '--from', '0'], /--from is a revision/],
     [['members', 'frob', 'x'], /members knows/],
+    [['members', 'weigh', 'x'], /"x" is not HOST=WEIGHT/],
+    [['members', 'weigh', 'x=0'], /"x=0" is not HOST=WEIGHT/],
+    [['members', 'transfer'], /HOST is missing/],
     [['seed', '--port', '99999'], /--port "99999" is no port/],
     [['seed', '--host', '0.0.0.0'], /it needs a secret/],
     [['seed', '--secret', ''], /the secret is empty/],

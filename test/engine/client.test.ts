@@ -63,6 +63,25 @@ describe('a client', () => {
     assert.equal(await cluster.settle(two), 2)
   })
 
+  test('hears that its watch has ended although the word of it was lost', async () => {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 20, trailingEntries: 0, heldLogBytesMax: 0 })
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    cluster.network.partition(['z'], ['a', 'b'])
+    await cluster.run(10_000)
+    const watch = store.watch({ prefix: 'k' })
+    await cluster.run(1000)
+    // The gateway comes back by a snapshot, and with it goes what the watch is to be told of.
+    cluster.network.partition(['c'], ['a', 'b'])
+    for (let i = 0; i < 60; i++) await cluster.settle(a.store.put('k', i))
+    cluster.tap = (from, to) => from !== 'c' || to !== 'z'
+    cluster.network.heal('c', 'a')
+    cluster.network.heal('c', 'b')
+    await cluster.run(3000)
+    cluster.tap = () => true
+    await assert.rejects(cluster.settle(watch.next(), 20_000), error => isQuorateError(error, 'COMPACTED'))
+  })
+
   test('does not notice that its gateway closes', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three()

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
+import { encodeBeats } from '../../src/wire/beat-codec.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
-import { encodeRaftBody } from '../../src/wire/message-codec.ts'
+import { encodeRaftBody, messageFields } from '../../src/wire/message-codec.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { deployment, tapped } from './wiretap.ts'
 
@@ -23,21 +25,40 @@ const put = encodeProposal({
   command: { type: 'put', key: 'hostile', value: encode(1) },
 })
 
+const offer = {
+  ...blankMessage,
+  type: 'MsgSnap',
+  from: 2,
+  to: 1,
+  term: 9,
+  snapshot: { index: 50, term: 9, conf: { ...emptyConfState, voters: [1, 2] } },
+} as const
+
 /** A body of each kind as a member would send it. */
 const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
-  ['hello', encode([[['main', 1]]])],
-  ['propose', encode(['main', [put]])],
-  ['refuse', encode(['main', [[1, 2]]])],
+  ['hello', encode([[['main', 1]], 1, 0, true])],
+  ['propose', encode([1, 'main', 1, [put]])],
+  ['refuse', encode(['main', 1, [[1, 2, true, null]]])],
+  ['refuse', encode(['main', 1, [[1, 2, false, 'not for sale']]])],
   ['request', encode([1, 'get', 1000, ['main', 'key', 0, 0]])],
   ['request', encode([2, 'scan', 1000, ['main', { prefix: 'k' }, 10, false, 0, 0]])],
   ['request', encode([3, 'watch', 1000, ['main', 1, {}, 2]])],
   ['request', encode([4, 'change', 1000, ['main', 0, ['x']]])],
   ['request', encode([5, 'join', 1000, ['main']])],
+  ['request', encode([6, 'entries', 1000, ['main', 2]])],
+  ['request', encode([7, 'request', 1000, ['main', 'name', encode(1)]])],
+  ['request', encode([8, 'lead-request', 1000, ['main', 'name', encode(1), 'a']])],
   ['response', encode([1, true, null])],
   ['event', encode([1, 1, 5, [], null])],
-  ['snapshot', encode(['main', 1, 0, null, null])],
-  ['snapshot-ack', encode(['main', 1, 1])],
+  ['snapshot', encode(['main', 9, 50, 0, 0, messageFields(offer)])],
+  ['snapshot', encode(['main', 9, 50, 0, 1, new Uint8Array(3)])],
+  ['snapshot', encode(['main', 9, 50, 1, 1, null])],
+  ['snapshot-ack', encode(['main', 1, 1, 1, null, false])],
   ['removed', encode(['main', 1])],
+  [
+    'beat',
+    encodeBeats([{ type: 'wake', group: 'main', from: 2, to: 0, term: 9, commit: 0, context: 0 }]).slice(),
+  ],
 ]
 
 function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
@@ -63,7 +84,9 @@ describe('a hostile peer', () => {
       const sound = encodeFrame(deployment, kind, mutate(body, random))
       const torn = mutate(i % 2 === 0 ? raft : encodeFrame(deployment, kind, body), random)
       const noise = Uint8Array.from({ length: Math.floor(random() * 100) }, () => Math.floor(random() * 256))
-      transport.handlers?.frame('x', 'log', [sound, torn, noise][i % 3] as Uint8Array)
+      // Who asked to join is a member from then on, and a member is believed.
+      const from = kind === 'removed' ? 'y' : 'x'
+      transport.handlers?.frame(from, 'log', [sound, torn, noise][i % 3] as Uint8Array)
       if (i % 100 === 0) await cluster.run(10)
     }
     await cluster.run(5000)
@@ -81,7 +104,7 @@ describe('a hostile peer', () => {
     const { cluster, transport, host, store } = await opened()
     const before = (await cluster.settle(store.barrier())).revision
     for (const [kind, body] of bodies) transport.handlers?.frame('x', 'log', encodeFrame(other, kind, body))
-    const future = encodeFrame(deployment, 'hello', encode([[]]))
+    const future = encodeFrame(deployment, 'hello', encode([[], 1, 0, false]))
     future[0] = 99
     transport.handlers?.frame('x', 'log', future)
     transport.handlers?.frame('x', 'log', new Uint8Array(frameHeaderBytes - 1))

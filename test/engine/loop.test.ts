@@ -12,10 +12,10 @@ import { deployment, tapped } from './wiretap.ts'
 test('proposals of which some left are not said to be unsent', async () => {
   let room = 1
   const transport = { send: () => room-- > 0 } as unknown as Transport
-  const outbox = new Outbox({ transport, clock: {} as Clock, deployment: () => deployment })
+  const outbox = new Outbox({ transport, clock: {} as Clock, random: () => 0, deployment: () => deployment })
   const large = new Uint8Array(appendBytesMax)
-  assert.equal(outbox.propose('b', 'main', [large, large]), true)
-  assert.equal(outbox.propose('b', 'main', [large, large]), false)
+  assert.equal(outbox.propose('b', 'main', 1, [large, large]), true)
+  assert.equal(outbox.propose('b', 'main', 1, [large, large]), false)
 })
 
 describe('the loop of a host', () => {
@@ -41,7 +41,7 @@ describe('the loop of a host', () => {
   test('takes in what a peer sent last before it takes in that the peer went', async () => {
     const { cluster, transport, host } = await tapped({ role: 'client' })
     const store = await cluster.settle(host.store())
-    const hello = encodeFrame(deployment, 'hello', encode([['main']]))
+    const hello = encodeFrame(deployment, 'hello', encode([[['main', 1]], 1, 0, false]))
     transport.handlers?.frame('b', 'control', hello)
     transport.handlers?.disconnected('b', 'gone')
     await cluster.run(100)

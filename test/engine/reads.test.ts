@@ -25,4 +25,27 @@ describe('reads', () => {
     reads.close(new QuorateError('CLOSED', 'closed'))
     await assert.rejects(next, error => isQuorateError(error, 'CLOSED'))
   })
+
+  test('that come while a question is on its way are not answered by it (mutant M100)', async () => {
+    const asked: number[] = []
+    const ask = (context: number) => asked.push(context) > 0
+    const reads = new Reads(
+      { ask, applied: () => 7, isLeaderKnown: () => true },
+      { retryMs: 1000, firstContext: 1 },
+    )
+    const call = { deadline: 10, signal: undefined }
+    const first = reads.linearizable(call)
+    reads.pump(0)
+    let isAnswered = false
+    const second = reads.linearizable(call).then(() => {
+      isAnswered = true
+    })
+    reads.pump(0)
+    const [one = 0, other = 0] = asked
+    reads.confirm(one, 7)
+    await first
+    assert.equal(isAnswered, false)
+    reads.confirm(other, 7)
+    await second
+  })
 })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { isQuorateError } from '../../src/core/error.ts'
+import { unappliedBytesMax } from '../../src/core/limits.ts'
 import { Machine, type MachineSnapshot } from '../../src/core/machine/machine.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage, type Message } from '../../src/core/raft/message.ts'
@@ -10,7 +12,8 @@ import type { Outbox } from '../../src/engine/outbox.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from '../../src/engine/parts.ts'
 import { Replica } from '../../src/engine/replica.ts'
 import type { Writer } from '../../src/engine/writer.ts'
-import { VirtualTimers } from '../transport/virtual-timers.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
+import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 
 const nothing = () => {}
 
@@ -29,9 +32,12 @@ function learner(options: Partial<EngineOptions> = {}) {
       options: { ...engineDefaults, cluster: 'test', ...options },
       outbox: { raft: nothing } as unknown as Outbox,
       writer: {
+        admits: () => true,
         add: (_group: string, _write: unknown, done: () => void) => writes.push(done),
       } as unknown as Writer,
+      hostsOf: () => [],
       wake: nothing,
+      hooksOf: () => ({}),
       events: {
         leaderChanged: nothing,
         membersChanged: nothing,
@@ -46,6 +52,7 @@ function learner(options: Partial<EngineOptions> = {}) {
     {
       group: 'main',
       replica: 2,
+      isWitness: false,
       state: undefined,
       stored: {
         hardState: { term: 0, vote: 0, commit: 0 },
@@ -77,6 +84,84 @@ describe('a replica', () => {
     replica.pump(0)
     for (const done of writes) done()
     assert.equal(replica.machine.appliedIndex, 10)
+  })
+
+  test('applies nothing behind a snapshot that was committed before it (mutant M83)', () => {
+    const { replica, written } = learner()
+    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
+    replica.pump(0)
+    replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
+    replica.pump(0)
+    assert.equal(replica.machine.appliedIndex, 0, 'the entries wait to be applied, the snapshot to be stored')
+    written()
+    assert.equal(replica.machine.appliedIndex, 10)
+    replica.pump(0)
+    replica.applySlice()
+    assert.equal(replica.machine.appliedIndex, 10)
+    const next = { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 2, index: 10, logTerm: 2 } as const
+    replica.step('a', { ...next, commit: 11, entries: [noop(11, 2)] })
+    replica.pump(0)
+    replica.applySlice()
+    assert.equal(replica.machine.appliedIndex, 11)
+  })
+
+  test('takes no more entries while too many are committed and not applied, and goes on behind that', () => {
+    const { replica, written } = learner()
+    const value = new Uint8Array(1024 * 1024)
+    const data = encodeProposal({ session: 0, seq: 1, acked: 0, command: { type: 'put', key: 'k', value } })
+    let last = 0
+    // A leader that sends what follows, whether or not the last one was taken.
+    const append = () => {
+      const position = { index: last, logTerm: last === 0 ? 0 : 1, commit: last + 1 }
+      const entries = [{ ...noop(last + 1, 1), data }]
+      replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, ...position, entries })
+      replica.pump(0)
+      written()
+      last = replica.log.lastIndex()
+    }
+    for (let i = 0; i < 100; i++) append()
+    assert.equal(last, unappliedBytesMax / value.length)
+    while (replica.machine.appliedIndex < last) {
+      replica.applySlice()
+      replica.pump(0)
+    }
+    for (let i = 0; i < 10; i++) append()
+    assert.equal(last, unappliedBytesMax / value.length + 10)
+  })
+
+  test('keeps its log until the snapshot that stands in for it is durable (mutant M63)', () => {
+    const { replica, written } = learner({ trailingEntries: 0 })
+    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
+    replica.pump(0)
+    written()
+    replica.pump(0)
+    replica.applySlice()
+    replica.adoptSnapshot({ index: 3, term: 1, conf: emptyConfState })
+    assert.equal(replica.log.firstIndex(), 1)
+    written()
+    assert.equal(replica.log.firstIndex(), 4)
+  })
+
+  test('hears only what is for itself, of each replica from the host that has it (mutant M144)', () => {
+    const { replica } = learner()
+    assert.equal(replica.accepts('a', { from: 1, to: 2 }), true)
+    assert.equal(replica.accepts('a', { from: 1, to: 1 }), false, 'for an earlier replica of this host')
+    assert.equal(replica.accepts('c', { from: 1, to: 2 }), false, 'in the name of a replica of a')
+  })
+
+  test('tells watchers that a snapshot took the place of what they wait for', () => {
+    const { replica, written } = learner()
+    const ends: unknown[] = []
+    const sink = { changes: nothing, end: (error: unknown) => ends.push(error) }
+    replica.watchers.add(replica.machine.history, () => true, 1, sink)
+    replica.watchers.add(replica.machine.history, () => true, 11, sink)
+    replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
+    replica.pump(0)
+    written()
+    assert.equal(ends.length, 1)
+    assert(isQuorateError(ends[0], 'COMPACTED'))
   })
 
   test('takes no snapshot of what its disk holds another entry of', () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
-import { isQuorateError } from '../../src/core/error.ts'
+import { type ErrorCode, isQuorateError, QuorateError } from '../../src/core/error.ts'
 import { sessionWindowMax } from '../../src/core/limits.ts'
 import type { Proposal } from '../../src/core/machine/command.ts'
 import type { Answer } from '../../src/engine/proposals.ts'
 import { ClientSession } from '../../src/engine/session.ts'
-import { VirtualTimers } from '../transport/virtual-timers.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { TestCluster } from './cluster.ts'
 
 /** How the promise ends within so much virtual time. */
@@ -143,6 +143,20 @@ describe('a store', () => {
 })
 
 describe('a session', () => {
+  test('that could not be opened says why, and that nothing was written', async () => {
+    const failing = (code: 'REMOVED' | 'OUTCOME_UNKNOWN') =>
+      new ClientSession({
+        hostId: 'a',
+        random: seededRandom(1),
+        clock: { now: () => 0, after: () => () => {}, soon: queueMicrotask },
+        submit: () => Promise.reject(new QuorateError(code, 'why', { outcome: 'unknown' })),
+      }).execute({ type: 'barrier' }, { deadline: 1000, signal: undefined })
+    const told = (code: ErrorCode) => (error: unknown) =>
+      isQuorateError(error, code) && error.outcome === 'none'
+    await assert.rejects(failing('REMOVED'), told('REMOVED'))
+    await assert.rejects(failing('OUTCOME_UNKNOWN'), told('TIMEOUT'))
+  })
+
   test('lets a whole window in when the one that held it up is through', async () => {
     const timers = new VirtualTimers()
     const answers = new Map<number, () => void>()

@@ -25,6 +25,7 @@ export class Wiretap implements Transport {
     return true
   }
   want = () => {}
+  refuse = () => {}
   present = () => new Set<HostId>()
   peers = () => []
   counters = () => Object.fromEntries(this.faults)

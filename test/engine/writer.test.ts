@@ -8,7 +8,7 @@ test('a writer tells its host of a fault in what was to follow a write', async (
   await storage.load()
   const fault = new Error('the log holds what nobody can read')
   const told = new Promise(resolve => {
-    const writer = new Writer(storage, resolve)
+    const writer = new Writer(storage, 40, resolve)
     writer.add('main', { hardState: { term: 1, vote: 0, commit: 0 } }, () => {
       throw fault
     })

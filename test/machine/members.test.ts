@@ -12,11 +12,13 @@ import {
 } from '../../src/core/machine/members.ts'
 import {
   type MembersPlan,
+  planDecide,
   planDemote,
   planFounding,
   planJoin,
   planPromote,
   planRemove,
+  planWeigh,
 } from '../../src/core/machine/members-plan.ts'
 
 const leader = 1
@@ -139,7 +141,8 @@ test('a delta that would break the table is refused, whoever wrote it', () => {
     removed: [],
     ...changes,
   })
-  const learner = { replica: 3, host: 'c', role: 'learner', wanted: 'learner' } as const
+  const plain = { role: 'learner', wanted: 'learner', witness: false, weight: 1 } as const
+  const learner = { ...plain, replica: 3, host: 'c' }
   assert.notEqual(applyDelta(members, delta({ set: [learner] }), 9), 'refused')
   const broken: Partial<MembersDelta>[] = [
     { base: members.revision - 1 },
@@ -149,10 +152,92 @@ test('a delta that would break the table is refused, whoever wrote it', () => {
     { set: [{ ...learner, replica: 0 }] },
     { set: [{ ...learner, host: 'a' }] },
     { set: [{ ...learner, replica: 2 }] },
+    { set: [{ ...learner, replica: 2, host: 'b', witness: true }] },
     { set: [{ ...learner, role: 'voter' }] },
     { set: [{ ...learner, role: 'voter', wanted: 'voter' }] },
   ]
   for (const changes of broken) assert.equal(applyDelta(members, delta(changes), 9), 'refused')
+})
+
+test('a witness is one from its joining on, votes when it is promoted, and waits before those that keep values', () => {
+  const two = grow('ab')
+  const joining = planJoin(two, 'w', true)
+  assert.deepEqual(stepsOf(joining), [{ type: 'add-learner', replica: 3, witness: true }])
+  const joined = commit(two, joining)
+  const three = commit(joined, planPromote(joined, ['b', 'w'], leader))
+  assert.equal(shape(three), 'ABW')
+  assert.equal(memberOfHost(three, 'w')?.witness, true)
+  assert.equal(shape(commit(three, planRemove(three, 'a', 1))), 'Bw*')
+  assert.equal(shape(commit(three, planRemove(three, 'a', 2))), 'Bw*')
+  const alone = commit(three, planDemote(three, 'b', leader))
+  assert.equal(shape(alone), 'Abw*')
+  assert.equal(codeOf(planDemote(alone, 'a', leader)), 'LAST_VOTER', 'a witness alone has nothing to vote on')
+})
+
+test('weights become the sets of voters that decide, and stay with the members', () => {
+  const three = promoted('abc')
+  const plan = planWeigh(three, new Map([['a', 3]]))
+  assert.deepEqual(quorumsIn(plan), [[1]])
+  assert.deepEqual(stepsOf(plan), [{ type: 'update', replica: 1 }])
+  const weighed = commit(three, plan)
+  assert.deepEqual(planWeigh(weighed, new Map([['a', 3]])), { type: 'unchanged' })
+  assert.equal(
+    quorumsIn(planJoin(weighed, 'd')),
+    undefined,
+    'a learner is no reason for a joint configuration',
+  )
+  const five = ['d', 'e'].reduce((members, host) => commit(members, planJoin(members, host)), weighed)
+  const widened = planPromote(five, ['d', 'e'], leader)
+  assert.deepEqual(
+    quorumsIn(widened)?.filter(set => set.includes(1)),
+    [
+      [1, 2],
+      [1, 3],
+      [1, 4],
+      [1, 5],
+    ],
+  )
+  const equal = planWeigh(weighed, new Map([['a', 1]]))
+  assert.deepEqual(quorumsIn(equal), [
+    [1, 2],
+    [1, 3],
+    [2, 3],
+  ])
+  assert.deepEqual(
+    quorumsIn(planWeigh(three, new Map([['a', 2]]))),
+    [
+      [1, 2],
+      [1, 3],
+    ],
+    'half of all weight is not enough',
+  )
+  assert.equal(codeOf(planWeigh(three, new Map([['x', 2]]))), 'NOT_MEMBER')
+  assert.equal(codeOf(planWeigh(three, new Map([['a', 101]]))), 'MEMBERSHIP_REFUSED')
+  assert.equal(codeOf(planWeigh(three, new Map([['a', 0]]))), 'MEMBERSHIP_REFUSED')
+})
+
+test('sets that decide must meet, hold for the voters they are made of, and give way to weights with them', () => {
+  const three = promoted('abc')
+  assert.equal(codeOf(planDecide(three, [['a'], ['b', 'c']])), 'MEMBERSHIP_REFUSED')
+  assert.equal(codeOf(planDecide(three, [[]])), 'MEMBERSHIP_REFUSED')
+  assert.equal(codeOf(planDecide(three, [['a', 'x']])), 'MEMBERSHIP_REFUSED')
+  const plan = planDecide(three, [
+    ['a', 'b'],
+    ['a', 'c'],
+  ])
+  assert.deepEqual(quorumsIn(plan), [
+    [1, 2],
+    [1, 3],
+  ])
+  const decided = commit(three, plan)
+  const joined = commit(decided, planJoin(decided, 'd'))
+  assert.deepEqual(joined.quorums, decided.quorums)
+  const demoted = planDemote(joined, 'c', leader)
+  assert.equal(quorumsIn(demoted), undefined)
+  assert.equal(commit(joined, demoted).quorums, undefined)
+  const none = planDecide(decided, [])
+  assert.equal(quorumsIn(none)?.length, 3, 'majorities, said as sets')
+  assert.equal(commit(decided, none).quorums, undefined)
 })
 
 const request = fc.record({
@@ -232,6 +317,10 @@ function shape(members: Members): string {
 
 function stepsOf(plan: MembersPlan) {
   return plan.type === 'change' ? plan.steps : []
+}
+
+function quorumsIn(plan: MembersPlan) {
+  return plan.type === 'change' ? plan.quorums : undefined
 }
 
 function codeOf(plan: MembersPlan): string | undefined {

@@ -17,6 +17,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant('delete' as const), key }),
   fc.record({ type: fc.constant('compare-and-swap' as const), key, expected: maybeValue, value: maybeValue }),
   fc.constant<Command>({ type: 'barrier' }),
+  fc.record({ type: fc.constant('broadcast' as const), topic: key, body: value }),
 )
 
 /**

@@ -49,6 +49,7 @@ export class Model {
       case 'close-session':
         return { type: 'session-expired' }
       case 'barrier':
+      case 'broadcast':
         return { type: 'written', revision: index }
       case 'put':
         this.write(index, command.key, command.value)

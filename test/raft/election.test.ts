@@ -252,6 +252,23 @@ test('terms and indexes above 2^31 and up to 2^53 are ordinary numbers', () => {
   }
 })
 
+test('a leader of an older term is told of the newer one, or its follower of that term were apart for ever', () => {
+  for (const options of [{ checkQuorum: true }, { preVote: true }]) {
+    const cluster = new Cluster(3, options, { currentTerm: 7 })
+    const { node } = cluster.replica(1)
+    for (const type of ['MsgHeartbeat', 'MsgApp'] as const)
+      node.step({ ...blankMessage, type, from: 2, to: 1, term: 6, index: 1, logTerm: 1 })
+    cluster.finish(cluster.replica(1))
+    assert.deepEqual(
+      cluster.mail.map(({ type, to, term }) => [type, to, term]),
+      [
+        ['MsgAppResp', 2, 7],
+        ['MsgAppResp', 2, 7],
+      ],
+    )
+  }
+})
+
 test('a message of the leader that has to be rejected still shows that it lives', () => {
   const cluster = new Cluster(3)
   const { node } = cluster.replica(1)

@@ -5,7 +5,7 @@ import { committedIndex, voteResult } from '../../src/core/quorum.ts'
 import { blankMessage, type ConfChange, type ConfState, emptyConfState } from '../../src/core/raft/index.ts'
 import { changeMembership } from '../../src/core/raft/membership.ts'
 import { parseSteps } from '../transcripts/describe.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, entriesOf } from './cluster.ts'
 
 function change(steps: string, transition: ConfChange['transition'] = 'auto'): ConfChange {
   return { transition, steps: parseSteps(steps), context: new Uint8Array(0) }
@@ -82,6 +82,79 @@ test('a joint configuration is left by the next leader when the first one is los
   cluster.elect(2)
   cluster.tick(3, 2)
   assert.deepEqual(cluster.replica(2).status.conf, { ...emptyConfState, voters: [1, 2, 3, 4, 5] })
+})
+
+test('the last voter learns that the joint configuration was left from those who cannot vote any more', () => {
+  const cluster = new Cluster(3, { stepDownOnRemoval: true })
+  const leader = cluster.elect(1)
+  leader.node.proposeConfChange(change('l1 l3'))
+  // The new voter acknowledges the change that leaves the joint configuration, and never hears that it is committed.
+  const isLate = ({ to, commit }: { to: number; commit: number }) => to === 2 && commit > 3
+  cluster.isLost = isLate
+  cluster.settle()
+  assert.deepEqual(leader.status.conf, { ...emptyConfState, voters: [2], learners: [1, 3] })
+  assert.equal(leader.status.role, 'follower')
+  assert.equal(cluster.replica(2).status.conf.votersOutgoing.length, 3)
+  // Both others hold an entry more, so that neither can vote for it.
+  for (const id of [1, 3]) {
+    const { term, commit } = cluster.replica(id).status
+    const entries = entriesOf([term], commit + 1)
+    const append = {
+      ...blankMessage,
+      type: 'MsgApp' as const,
+      from: 4 - id,
+      to: id,
+      term,
+      index: commit,
+      logTerm: term,
+    }
+    cluster.replica(id).node.step({ ...append, entries })
+  }
+  cluster.settle()
+  cluster.isLost = () => false
+  cluster.tick(30)
+  assert.ok(cluster.replica(2).isLeader)
+})
+
+test('a refused vote tells of no commit to whoever has another entry there', () => {
+  const entries = (id: number) => entriesOf(id === 2 ? [2, 2] : [3, 3], 2)
+  const conf = { voters: [1, 2], learners: [3] }
+  const cluster = new Cluster(3, {}, { conf, entries, currentTerm: 3 })
+  const { node } = cluster.replica(2)
+  node.campaign()
+  const refusal = { type: 'MsgVoteResp' as const, from: 1, to: 2, term: 4, reject: true }
+  node.step({ ...blankMessage, ...refusal, commit: 3, logTerm: 3 })
+  assert.equal(node.status().commit, 1)
+  node.step({ ...blankMessage, ...refusal, commit: 3, logTerm: 2 })
+  assert.equal(node.status().commit, 3)
+})
+
+test('a change that another replica hands on is not made while one of the last leader may be under way', () => {
+  const cluster = new Cluster(3)
+  cluster.elect(1)
+  cluster.isLost = ({ type }) => type === 'MsgAppResp'
+  cluster.replica(1).node.proposeConfChange(change('l3'))
+  cluster.settle()
+  cluster.isLost = ({ from, to, type }) => from === 1 || to === 1 || type === 'MsgAppResp'
+  cluster.elect(2)
+  const { log } = cluster.replica(2)
+  const before = log.lastIndex()
+  cluster.replica(3).node.proposeConfChange(change('r1'))
+  cluster.settle()
+  const [handedOn] = log.entries(before + 1, before + 2, 100) as readonly { type: string }[]
+  assert.equal(handedOn?.type, 'normal', 'an entry without effect')
+})
+
+test('a joint configuration that could not be left during a transfer is left when that is over', () => {
+  const cluster = new Cluster(5, {}, { conf: { voters: [1, 2, 3] } })
+  const leader = cluster.elect(1)
+  cluster.isLost = ({ to, type }) => to === 3 && type !== 'MsgHeartbeat'
+  leader.node.proposeConfChange(change('v4 v5'))
+  leader.node.transferLeadership(3)
+  cluster.settle()
+  assert.equal(leader.status.conf.votersOutgoing.length, 3)
+  cluster.tick(30, 1)
+  assert.deepEqual(leader.status.conf.votersOutgoing, [])
 })
 
 test('while the configuration is joint, a commit needs a majority of each side', () => {

@@ -1,8 +1,8 @@
 import { assert } from '../../src/base/assert.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
-import { isVoter } from '../../src/core/quorum.ts'
-import type { ConfChangeStep, Entry, Message } from '../../src/core/raft/index.ts'
-import { replicasOf } from '../../src/core/raft/membership.ts'
+import { isVoter, quorumsOf } from '../../src/core/quorum.ts'
+import type { ConfChange, ConfChangeStep, ConfState, Entry, Message } from '../../src/core/raft/index.ts'
+import { changeMembership, replicasOf } from '../../src/core/raft/membership.ts'
 import { Cluster, type ReplicaOptions, type TestReplica, textOf } from './cluster.ts'
 
 /** How often things happen; each is the chance per step. */
@@ -33,6 +33,9 @@ export class RandomNetwork {
   private readonly readFloors = new Map<number, number>()
   private readonly checkedCommit: number[]
   private readonly checkedReads: number[]
+  /** The replica that is a witness whenever it is a member, or 0. */
+  private readonly witness: number
+  private readonly isWeighted: boolean
   private proposals = 0
   reads = 0
   changes = 0
@@ -50,7 +53,15 @@ export class RandomNetwork {
       appendBytesMax: this.chance(0.5) ? 40 : 10_000,
       committedBytesMax: this.chance(0.5) ? 40 : 10_000,
     }
-    this.cluster = new Cluster(5, options, { conf: { voters, learners: voters.length === 3 ? [4] : [] } })
+    this.witness = this.chance(0.5) ? voters.length : 0
+    this.isWeighted = this.chance(0.5)
+    const conf = {
+      voters,
+      learners: voters.length === 3 ? [4] : [],
+      ...(this.witness > 0 ? { witnesses: [this.witness] } : {}),
+      ...(this.isWeighted ? { quorums: this.randomQuorums(voters) } : {}),
+    }
+    this.cluster = new Cluster(5, options, { conf })
     const calm = () => (this.chance(0.3) ? 0 : 1)
     this.faults = {
       loss: 0.1 * calm(),
@@ -147,11 +158,29 @@ export class RandomNetwork {
     const steps: ConfChangeStep[] = []
     const count = this.chance(0.6) ? 1 : Math.floor(this.random() * 4)
     for (let i = 0; i < count; i++) {
-      steps.push({ type: this.pick(types), replica: this.pick(this.cluster.replicas).id })
+      const { id } = this.pick(this.cluster.replicas)
+      const type = this.pick(types)
+      const isWitness = id === this.witness && type !== 'remove'
+      steps.push({ type, replica: id, ...(isWitness ? { witness: true as const } : {}) })
     }
     const transition = this.pick(['auto', 'joint-implicit', 'joint-explicit'] as const)
-    const result = replica.node.proposeConfChange({ transition, steps, context: new Uint8Array(0) })
+    const change = { transition, steps, context: new Uint8Array(0) }
+    const result = replica.node.proposeConfChange(this.withWeights(replica.status.conf, change))
     if (result.type !== 'refused') this.changes++
+  }
+
+  /** The change, with a rule by weights for the voters that it leads to. */
+  private withWeights(conf: ConfState, change: ConfChange): ConfChange {
+    if (!this.isWeighted || this.chance(0.3)) return change
+    const result = changeMembership(conf, change)
+    if (result.type === 'refused' || change.steps.length === 0) return change
+    return { ...change, quorums: this.randomQuorums(result.change.conf.voters) }
+  }
+
+  private randomQuorums(voters: readonly number[]) {
+    const weights = new Map(voters.map(voter => [voter, this.pick([1, 1, 2, 3])]))
+    const sum = (set: readonly number[]) => set.reduce((total, id) => total + (weights.get(id) ?? 0), 0)
+    return quorumsOf(voters, set => sum(set) > sum(voters) / 2)
   }
 
   private compact(replica: TestReplica): void {
@@ -179,6 +208,7 @@ export class RandomNetwork {
   /** Election Safety, and Leader Completeness when a leader is seen first. */
   private checkLeader(replica: TestReplica, term: number): void {
     const known = this.leaders.get(term)
+    assert(replica.id !== this.witness, `the witness leads term ${term}`)
     assert(
       known === undefined || known === replica.id,
       `two leaders in term ${term}: ${known} and ${replica.id}`,
@@ -208,10 +238,19 @@ export class RandomNetwork {
     for (let index = before + 1; index <= commit; index++) {
       const entry = entries.get(index)
       if (entry === undefined) continue
+      if (replica.id === this.witness) {
+        this.checkWitness(entry)
+        continue
+      }
       const known = this.committed.get(index)
       if (known === undefined) this.committed.set(index, { entry, seenTerm: term })
       else assert(known.entry === entry, `${index} was committed as ${known.entry} and as ${entry}`)
     }
+  }
+
+  /** Its log holds positions, no-ops and changes of members; never a value. */
+  private checkWitness(entry: string): void {
+    assert(!/ normal ./.test(entry), `the witness holds the value ${entry}`)
   }
 
   /** Linearizable reads: no read gets an index below what was committed anywhere when it was asked. */

@@ -204,6 +204,10 @@ test('reads by lease are answered at once, but not any more when a transfer void
   assert.equal(leader.reads.length, 1)
 })
 
+test('reads by lease go together with the check of the quorum, on which they rest', () => {
+  assert.throws(() => new Cluster(3, { readOnly: 'lease' }), /lease reads need checkQuorum/)
+})
+
 test('with reads by lease a leader cannot be forgotten', () => {
   const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
   cluster.elect(1)
@@ -233,6 +237,10 @@ test('a lease ends before the followers may elect another leader, counted from w
 test('a lease that was given by the voters before a change ends with it', () => {
   const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
   const leader = cluster.elect(1)
+  cluster.tick(1)
+  leader.node.readIndex(0)
+  cluster.perform(leader)
+  assert.equal(leader.reads.splice(0).length, 1, 'there is a lease')
   leader.node.proposeConfChange({
     transition: 'auto',
     steps: [{ type: 'add-learner', replica: 3 }],

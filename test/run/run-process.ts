@@ -7,6 +7,8 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Killed after this long, with everything it started. */
   readonly timeoutMs: number
+  /** Killed likewise as soon as its output holds this: all that was asked of it is known. */
+  readonly until?: RegExp
 }
 
 export interface ProcessResult {
@@ -39,6 +41,7 @@ export function runProcess(options: ProcessOptions): Promise<ProcessResult> {
     let timedOut = false
     const keep = (chunk: string): void => {
       output = (output + chunk).slice(-outputCharactersMax)
+      if (options.until?.test(output)) killGroup(group)
     }
     child.stdout.setEncoding('utf8').on('data', keep)
     child.stderr.setEncoding('utf8').on('data', keep)

@@ -22,7 +22,7 @@ test('a name that was rebound to the loopback address gets neither the secret no
     '127.0.0.1.evil.example',
     'localhost@evil.example',
   ]) {
-    for (const path of ['/config.json', '/v1/kv/key', '/v1/status']) {
+    for (const path of ['/config.json', '/v1/kv/key', '/v1/status', '/metrics']) {
       const answer = await api.ask(path, { headers: { host } })
       assert.equal(answer.status, 403, `${host} ${path}`)
       assert.doesNotMatch(answer.text, /a secret of the test/)
@@ -74,7 +74,16 @@ test('with a secret nothing but health, the page and the name of the cluster is 
   await using api = await ApiFixture.start({ access: 'secret' })
   assert.equal((await api.ask('/healthz')).status, 200)
   assert.deepEqual((await api.ask('/config.json')).body, { cluster: 'demo' })
-  for (const path of ['/v1/status', '/v1/kv', '/v1/kv/key', '/v1/watch', '/v1/members', '/v1/other']) {
+  for (const path of [
+    '/metrics',
+    '/v1/metrics',
+    '/v1/status',
+    '/v1/kv',
+    '/v1/kv/key',
+    '/v1/watch',
+    '/v1/members',
+    '/v1/other',
+  ]) {
     const answer = await api.ask(path)
     assert.equal(answer.status, 401, path)
     assert.match(answer.headers['www-authenticate'] ?? '', /^Bearer/)

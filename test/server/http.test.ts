@@ -185,7 +185,8 @@ test('members are listed and changed, and a refusal is a conflict', async () => 
   await using api = await ApiFixture.start()
   const change = (body: unknown) =>
     api.ask('/v1/members', { method: 'POST', headers: asJson, body: JSON.stringify(body) })
-  assert.equal((await api.ask('/v1/members')).status, 200)
+  const present = await api.ask('/v1/members')
+  assert.deepEqual([present.status, present.body.revision], [200, 7])
   assert.equal((await change({ action: 'promote', host: ['a', 'b'] })).status, 200)
   assert.ok(api.store.asked.includes('promote a b'))
   const last = await change({ action: 'remove', host: 'self' })
@@ -194,4 +195,11 @@ test('members are listed and changed, and a refusal is a conflict', async () => 
     assert.equal((await change(wrong)).status, 400)
   }
   assert.equal((await change({ action: 'remove', host: ['a', 'b'] })).status, 400)
+  assert.equal((await change({ action: 'weigh', weights: { self: 3 }, expectedRevision: 7 })).status, 200)
+  assert.equal((await change({ action: 'transfer', host: 'b' })).body.revision, 7)
+  assert.ok(['weigh {"self":3}', 'transfer b'].every(asked => api.store.asked.includes(asked)))
+  for (const weights of [undefined, {}, { a: 0 }, { a: '1' }, [1.5]]) {
+    assert.equal((await change({ action: 'weigh', weights })).status, 400)
+  }
+  assert.equal((await change({ action: 'demote', host: 'a', expectedRevision: 'x' })).status, 400)
 })

@@ -40,6 +40,28 @@ test('a seed founds the cluster, serves the store, and has it all again after a 
   assert.equal(second.secret, first.secret)
 })
 
+test('a seed applies the rules of its application from its start', async t => {
+  const cleanup = new Cleanup(t)
+  const asked: string[] = []
+  const seed = await start(cleanup, await cleanup.folder(), {
+    authorize: peer => asked.push(peer) === 0,
+    hooks: {
+      validate: ({ type }) => (type === 'insert' ? 'nothing new' : undefined),
+      requests: { greet: name => `hello, ${name}` },
+    },
+  })
+  const store = await seed.host?.store()
+  assert.equal(await store?.request('greet', 'seed'), 'hello, seed')
+  const insert = store?.insert('k', 1) ?? Promise.resolve()
+  await assert.rejects(insert, error => isQuorateError(error, 'REFUSED'))
+  const shared = { cluster: 'demo', seeds: [seed.url], webrtc: 'off' } as const
+  const host = await openHost({ ...shared, secret: seed.secret })
+  cleanup.defer(() => host.close())
+  const joining = host.store('main', { deadlineMs: 1500 })
+  await assert.rejects(joining, error => isQuorateError(error) && error.outcome === 'none')
+  assert.deepEqual(asked, [host.id])
+})
+
 test('a generated secret is kept for its owner alone, and a damaged one is not replaced', async t => {
   const cleanup = new Cleanup(t)
   const data = await cleanup.folder()
@@ -97,6 +119,25 @@ test('a seed that was removed from the store still introduces the others to each
   cleanup.defer(() => late.close())
   assert.equal(await (await late.store()).get('key'), 'kept')
   assert.deepEqual(errors, [])
+})
+
+test('a seed that was removed while it was away learns so, and introduces the others', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  const first = await start(cleanup, data)
+  const { secret } = first
+  const host = await openHost({ cluster: 'demo', seeds: [first.url], secret, webrtc: 'off' })
+  cleanup.defer(() => host.close())
+  const store = await host.store()
+  await store.promote(host.id)
+  await store.demote(first.host?.id ?? '')
+  await first.close()
+  await store.remove(first.host?.id ?? '')
+  const second = await start(cleanup, data, { port: Number(new URL(first.url).port) })
+  assert.equal(second.host, undefined)
+  const late = await openHost({ cluster: 'demo', seeds: [second.url], secret, webrtc: 'off' })
+  cleanup.defer(() => late.close())
+  assert.equal((await (await late.store()).members()).length, 2)
 })
 
 test("a start that is ended while the store is far is nobody's error", async t => {

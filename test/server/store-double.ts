@@ -1,4 +1,5 @@
 import { QuorateError } from '../../src/core/error.ts'
+import type { HostMetrics } from '../../src/engine/metrics.ts'
 import type {
   Checked,
   HostInfo,
@@ -69,9 +70,23 @@ export class StoreDouble implements ServedStore {
     }
   }
 
-  async members(): Promise<readonly Member[]> {
+  async membership() {
     this.ask('members')
-    return [{ hostId: 'self', replica: 1, role: 'voter', wanted: 'voter' }]
+    const members = await this.members()
+    return { revision: 7, members }
+  }
+
+  async transferLeadership(host: string) {
+    this.ask(`transfer ${host}`)
+  }
+
+  setWeights(weights: Readonly<Record<string, number>>) {
+    this.ask(`weigh ${JSON.stringify(weights)}`)
+    return this.members()
+  }
+
+  private async members(): Promise<readonly Member[]> {
+    return [{ hostId: 'self', replica: 1, role: 'voter', wanted: 'voter', witness: false, weight: 1 }]
   }
 
   promote(hosts: readonly string[]) {
@@ -91,7 +106,15 @@ export class StoreDouble implements ServedStore {
 
   status(): StoreStatus {
     const position = { term: 1, commit: this.revision, applied: this.revision, keys: this.entries.size }
-    return { group: 'main', role: this.role, leader: this.leader, replica: 1, members: [], ...position }
+    return {
+      group: 'main',
+      role: this.role,
+      leader: this.leader,
+      replica: 1,
+      asleep: false,
+      members: [],
+      ...position,
+    }
   }
 
   private ask(what: string): void {
@@ -132,6 +155,25 @@ export class StoreDouble implements ServedStore {
 
 export class HostDouble implements ServedHost {
   error: { readonly message: string } | undefined
+
+  metrics(): HostMetrics {
+    const frames = { framesSent: 3, bytesSent: 300, framesReceived: 4, bytesReceived: 400 }
+    const group = {
+      leads: 1,
+      asleep: 0,
+      term: 3,
+      commit: 12,
+      applied: 12,
+      members: 2,
+      keys: 1,
+      leaderChanges: 2,
+    }
+    return {
+      host: { turns: 9, pauses: 0, writes: 7, peers: 1, queuedBytes: 0, ...frames },
+      groups: { main: group },
+      dropped: { 'too large': 1 },
+    }
+  }
 
   info(): HostInfo {
     const peer = { hostId: 'tab', path: 'direct', candidate: 'host', roundTripMs: 3, queuedBytes: 0 } as const

@@ -70,6 +70,25 @@ test('indexeddb: a deleted database is a failure, and its deletion is not blocke
   await storage.close()
 })
 
+test('indexeddb: a full disk is a failure that says so, and loses nothing', async t => {
+  const factory = new IDBFactory()
+  const locks = new FakeLocks()
+  const storage = await openIndexedDbStorage('test', { factory, locks })
+  await storage.load()
+  await writeGroup(storage, { entries: entries(1, 1, 3) })
+  const full = t.mock.method(IDBObjectStore.prototype, 'put', () => {
+    throw new DOMException('', 'QuotaExceededError')
+  })
+  const failed = { code: 'STORAGE_FAILED', message: /the disk is full/ }
+  await assert.rejects(writeGroup(storage, { entries: entries(1, 4, 5) }), failed)
+  full.mock.restore()
+  await assert.rejects(writeGroup(storage, { entries: entries(1, 4, 5) }), failed)
+  await storage.close()
+  const again = await openIndexedDbStorage('test', { factory, locks })
+  assert.deepEqual((await again.load()).groups.get('g')?.entries, entries(1, 1, 3))
+  await again.close()
+})
+
 test('indexeddb: a row that was changed behind its back is damage', async () => {
   const factory = new IDBFactory()
   const locks = new FakeLocks()

@@ -12,7 +12,7 @@ import type { ConfState } from '../../src/core/raft/types.ts'
 import { parseFlag, type Step } from './datadriven.ts'
 import { describeConf, describeProgress, parseSteps } from './describe.ts'
 
-const refusals: Record<MembershipRefusal, string> = {
+const refusals: Partial<Record<MembershipRefusal, string>> = {
   'already-joint': 'config is already joint',
   'in-joint': "can't apply simple config change in joint config",
   'not-joint': "can't leave a non-joint config",
@@ -41,7 +41,7 @@ export class ConfchangeCommands {
   private change(step: Step): string {
     const result = this.compute(step)
     if (typeof result === 'string') return result
-    if (result.type === 'refused') return refusals[result.reason]
+    if (result.type === 'refused') return refusals[result.reason] ?? result.reason
     this.conf = result.change.conf
     this.progress = progressAfter(this.progress, result.change, {
       next: Math.max(this.lastIndex, 1),

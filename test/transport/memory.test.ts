@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { peerSilenceMs } from '../../src/core/limits.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { transportConformance } from '../../src/testing/transport-conformance.ts'
 import { MemoryNetwork, type MemoryTransport } from '../../src/transport/memory.ts'
-import { VirtualTimers } from './virtual-timers.ts'
 
 describe('the memory transport keeps the contract', () => {
   const timers = new VirtualTimers()

@@ -20,24 +20,36 @@ const plain = { noNullPrototype: true }
 const number = fc.oneof(fc.maxSafeNat(), fc.nat(300))
 const bytes = fc.uint8Array({ maxLength: 300 })
 const replicas = fc.array(number, { maxLength: 4 })
+const quorums = fc.array(replicas, { maxLength: 3 })
 const change = fc.record(
   {
     transition: fc.constantFrom('auto' as const, 'joint-implicit' as const, 'joint-explicit' as const),
     steps: fc.array(
       fc.record(
-        { type: fc.constantFrom('add-voter', 'add-learner', 'remove', 'update'), replica: number },
-        plain,
+        {
+          type: fc.constantFrom('add-voter', 'add-learner', 'remove', 'update'),
+          replica: number,
+          witness: fc.constant(true as const),
+        },
+        { ...plain, requiredKeys: ['type', 'replica'] },
       ),
       { maxLength: 3 },
     ),
     context: bytes,
+    quorums,
   },
-  plain,
+  { ...plain, requiredKeys: ['transition', 'steps', 'context'] },
 )
 const index = number.map(value => Math.max(1, value))
 const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record(
-    { term: number, index, type: fc.constant('normal'), data: bytes, change: fc.constant(null) },
+    {
+      term: number,
+      index,
+      type: fc.constantFrom('normal', 'stripped'),
+      data: bytes,
+      change: fc.constant(null),
+    },
     plain,
   ),
   fc.record({ term: number, index, type: fc.constant('conf-change'), data: bytes, change }, plain),
@@ -53,8 +65,14 @@ const snapshot: fc.Arbitrary<Snapshot> = fc.record(
         votersOutgoing: replicas,
         learnersNext: replicas,
         autoLeave: fc.boolean(),
+        witnesses: replicas,
+        quorums,
+        quorumsOutgoing: quorums,
       },
-      plain,
+      {
+        ...plain,
+        requiredKeys: ['voters', 'learners', 'votersOutgoing', 'learnersNext', 'autoLeave'],
+      },
     ),
   },
   plain,

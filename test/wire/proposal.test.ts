@@ -30,6 +30,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   record({ type: fc.constant('delete' as const), key }),
   record({ type: fc.constant('compare-and-swap' as const), key, expected: maybeValue, value: maybeValue }),
   fc.constant<Command>({ type: 'barrier' }),
+  record({ type: fc.constant('broadcast' as const), topic: key, body: value }),
 )
 const positive = natural.map(number => Math.max(1, number))
 const proposal: fc.Arbitrary<Proposal> = fc.oneof(
@@ -63,7 +64,10 @@ const result: fc.Arbitrary<Result> = fc.oneof(
 const role = fc.constantFrom<Role>('voter', 'learner')
 const delta: fc.Arbitrary<MembersDelta> = record({
   base: natural,
-  set: fc.array(record({ replica: natural, host, role, wanted: role }), { maxLength: 5 }),
+  set: fc.array(
+    record({ replica: natural, host, role, wanted: role, witness: fc.boolean(), weight: natural }),
+    { maxLength: 5 },
+  ),
   removed: fc.array(natural, { maxLength: 5 }),
 })
 

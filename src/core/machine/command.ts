@@ -23,6 +23,8 @@ export type Command =
   | { readonly type: 'delete'; readonly key: string }
   | CompareAndSwap
   | { readonly type: 'barrier' }
+  /** Changes nothing: it is there to be told of, in the order of the log. */
+  | { readonly type: 'broadcast'; readonly topic: string; readonly body: Uint8Array }
 
 /** Null stands for "absent": as `expected` the key must not exist, as `value` the item is deleted. */
 export interface CompareAndSwap {
@@ -35,7 +37,7 @@ export interface CompareAndSwap {
 /** The answer to a command. A check that failed is an answer like any other; it changed nothing. */
 export type Result =
   | { readonly type: 'session'; readonly session: SessionId }
-  /** Of put, barrier and close-session: the index of the entry. */
+  /** Of put, barrier, broadcast and close-session: the index of the entry. */
   | { readonly type: 'written'; readonly revision: Revision }
   | Checked
   /** Of delete: whether the key existed, and the revision that deleted it (0 when it did not exist). */

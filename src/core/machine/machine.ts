@@ -1,7 +1,13 @@
 import { assert, unreachable } from '../../base/assert.ts'
 import { equalBytes } from '../../base/bytes.ts'
 import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
-import * as limits from '../limits.ts'
+import {
+  historyBytesMax,
+  historyChangesMax,
+  sessionsMax,
+  sessionWindowBytesMax,
+  sessionWindowMax,
+} from '../limits.ts'
 import type { Index } from '../types.ts'
 import type { Command, CompareAndSwap, Proposal, Result, SessionId } from './command.ts'
 import { History, type HistoryLimits } from './history.ts'
@@ -110,6 +116,11 @@ export class Machine {
     return { type: 'changed', members }
   }
 
+  /** Undefined when the session is over, or not opened yet. */
+  session(id: SessionId): Session | undefined {
+    return this.sessions.get(id)
+  }
+
   get(key: string): Item | undefined {
     return this.items.get(key)
   }
@@ -161,6 +172,7 @@ export class Machine {
       case 'compare-and-swap':
         return this.compareAndSwap(index, command)
       case 'barrier':
+      case 'broadcast':
         return unapplied({ type: 'written', revision: index })
       default:
         return unreachable(command)
@@ -212,6 +224,14 @@ export class Machine {
 
 /** The entry that makes the first member of a group, before any client's. */
 const foundingIndex = 1
+
+const limits: MachineLimits = {
+  sessionsMax,
+  sessionWindowMax,
+  sessionWindowBytesMax,
+  historyChangesMax,
+  historyBytesMax,
+}
 
 const noChanges: readonly Change[] = []
 

@@ -1,4 +1,5 @@
-import { membersMax, votersMax } from '../limits.ts'
+import { membersMax, votersMax, voterWeightMax } from '../limits.ts'
+import { doMeet, majority, type QuorumSets, quorumsOf } from '../quorum.ts'
 import type { ConfChangeStep } from '../raft/types.ts'
 import type { HostId, ReplicaId } from '../types.ts'
 import { type Member, type Members, type MembersDelta, memberOfHost, type Role } from './members.ts'
@@ -10,7 +11,12 @@ import { type Member, type Members, type MembersDelta, memberOfHost, type Role }
  */
 export type MembersPlan =
   /** Log a change with these steps and the encoded delta as its context; never without a step. */
-  | { readonly type: 'change'; readonly steps: readonly ConfChangeStep[]; readonly delta: MembersDelta }
+  | {
+      readonly type: 'change'
+      readonly steps: readonly ConfChangeStep[]
+      readonly delta: MembersDelta
+      readonly quorums: QuorumSets | undefined
+    }
   /** It is so already. */
   | { readonly type: 'unchanged' }
   | { readonly type: 'refused'; readonly code: RefusalCode; readonly message: string }
@@ -21,19 +27,18 @@ export type RefusalCode = 'LAST_VOTER' | 'MEMBERSHIP_REFUSED' | 'NOT_MEMBER'
 export function planFounding(members: Members, host: HostId): MembersPlan {
   if (members.list.length > 0 || members.nextReplica > 1)
     return refused('MEMBERSHIP_REFUSED', 'the group is founded')
-  const founder: Member = { replica: members.nextReplica, host, role: 'voter', wanted: 'voter' }
+  const founder = { ...newMember(members, host, false), role: 'voter', wanted: 'voter' } as const
   return planned(members, [founder])
 }
 
-/** A new learner, with a replica id that nobody ever had. */
-export function planJoin(members: Members, host: HostId): MembersPlan {
+/** A new learner, with a replica id that nobody ever had. A witness is one from here on, for life. */
+export function planJoin(members: Members, host: HostId, witness = false): MembersPlan {
   if (members.list.length === 0) return refused('MEMBERSHIP_REFUSED', 'the group is not founded')
   if (memberOfHost(members, host) !== undefined) return { type: 'unchanged' }
   if (members.list.length >= membersMax) {
     return refused('MEMBERSHIP_REFUSED', `the group has ${membersMax} members already`)
   }
-  const joined: Member = { replica: members.nextReplica, host, role: 'learner', wanted: 'learner' }
-  return planned(members, [...members.list, joined])
+  return planned(members, [...members.list, newMember(members, host, witness)])
 }
 
 /** Members that shall vote: at once where the number of voters stays odd, else together with the next. */
@@ -53,7 +58,7 @@ export function planDemote(members: Members, host: HostId, leader: ReplicaId): M
   if (demoted === undefined) return notMember(host)
   if (demoted.wanted === 'learner') return { type: 'unchanged' }
   const list = members.list.map(member => (member === demoted ? want(member, 'learner') : member))
-  if (countWanted(list) === 0) return lastVoter(host)
+  if (!list.some(member => member.wanted === 'voter' && !member.witness)) return lastVoter(host)
   return planned(members, settleRoles(list, leader))
 }
 
@@ -61,15 +66,42 @@ export function planDemote(members: Members, host: HostId, leader: ReplicaId): M
 export function planRemove(members: Members, host: HostId, leader: ReplicaId): MembersPlan {
   const list = members.list.filter(member => member.host !== host)
   if (list.length === members.list.length) return notMember(host)
-  if (countWanted(list) === 0) return lastVoter(host)
+  if (!list.some(member => member.wanted === 'voter' && !member.witness)) return lastVoter(host)
   return planned(members, settleRoles(list, leader))
+}
+
+/** How much members count as voters. */
+export function planWeigh(members: Members, weights: ReadonlyMap<HostId, number>): MembersPlan {
+  for (const [host, weight] of weights) {
+    if (memberOfHost(members, host) === undefined) return notMember(host)
+    if (weight === 0 || weight > voterWeightMax)
+      return refused('MEMBERSHIP_REFUSED', `a weight is from 1 to ${voterWeightMax}`)
+  }
+  const list = members.list.map(member => ({ ...member, weight: weights.get(member.host) ?? member.weight }))
+  return planned(members, list)
+}
+
+/**
+ * Which sets of the voters decide, for as long as these are the voters. Each two of them must share a voter; without
+ * any set the weights count again.
+ */
+export function planDecide(members: Members, sets: readonly (readonly HostId[])[]): MembersPlan {
+  const quorums: ReplicaId[][] = []
+  for (const set of sets) {
+    const voters = set.map(host => memberOfHost(members, host))
+    const other = voters.findIndex(member => member?.role !== 'voter')
+    if (other >= 0) return refused('MEMBERSHIP_REFUSED', `host ${set[other]} is no voter`)
+    quorums.push(voters.map(member => member?.replica ?? 0))
+  }
+  if (!doMeet(quorums)) return refused('MEMBERSHIP_REFUSED', 'two of the quorums share no voter')
+  return planned(members, members.list, quorums)
 }
 
 /**
  * Lets the wanted voters vote, all but one when their number is even: a fourth voter adds an acknowledgement
  * to wait for and no failure that is survived, and with a second one the loss of either stops the group. The
  * one that waits is the last that does not vote yet (so that nobody's role changes without need), else the
- * last that does not lead.
+ * last that does not lead; a witness rather than one that keeps values.
  */
 function settleRoles(list: readonly Member[], leader: ReplicaId): readonly Member[] {
   const wanted = list.filter(member => member.wanted === 'voter')
@@ -77,28 +109,68 @@ function settleRoles(list: readonly Member[], leader: ReplicaId): readonly Membe
   if (wanted.length % 2 === 0) {
     const idle = wanted.filter(member => member.role === 'learner')
     const followers = wanted.filter(member => member.replica !== leader)
-    waiting = (idle.length > 0 ? idle : followers).at(-1)
+    const candidates = idle.length > 0 ? idle : followers
+    waiting = candidates.filter(member => member.witness).at(-1) ?? candidates.at(-1)
   }
   return list.map(member => withRole(member, member === waiting ? 'learner' : member.wanted))
 }
 
-function planned(members: Members, list: readonly Member[]): MembersPlan {
+/** The steps from the table to the list. Quorums that were given by sets stay as long as the voters do. */
+function planned(members: Members, list: readonly Member[], given?: QuorumSets): MembersPlan {
   const steps: ConfChangeStep[] = []
   const set: Member[] = []
   const before = new Map(members.list.map(member => [member.replica, member]))
   for (const member of list) {
-    const { replica, role } = member
+    const { replica, role, witness } = member
     const present = before.get(replica)
     before.delete(replica)
-    if (present?.role === role && present.wanted === member.wanted) continue
+    const isSame = present?.wanted === member.wanted && present.weight === member.weight
+    if (present?.role === role && isSame) continue
     set.push(member)
     if (present?.role === role) steps.push({ type: 'update', replica })
-    else steps.push({ type: role === 'voter' ? 'add-voter' : 'add-learner', replica })
+    else {
+      const type = role === 'voter' ? 'add-voter' : 'add-learner'
+      steps.push({ type, replica, ...(witness ? { witness } : {}) })
+    }
   }
   const removed = [...before.keys()]
   for (const replica of removed) steps.push({ type: 'remove', replica })
+
+  const voters = votersOf(list)
+  const isStill = String(voters.map(idOf)) === String(votersOf(members.list).map(idOf))
+  const custom = given ?? (isStill ? members.quorums : undefined)
+  const kept = custom === undefined || custom.length === 0 ? {} : { quorums: custom }
+  const rule = kept.quorums ?? quorumsByWeight(voters)
+  const ruleBefore = members.quorums ?? quorumsByWeight(votersOf(members.list))
+  const isNewRule = !isStill || JSON.stringify(rule) !== JSON.stringify(ruleBefore)
+  const [someone] = voters
+  if (steps.length === 0 && isNewRule && someone) steps.push({ type: 'update', replica: someone.replica })
   if (steps.length === 0) return { type: 'unchanged' }
-  return { type: 'change', steps, delta: { base: members.revision, set, removed } }
+  // Without a rule Raft goes back to majorities when the voters change, and keeps what it has when they do not.
+  const majorities = () => quorumsOf(voters.map(idOf), ids => ids.length >= majority(voters.length))
+  const quorums = isNewRule ? (rule ?? (isStill ? majorities() : undefined)) : undefined
+  return { type: 'change', steps, delta: { base: members.revision, set, removed, ...kept }, quorums }
+}
+
+/** The sets of voters with more than half of all weight; undefined where all weigh the same. */
+function quorumsByWeight(voters: readonly Member[]): QuorumSets | undefined {
+  const weights = new Map(voters.map(({ replica, weight }) => [replica, weight]))
+  if (new Set(weights.values()).size < 2) return undefined
+  const weightOf = (ids: readonly ReplicaId[]) => ids.reduce((sum, id) => sum + (weights.get(id) ?? 0), 0)
+  const all = weightOf([...weights.keys()])
+  return quorumsOf([...weights.keys()], ids => 2 * weightOf(ids) > all)
+}
+
+function newMember(members: Members, host: HostId, witness: boolean): Member {
+  return { replica: members.nextReplica, host, role: 'learner', wanted: 'learner', witness, weight: 1 }
+}
+
+function votersOf(list: readonly Member[]): readonly Member[] {
+  return list.filter(member => member.role === 'voter')
+}
+
+function idOf({ replica }: Member): ReplicaId {
+  return replica
 }
 
 function want(member: Member, wanted: Role): Member {
@@ -122,5 +194,5 @@ function notMember(host: HostId): MembersPlan {
 }
 
 function lastVoter(host: HostId): MembersPlan {
-  return refused('LAST_VOTER', `host ${host} is the last member that shall vote`)
+  return refused('LAST_VOTER', `host ${host} is the last member that votes and keeps values`)
 }

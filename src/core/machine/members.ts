@@ -1,3 +1,4 @@
+import type { QuorumSets } from '../quorum.ts'
 import type { HostId, ReplicaId, Revision } from '../types.ts'
 
 /** What a replica is in the group's quorum: it counts, or it only follows. */
@@ -11,6 +12,10 @@ export interface Member {
   readonly role: Role
   /** What it shall be. A wanted voter rests as a learner while the number of wanted voters is even. */
   readonly wanted: Role
+  /** It keeps no values: it votes and acknowledges, and neither leads nor answers reads. So from the beginning. */
+  readonly witness: boolean
+  /** How much it counts as a voter, from 1 to `voterWeightMax`: more than half of all weight decides. */
+  readonly weight: number
 }
 
 /**
@@ -25,6 +30,8 @@ export interface Members {
   /** The id of the next replica. Ids are never used again: one below that is not in the table is banned. */
   readonly nextReplica: ReplicaId
   readonly list: readonly Member[]
+  /** What decides in place of weights, for as long as the voters are the same. */
+  readonly quorums?: QuorumSets
 }
 
 /** A change of the member table as it travels in the log, in the context of a Raft configuration change. */
@@ -35,6 +42,8 @@ export interface MembersDelta {
   readonly set: readonly Member[]
   /** Replicas that leave, in the order of their ids. */
   readonly removed: readonly ReplicaId[]
+  /** `quorums` of the table as it will be. */
+  readonly quorums?: QuorumSets
 }
 
 /** The table of a group that nobody has founded yet. */
@@ -66,11 +75,13 @@ export function applyDelta(members: Members, delta: MembersDelta, revision: Revi
   for (const member of delta.set) {
     const present = table.get(member.replica)
     if (present === undefined && member.replica !== nextReplica++) return 'refused'
-    if (present !== undefined && present.host !== member.host) return 'refused'
+    if (present !== undefined && (present.host !== member.host || present.witness !== member.witness))
+      return 'refused'
     table.set(member.replica, member)
   }
   const list = [...table.values()].sort((left, right) => left.replica - right.replica)
-  return isSound(list) ? { revision, nextReplica, list } : 'refused'
+  const rule = delta.quorums === undefined ? {} : { quorums: delta.quorums }
+  return isSound(list) ? { revision, nextReplica, list, ...rule } : 'refused'
 }
 
 /** Whether the members could be a group's: the invariants that hold within one table. */

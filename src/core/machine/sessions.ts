@@ -50,6 +50,10 @@ export class Sessions {
     return this.table.values()
   }
 
+  get(id: SessionId): Session | undefined {
+    return this.table.get(id)
+  }
+
   open(index: Index, host: HostId): SessionId {
     if (this.table.size >= this.limits.sessionsMax) this.evict()
     const session: Session = { id: index, host, floor: 0, usedAt: index, results: new Map() }

@@ -58,6 +58,7 @@ function hashMembers(members: Members): number {
   for (const member of members.list) {
     hash = addText(addNumber(hash, member.replica), member.host)
     hash = addText(addText(hash, member.role), member.wanted)
+    hash = addNumber(addNumber(hash, Number(member.witness)), member.weight)
   }
   return finish(hash)
 }

@@ -95,7 +95,7 @@ export function handleVoteRequest(raft: Raft, message: Message): void {
   const isGranted = isFree && raft.log.isUpToDate(message.index, message.logTerm)
   const type = isPreVote ? 'MsgPreVoteResp' : 'MsgVoteResp'
   if (!isGranted) {
-    sendVote(raft, { type, to: message.from, term: raft.term, reject: true })
+    refuseVote(raft, type, message.from)
     return
   }
   // A granted pre-vote names the term that was asked about: the own one may be lower, and would be ignored.
@@ -105,10 +105,29 @@ export function handleVoteRequest(raft: Raft, message: Message): void {
   raft.vote = message.from
 }
 
+/**
+ * Whoever cannot lead says how far it knows the log to be committed. It may hold more of the log than all who can, and
+ * be asked only because they do not know yet that the configuration in which it voted is left: without this they would
+ * ask, and it would refuse, for ever.
+ */
+function refuseVote(raft: Raft, type: MessageType, to: ReplicaId): void {
+  const { committed } = raft.log
+  const logTerm = raft.log.term(committed)
+  const known = raft.isPromotable() || typeof logTerm !== 'number' ? {} : { commit: committed, logTerm }
+  sendVote(raft, { type, to, term: raft.term, reject: true, ...known })
+}
+
+/** A refused vote may tell of a commit that was missed. What is committed stays so, whatever became of the terms. */
+export function learnCommit(raft: Raft, message: Message): void {
+  const isRefusal = message.type === 'MsgVoteResp' || message.type === 'MsgPreVoteResp'
+  if (!isRefusal || message.commit === 0) return
+  if (raft.log.matchTerm(message.commit, message.logTerm)) raft.log.commitTo(message.commit)
+}
+
 /** Also the answer to a pre-vote of an older term, which tells the asker the newer one. */
 export function sendVote(
   raft: Raft,
-  vote: Pick<Message, 'to' | 'term' | 'reject'> & { readonly type: MessageType },
+  vote: Pick<Message, 'to' | 'term' | 'reject'> & Partial<Message> & { readonly type: MessageType },
 ): void {
   raft.sendAfterAppend({ ...blankMessage, from: raft.id, ...vote })
 }

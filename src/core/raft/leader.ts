@@ -34,7 +34,7 @@ export function stepLeader(raft: Raft, message: Message): void {
  */
 export function transferLeadership(raft: Raft, to: ReplicaId): void {
   const progress = raft.progressOf(to)
-  if (progress === undefined || progress.isLearner) return
+  if (progress === undefined || !progress.mayLead) return
   if (raft.leadTransferee === to) return
   // Another transferee than before: the newer wish counts.
   raft.leadTransferee = 0

@@ -31,6 +31,8 @@ export class Progress {
   /** Nothing but heartbeats is sent until an answer arrives. */
   paused = false
   isLearner: boolean
+  /** It is sent no values. */
+  readonly isWitness: boolean
   readonly inflights: Inflights
   /** The highest commit index that was sent, so that an idle follower still hears of the last commit. */
   private sentCommit: Index = 0
@@ -41,6 +43,7 @@ export class Progress {
     readonly match: Index
     readonly next: Index
     readonly isLearner: boolean
+    readonly isWitness: boolean
     readonly recentActive: boolean
     readonly window: Window
   }) {
@@ -48,6 +51,7 @@ export class Progress {
     this.match = options.match
     this.next = options.next
     this.isLearner = options.isLearner
+    this.isWitness = options.isWitness
     this.recentActive = options.recentActive
     this.window = options.window
     this.inflights = new Inflights(options.window.messagesMax, options.window.bytesMax)
@@ -55,8 +59,13 @@ export class Progress {
 
   /** The same replica, as the leader of a new term sees it: nothing is known. */
   restarted(match: Index, next: Index): Progress {
-    const { id, isLearner, window } = this
-    return new Progress({ id, match, next, isLearner, recentActive: false, window })
+    const { id, isLearner, isWitness, window } = this
+    return new Progress({ id, match, next, isLearner, isWitness, recentActive: false, window })
+  }
+
+  /** Whether the replica may become leader: whoever leads must vote, and hold the values of its log. */
+  get mayLead(): boolean {
+    return !this.isLearner && !this.isWitness
   }
 
   becomeProbe(): void {
@@ -170,7 +179,8 @@ export function progressAfter(
     const isLearner = conf.learners.includes(id)
     const progress = renewed.includes(id) ? undefined : known.find(each => each.id === id)
     if (progress === undefined) {
-      return new Progress({ id, match: 0, isLearner, recentActive: true, ...options })
+      const isWitness = conf.witnesses?.includes(id) === true
+      return new Progress({ id, match: 0, isLearner, isWitness, recentActive: true, ...options })
     }
     progress.isLearner = isLearner
     return progress

@@ -10,8 +10,9 @@ import { Raft, type Role } from './raft.ts'
 import { handleReadIndex } from './read-index.ts'
 import { type Ready, ReadyQueue } from './ready.ts'
 import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
+import { isAtRest, isAtRestBehind, resume } from './rest.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
-import type { ConfChange, ConfState } from './types.ts'
+import type { ConfChange, ConfState, Entry } from './types.ts'
 
 export type { Ready } from './ready.ts'
 
@@ -22,6 +23,8 @@ export interface ReplicaProgress {
   readonly next: Index
   readonly state: ProgressState
   readonly isLearner: boolean
+  /** False for learners and witnesses. */
+  readonly mayLead: boolean
   readonly recentActive: boolean
   /** Only heartbeats go to it until it answers. */
   readonly isPaused: boolean
@@ -52,7 +55,8 @@ export interface RaftStatus {
  * After every input, while `hasReady()`: take `ready()` and carry it out; see `Ready` for the order.
  */
 export class RaftNode {
-  private readonly raft: Raft
+  /** @internal What the simulator looks into. */
+  readonly raft: Raft
   private readonly readyQueue: ReadyQueue
 
   constructor(config: RaftConfig) {
@@ -63,6 +67,21 @@ export class RaftNode {
   /** Time passes. */
   tick(): void {
     tick(this.raft)
+  }
+
+  /** So many ticks were not counted: the process was suspended, or the group slept. Never made up for by ticking. */
+  resume(ticks: number): void {
+    resume(this.raft, ticks)
+  }
+
+  /** Whether this replica leads, and neither it nor any replica that is there has anything left to do. */
+  isAtRest(isHere: (id: ReplicaId) => boolean): boolean {
+    return isAtRest(this.raft, isHere)
+  }
+
+  /** Whether this replica follows that leader and has applied everything up to `commit`, which is all there is. */
+  isAtRestBehind(leader: { readonly from: ReplicaId; readonly term: Term; readonly commit: Index }): boolean {
+    return isAtRestBehind(this.raft, leader)
   }
 
   /** A message of a peer, or a response of the local storage threads, arrives. */
@@ -149,6 +168,11 @@ export class RaftNode {
     else stepPeer(raft, { ...blankMessage, type: 'MsgTransferLeader', from: to, to: raft.id })
   }
 
+  /** A leader or candidate becomes a follower that knows of no leader; the term stays. For one that cannot serve. */
+  stepDown(): void {
+    if (this.raft.role !== 'follower') this.raft.becomeFollower(this.raft.term, 0)
+  }
+
   /**
    * A follower forgets its leader, so that it grants votes at once; used when the leader is known to be gone.
    * Nothing happens on other roles, and with lease reads, whose promise it would break.
@@ -167,6 +191,11 @@ export class RaftNode {
   reportSnapshot(id: ReplicaId, ok: boolean): void {
     const progress = this.leadersProgress(id)
     if (progress !== undefined) handleSnapshotStatus(progress, !ok)
+  }
+
+  /** Entries of [from, end), cut at `bytesMax` but at least one; durable here or not. */
+  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' {
+    return this.raft.log.slice(from, end, bytesMax)
   }
 
   hasReady(): boolean {
@@ -207,6 +236,11 @@ export class RaftNode {
     }
   }
 
+  /** Payload that this leader appended and that is not yet applied. */
+  get uncommittedBytes(): number {
+    return this.raft.uncommittedBytes
+  }
+
   private leadersProgress(id: ReplicaId) {
     return this.raft.role === 'leader' ? this.raft.progressOf(id) : undefined
   }
@@ -219,6 +253,7 @@ export function describeProgress(progress: Raft['progress'][number]): ReplicaPro
     next: progress.next,
     state: progress.state,
     isLearner: progress.isLearner,
+    mayLead: progress.mayLead,
     recentActive: progress.recentActive,
     isPaused: progress.isPaused(),
     pendingSnapshot: progress.pendingSnapshot,

@@ -129,10 +129,10 @@ export class Raft {
     return this.log.committed >= this.firstIndexOfTerm
   }
 
-  /** May become leader: a voter of its own configuration that is not installing a snapshot. */
+  /** May become leader: a voter of its own configuration that keeps values, and is not installing a snapshot. */
   isPromotable(): boolean {
     const own = this.progressOf(this.id)
-    return own !== undefined && !own.isLearner && this.log.unstable.snapshot === null
+    return own?.mayLead === true && this.log.unstable.snapshot === null
   }
 
   send(message: Message): void {

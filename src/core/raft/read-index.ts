@@ -1,5 +1,5 @@
 import { leaderReadsMax } from '../limits.ts'
-import { isOnlyVoter } from '../quorum.ts'
+import { decidesAlone } from '../quorum.ts'
 import type { Index, ReplicaId } from '../types.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import { blankMessage, type Message } from './message.ts'
@@ -32,8 +32,8 @@ export function confirmReads(raft: Raft, from: ReplicaId, round: number): void {
 }
 
 function serve(raft: Raft, request: Message): void {
-  // One voter is not enough: a leader that was removed may have left the group to a single other one.
-  if (isOnlyVoter(raft.conf, raft.id) || hasLease(raft)) {
+  // That one voter decides is not enough: a leader that was removed may have left the group to a single other one.
+  if (decidesAlone(raft.conf, raft.id) || hasLease(raft)) {
     answer(raft, request, raft.log.committed)
     return
   }

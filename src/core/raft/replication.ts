@@ -1,5 +1,6 @@
+import { emptyBytes } from '../../base/bytes.ts'
 import { committedIndex } from '../quorum.ts'
-import type { ReplicaId } from '../types.ts'
+import type { Index, ReplicaId } from '../types.ts'
 import { payloadsBytes } from './entry-size.ts'
 import { blankMessage, type Message } from './message.ts'
 import type { Progress } from './progress.ts'
@@ -29,10 +30,7 @@ export function sendAppend(raft: Raft, progress: Progress, evenEmpty: boolean): 
   const prevTerm = log.term(prevIndex)
   if (typeof prevTerm !== 'number') return sendSnapshot(raft, progress)
 
-  // With a full window an empty message still goes out: its rejection is how the loss of the whole window is
-  // noticed.
-  const mayCarry = progress.state !== 'replicate' || !progress.inflights.isFull()
-  const entries = mayCarry ? log.entriesFrom(progress.next, raft.config.appendBytesMax) : noEntries
+  const entries = entriesFor(raft, progress)
   if (entries === 'compacted') return sendSnapshot(raft, progress)
   if (entries.length === 0 && !evenEmpty) return false
 
@@ -50,6 +48,42 @@ export function sendAppend(raft: Raft, progress: Progress, evenEmpty: boolean): 
   progress.sentEntries(entries.length, payloadsBytes(entries))
   progress.sentCommitIndex(log.committed)
   return true
+}
+
+function entriesFor(raft: Raft, progress: Progress): readonly Entry[] | 'compacted' {
+  // With a full window an empty message still goes out: its rejection is how the loss of the whole window is
+  // noticed.
+  if (progress.state === 'replicate' && progress.inflights.isFull()) return noEntries
+  const { log, config } = raft
+  if (!progress.isWitness) return log.entriesFrom(progress.next, config.appendBytesMax)
+  const end = Math.min(heldIndex(raft), log.lastIndex()) + 1
+  if (progress.next >= end) return noEntries
+  const entries = log.slice(progress.next, end, config.appendBytesMax)
+  return entries === 'compacted' ? entries : entries.map(stripped)
+}
+
+/**
+ * How far the log is durable on a voter that keeps values, and that does not leave with a joint configuration. Only so
+ * much goes to witnesses: one that held a position whose value a crash took, or a voter that left, would refuse its
+ * vote to everybody who remains, for ever.
+ */
+function heldIndex(raft: Raft): Index {
+  const keepers = raft.conf.voters.filter(id => raft.conf.witnesses?.includes(id) !== true)
+  const heldBy = (id: ReplicaId) => (id === raft.id ? raft.log.unstable.offset - 1 : raft.matches(id))
+  return Math.max(0, ...keepers.map(heldBy))
+}
+
+/** More of the log is durable somewhere: witnesses may have waited for it. */
+export function appendToWitnesses(raft: Raft): void {
+  if (raft.role !== 'leader') return
+  for (const progress of raft.progress) if (progress.isWitness) sendAppend(raft, progress, false)
+}
+
+/** What a witness gets of an entry. Changes of members it gets whole: they say whose votes count. */
+function stripped(entry: Entry): Entry {
+  return entry.type !== 'normal' || entry.data.length === 0
+    ? entry
+    : { ...entry, type: 'stripped', data: emptyBytes }
 }
 
 function sendSnapshot(raft: Raft, progress: Progress): boolean {
@@ -95,6 +129,7 @@ function handleAcknowledgement(raft: Raft, progress: Progress, message: Message)
     sendAppend(raft, progress, true)
   }
   if (progress.id !== raft.id) fillWindow(raft, progress)
+  if (!progress.isWitness) appendToWitnesses(raft)
   if (progress.id === raft.leadTransferee && progress.match === raft.log.lastIndex()) {
     sendTimeoutNow(raft, progress.id)
   }

@@ -1,10 +1,11 @@
-import { handleVoteRequest, handleVoteResponse, sendVote, startElection } from './election.ts'
+import { handleVoteRequest, handleVoteResponse, learnCommit, sendVote, startElection } from './election.ts'
 import { entriesBytes } from './entry-size.ts'
 import { stepDefeated, stepFollower } from './follower.ts'
 import { stepLeader, tickLeader } from './leader.ts'
 import { blankMessage, isLocalMessage, isResponseMessage, type Message } from './message.ts'
 import { entriesApplied, propose } from './proposal.ts'
 import type { Raft } from './raft.ts'
+import { appendToWitnesses } from './replication.ts'
 import { snapshotApplied } from './snapshot.ts'
 
 /**
@@ -31,6 +32,7 @@ function tickElection(raft: Raft): void {
 export function stepPeer(raft: Raft, message: Message): StepResult {
   if (isLocalMessage(message.type)) return 'refused'
   if (isResponseMessage(message.type) && raft.progressOf(message.from) === undefined) return 'unknown-peer'
+  learnCommit(raft, message)
   // Whoever lags behind in terms must not change anything here; whoever is ahead is followed first (Raft
   // paper §5.1).
   if (message.term !== 0 && message.term < raft.term) {
@@ -137,8 +139,10 @@ export function storageAppended(raft: Raft, message: Message): void {
   // Written in an older term, entries may have been overwritten since, even by equal (index, term) pairs of a
   // log that was truncated and filled again. The write that belongs to what is here now is acknowledged
   // separately.
-  if (message.index !== 0 && message.term === raft.term)
+  if (message.index !== 0 && message.term === raft.term) {
     raft.log.unstable.stableTo(message.index, message.logTerm)
+    appendToWitnesses(raft)
+  }
   if (message.snapshot !== null) snapshotApplied(raft, message.snapshot)
 }
 

@@ -1,6 +1,8 @@
+import type { QuorumSets } from '../quorum.ts'
 import type { Index, ReplicaId, Term } from '../types.ts'
 
-export type EntryType = 'normal' | 'conf-change'
+/** 'stripped': what a witness gets in place of a normal entry that has data: its position, and no data. */
+export type EntryType = 'normal' | 'conf-change' | 'stripped'
 
 /** One position of the replicated log. Immutable once made. */
 export interface Entry {
@@ -20,6 +22,8 @@ export interface Entry {
 export interface ConfChangeStep {
   readonly type: 'add-voter' | 'add-learner' | 'remove' | 'update'
   readonly replica: ReplicaId
+  /** The replica is new, and a witness for as long as it is a member: its log has gaps that nothing can fill. */
+  readonly witness?: true
 }
 
 /**
@@ -30,6 +34,11 @@ export interface ConfChangeStep {
 export interface ConfChange {
   readonly transition: 'auto' | 'joint-implicit' | 'joint-explicit'
   readonly steps: readonly ConfChangeStep[]
+  /**
+   * What decides once the change is in force (see `Quorum`), in force behind a joint configuration only. Without it the
+   * present rule stays as long as the voters stay, else majorities decide.
+   */
+  readonly quorums?: QuorumSets
   /** Opaque to Raft: what the state machine learns when the change is applied. */
   readonly context: Uint8Array
 }
@@ -42,6 +51,14 @@ export interface ConfState {
   /** Voters of the outgoing configuration that become learners when it is left. */
   readonly learnersNext: readonly ReplicaId[]
   readonly autoLeave: boolean
+  /**
+   * Voters and learners that keep no values. A witness votes and acknowledges by the positions in its log alone; it
+   * never leads. Absent: none.
+   */
+  readonly witnesses?: readonly ReplicaId[]
+  /** Absent: majorities decide. See `Quorum`. */
+  readonly quorums?: QuorumSets
+  readonly quorumsOutgoing?: QuorumSets
 }
 
 /** What must be durable before a replica may answer (Raft paper, figure 2: "persistent state"). */

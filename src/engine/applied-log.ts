@@ -1,0 +1,97 @@
+import { QuorateError } from '../core/error.ts'
+import { appendBytesMax } from '../core/limits.ts'
+import type { SessionId } from '../core/machine/command.ts'
+import type { Entry } from '../core/raft/types.ts'
+import type { HostId, Index, Revision } from '../core/types.ts'
+import { decodeEntries, encodeEntries } from '../wire/entry-codec.ts'
+import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
+import { decodeProposal } from '../wire/proposal-codec.ts'
+import { compacted } from './watchers.ts'
+
+/** A part of the log, and what it takes to tell of it. */
+export interface LogSlice {
+  /** Where the slice begins: where to go on from when there is nothing in it. */
+  readonly from: Revision
+  readonly entries: readonly Entry[]
+  /** Who opened a session, where it is not over. */
+  hostOf(session: SessionId): HostId | undefined
+}
+
+/** A slice as it is sent. */
+export function logSliceBody({ from, entries, hostOf }: LogSlice): unknown {
+  const sessions = entries.map(({ type, data }) =>
+    type === 'normal' && data.length > 0 ? decodeProposal(data).session : 0,
+  )
+  const hosts = [...new Set(sessions)].map(session => [session, hostOf(session) ?? ''])
+  return [from, encodeEntries(entries), hosts]
+}
+
+/** The reverse of `logSliceBody`. */
+export function asLogSlice(body: unknown): LogSlice {
+  const [from, entries, hosts] = asArray(body, 3)
+  const hostBySession = new Map(
+    asArray(hosts).map((pair): [SessionId, HostId] => {
+      const [session, host] = asArray(pair, 2)
+      return [asNatural(session), asText(host)]
+    }),
+  )
+  return {
+    from: asNatural(from),
+    entries: decodeEntries(asBytes(entries)),
+    hostOf: session => hostBySession.get(session) || undefined,
+  }
+}
+
+const noData = new Uint8Array()
+
+/**
+ * What a replica applied in this life, for those who follow the log. The log itself keeps the entries, so readers cost
+ * no memory, however slow they are; one that is overtaken by compaction is told.
+ *
+ * An attempt of a command that the group skipped (a retry, say) is shown as an entry without content. The log does not
+ * tell which those are, only applying does: that is why the past begins where this life does.
+ */
+export class AppliedLog {
+  private readonly skipped = new Set<Index>()
+  /** What lies up to here was not applied here. */
+  private floor: Index
+
+  constructor(floor: Index) {
+    this.floor = floor
+  }
+
+  /** The entry was applied and had no effect of its own. */
+  skip(index: Index): void {
+    this.skipped.add(index)
+  }
+
+  /** The log begins behind `index` now. */
+  forget(index: Index): void {
+    this.floor = Math.max(this.floor, index)
+    for (const skipped of this.skipped) if (skipped <= index) this.skipped.delete(skipped)
+  }
+
+  /** A snapshot took the place of all up to its index. */
+  restart(floor: Index): void {
+    this.floor = floor
+    this.skipped.clear()
+  }
+
+  /** Entries from `from` on, as many as make a message. Throws COMPACTED where they are gone. */
+  slice(log: Log, from: Revision, applied: Index): readonly Entry[] {
+    if (from > applied) return []
+    const entries = from <= this.floor ? 'compacted' : log.entries(from, applied + 1, appendBytesMax)
+    if (entries === 'compacted') throw compacted(from, this.floor)
+    if (entries.some(entry => entry.type === 'stripped'))
+      throw new QuorateError('UNSUPPORTED', 'a witness keeps no entries: ask another member')
+    return entries.map(entry => (this.skipped.has(entry.index) ? asNothing(entry) : entry))
+  }
+}
+
+interface Log {
+  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted'
+}
+
+function asNothing({ term, index }: Entry): Entry {
+  return { term, index, type: 'normal', data: noData, change: null }
+}

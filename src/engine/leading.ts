@@ -1,0 +1,102 @@
+import { Gate } from '../base/gate.ts'
+import { uncommittedBytesMax } from '../core/limits.ts'
+import type { Proposal } from '../core/machine/command.ts'
+import type { Machine } from '../core/machine/machine.ts'
+import type { RaftNode } from '../core/raft/raft-node.ts'
+import { storeCommandOf } from './log-entry.ts'
+import type { Draft, Refusal, Taken } from './proposals.ts'
+import type { StoreHooks } from './types.ts'
+import type { Writer } from './writer.ts'
+
+/** Longest reason of a refusal that crosses the wire. */
+const reasonCharactersMax = 500
+
+/**
+ * What a leader does with proposals: it asks the store's own rules about each of them, logs those that pass, and
+ * remembers what it read until it is applied. Nothing of this happens again when an entry is applied, so the rules need
+ * not be the same everywhere; only who leads must have them.
+ */
+export class Leading {
+  private readonly node: RaftNode
+  private readonly machine: () => Machine
+  private readonly hooks: () => StoreHooks
+  private readonly writer: Writer
+  private readonly gate = new Gate(uncommittedBytesMax)
+  /** What was put into the log and is not applied: read already, so it need not be read again. */
+  private readonly logged = new Map<Uint8Array, Proposal>()
+
+  constructor(parts: {
+    readonly node: RaftNode
+    readonly machine: () => Machine
+    readonly hooks: () => StoreHooks
+    readonly writer: Writer
+  }) {
+    this.node = parts.node
+    this.machine = parts.machine
+    this.hooks = parts.hooks
+    this.writer = parts.writer
+  }
+
+  /**
+   * Logs what passes, all of it or nothing. 'busy' while too much waits for its commit, or for this host's own disk.
+   * `refused` is what did not pass, and counts only where it was handed.
+   */
+  take(drafts: readonly Draft[]): Taken {
+    const refused: Refusal[] = []
+    const { validate } = this.hooks()
+    const passed = validate === undefined ? drafts : drafts.filter(draft => this.passes(draft, refused))
+    if (passed.length === 0) return { answer: 'handed', refused }
+    const bytes = passed.reduce((sum, draft) => sum + draft.bytes.length, 0)
+    if (!this.gate.admits(bytes, this.node.uncommittedBytes) || !this.writer.admits(bytes)) return busy
+    const answer = this.node.propose(passed.map(draft => draft.bytes))
+    if (answer.type === 'proposed') {
+      for (const draft of passed) this.logged.set(draft.bytes, draft.proposal)
+      return { answer: 'handed', refused }
+    }
+    return answer.type === 'refused' && answer.reason === 'busy' ? busy : notNow
+  }
+
+  /** The proposal of an entry that this leader logged itself. */
+  claim(data: Uint8Array): Proposal | undefined {
+    const proposal = this.logged.get(data)
+    if (proposal !== undefined) this.logged.delete(data)
+    return proposal
+  }
+
+  clear(): void {
+    this.logged.clear()
+  }
+
+  private passes({ proposal }: Draft, refused: Refusal[]): boolean {
+    const { session: id, seq, command } = proposal
+    const machine = this.machine()
+    const session = machine.session(id)
+    // Opened by an entry that is not applied yet: then it is too early to say in whose name the command comes.
+    if (id > machine.appliedIndex) {
+      refused.push({ session: id, seq, isBusy: false, reason: undefined })
+      return false
+    }
+    // Nothing will be applied: an earlier attempt was, or the session is over. The log gives the answer.
+    if (id !== 0 && (session === undefined || seq <= session.floor || session.results.has(seq))) return true
+    const reason = this.objection(command, session?.host)
+    if (reason === undefined) return true
+    refused.push({ session: id, seq, isBusy: false, reason: reason.slice(0, reasonCharactersMax) })
+    return false
+  }
+
+  private objection(command: Proposal['command'], host: string | undefined): string | undefined {
+    const { validate } = this.hooks()
+    try {
+      const shown = storeCommandOf(command)
+      const verdict: unknown = shown === undefined ? undefined : validate?.(shown, { host })
+      // A promise, say: whoever wrote an asynchronous rule must not be told by silence that it never held.
+      if (verdict === undefined || typeof verdict === 'string') return verdict
+      return 'the rule of the store answered neither with a reason nor with undefined'
+    } catch (error) {
+      return `the rule of the store failed: ${error instanceof Error ? error.message : String(error)}`
+    }
+  }
+}
+
+const busy: Taken = { answer: 'busy', refused: [] }
+const notNow: Taken = { answer: 'not-now', refused: [] }

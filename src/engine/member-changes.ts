@@ -1,0 +1,182 @@
+import type { Clock } from '../clock/clock.ts'
+import { type Outcome, QuorateError } from '../core/error.ts'
+import { memberOfHost } from '../core/machine/members.ts'
+import {
+  type MembersPlan,
+  planDecide,
+  planDemote,
+  planPromote,
+  planRemove,
+  planWeigh,
+} from '../core/machine/members-plan.ts'
+import type { ProposeRefusal } from '../core/raft/index.ts'
+import type { HostId, Revision } from '../core/types.ts'
+import { encodeMembersDelta } from '../wire/proposal-codec.ts'
+import type { Call } from './call.ts'
+import { transferLeadership } from './hand-over.ts'
+import type { MemberRequest } from './member-request.ts'
+import type { Replica } from './replica.ts'
+
+/** A learner may vote once it lags by less than this: else the first commit after its promotion waits for it. */
+const catchUpEntriesMax = 1000
+
+/** What no later time makes possible. Of everything else a leader is free to try again. */
+const finalRefusals: { readonly [Reason in ProposeRefusal]?: string } = {
+  'quorums-apart': 'two of the quorums share no voter',
+  'witnesses-decide': 'the witnesses alone would be a quorum, and nobody need keep what they acknowledge',
+  'witness-for-life': 'a host that keeps values becomes no witness, and a witness nothing else',
+}
+
+export interface Asked {
+  readonly request: MemberRequest
+  /** An earlier attempt may have been carried out: that nothing is left to do is then no reason to refuse. */
+  readonly isRetry: boolean
+}
+
+/** Carries changes of members out, where this host leads. Resolves when the change is applied here. */
+export async function lead(clock: Clock, replica: Replica, asked: Asked, call: Call): Promise<void> {
+  const { request, isRetry } = asked
+  const { type, hosts, numbers, expected } = request
+  const [host] = hosts
+  if (host === undefined && type !== 'decide')
+    throw new QuorateError('MEMBERSHIP_REFUSED', 'a change names at least one host')
+  const changes = new MemberChanges(clock, replica, call)
+  const members = () => replica.machine.members
+  switch (type) {
+    case 'promote':
+      return changes.carryOut(() => planPromote(members(), hosts, replica.id), { expected })
+    case 'demote':
+      return changes.carryOut(() => planDemote(members(), host ?? '', replica.id), { expected })
+    case 'remove':
+      return changes.remove(host ?? '', { expected: isRetry ? undefined : expected, isRetry })
+    case 'weigh': {
+      const weights = new Map(hosts.map((one, position) => [one, numbers[position] ?? 0]))
+      return changes.carryOut(() => planWeigh(members(), weights), { expected })
+    }
+    case 'decide': {
+      const sets = numbers.map(mask => hosts.filter((_, position) => (mask & (1 << position)) !== 0))
+      return changes.carryOut(() => planDecide(members(), sets), { expected })
+    }
+    case 'transfer':
+      return transfer(clock, replica, host ?? '', call)
+  }
+}
+
+/** Changes that one call asks for, one behind the other. */
+export class MemberChanges {
+  private readonly clock: Clock
+  private readonly replica: Replica
+  private readonly call: Call
+
+  constructor(clock: Clock, replica: Replica, call: Call) {
+    this.clock = clock
+    this.replica = replica
+    this.call = call
+  }
+
+  /**
+   * Plans and logs until the plan says that nothing is left to do. Between two looks others may have changed the
+   * table, so nothing that was read before a wait is used behind it.
+   */
+  async carryOut(
+    plan: () => MembersPlan,
+    { expected, isDone = () => false }: { expected?: Revision | undefined; isDone?: () => boolean } = {},
+  ): Promise<void> {
+    const { replica, clock, call } = this
+    for (let hasLogged = false; ; ) {
+      if (hasLogged && isDone()) return
+      const outcome = hasLogged ? 'unknown' : 'none'
+      replica.check(outcome)
+      if (!replica.leads) throw notLeader(replica, outcome)
+      const next = plan()
+      if (next.type === 'refused') throw new QuorateError(next.code, next.message)
+      if (next.type === 'unchanged' && replica.conf.votersOutgoing.length === 0) return
+      if (next.type === 'change' && this.isCaughtUp(next)) {
+        const { revision } = replica.machine.members
+        if (!hasLogged && expected !== undefined && revision !== expected) throw conflict(expected, revision)
+        hasLogged = this.propose(next) || hasLogged
+      }
+      if (clock.now() >= call.deadline) throw hasLogged ? changePending() : notCaughtUp()
+      await replica.membersChange.wait(clock, 100, call.signal)
+    }
+  }
+
+  /**
+   * A voter is demoted before it is removed. Removed in one change it would fall silent while the joint configuration
+   * still needs it: where it is half of the quorum, nobody could ever leave that configuration. A leader that removes
+   * itself stops leading on the way, and the one who asked goes to the next leader with the rest.
+   */
+  async remove(
+    host: HostId,
+    { expected, isRetry }: { expected: Revision | undefined; isRetry: boolean },
+  ): Promise<void> {
+    const { replica } = this
+    const member = () => memberOfHost(replica.machine.members, host)
+    // Who was a member when it was first asked and is none now has been removed.
+    if (isRetry && replica.leads && member() === undefined) return
+    const isVoter = member()?.role === 'voter'
+    const demote = () => planDemote(replica.machine.members, host, replica.id)
+    if (isVoter) await this.carryOut(demote, { expected })
+    const remove = () => planRemove(replica.machine.members, host, replica.id)
+    const isDone = () => member() === undefined
+    await this.carryOut(remove, { expected: isVoter ? undefined : expected, isDone })
+  }
+
+  /** True when the change is in the log. */
+  private propose({ steps, delta, quorums }: MembersPlan & { type: 'change' }): boolean {
+    const context = encodeMembersDelta(delta)
+    const rule = quorums === undefined ? {} : { quorums }
+    const answer = this.replica.node.proposeConfChange({ transition: 'auto', steps, context, ...rule })
+    const why = answer.type === 'refused' ? finalRefusals[answer.reason] : undefined
+    if (why !== undefined) throw new QuorateError('MEMBERSHIP_REFUSED', why)
+    this.replica.requestTurn()
+    return answer.type === 'proposed'
+  }
+
+  private isCaughtUp(plan: MembersPlan & { type: 'change' }): boolean {
+    const { progress } = this.replica.node.status()
+    const last = this.replica.log.lastIndex()
+    return plan.steps.every(step => {
+      if (step.type !== 'add-voter' || step.replica === this.replica.id) return true
+      const match = progress.find(one => one.id === step.replica)?.match ?? 0
+      return match > 0 && last - match < catchUpEntriesMax
+    })
+  }
+}
+
+/** Hands leadership over to a host. */
+async function transfer(clock: Clock, replica: Replica, host: HostId, call: Call): Promise<void> {
+  const member = memberOfHost(replica.machine.members, host)
+  if (member === undefined) throw new QuorateError('NOT_MEMBER', `host ${host} is no member of the group`)
+  if (member.role !== 'voter' || member.witness)
+    throw new QuorateError('MEMBERSHIP_REFUSED', `host ${host} is no voter that keeps values: it cannot lead`)
+  if (!replica.leads) throw notLeader(replica)
+  if (await transferLeadership(clock, replica, member.replica, call)) return
+  const why = `leadership was not handed over: host ${host} did not take it within an election timeout`
+  throw new QuorateError('TRANSFER_ABORTED', why, { retryable: true })
+}
+
+export function notLeader(replica: Replica, outcome: Outcome = 'none'): QuorateError {
+  return new QuorateError('NOT_LEADER', 'this host does not lead the group', {
+    retryable: true,
+    outcome,
+    detail: { leader: replica.leader },
+  })
+}
+
+function conflict(expected: Revision, revision: Revision): QuorateError {
+  const message = `the members changed: they are of revision ${revision}, and ${expected} was expected`
+  return new QuorateError('MEMBERSHIP_CONFLICT', message, { detail: { revision } })
+}
+
+function changePending(): QuorateError {
+  return new QuorateError('OUTCOME_UNKNOWN', 'the change was logged and is not committed yet', {
+    outcome: 'unknown',
+    retryable: true,
+  })
+}
+
+function notCaughtUp(): QuorateError {
+  const message = 'another change is under way, or a host that shall vote has not caught up with the log'
+  return new QuorateError('MEMBERSHIP_PENDING', message, { retryable: true })
+}

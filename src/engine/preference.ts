@@ -1,0 +1,70 @@
+import type { Clock } from '../clock/clock.ts'
+import type { GroupId, HostId } from '../core/types.ts'
+import type { EngineOptions } from './parts.ts'
+import type { Replica } from './replica.ts'
+
+/** Between two tries to hand the leadership of one group to a host that is preferred, in election timeouts. */
+const pauseTimeouts = 10
+
+/** Throws TypeError on what is no priority. */
+export function checkPriority(priority: unknown): void {
+  if (Number.isSafeInteger(priority) && (priority as number) >= 0) return
+  throw new TypeError('a priority is an integer from 0')
+}
+
+/**
+ * Sees to it that groups are led by the hosts that are preferred: a leader hands over to a connected voter of a higher
+ * priority that has the log. Elections know nothing of priorities, so safety and the time of a failover do not depend
+ * on them; and only a strictly higher one counts, so that nobody plays ball.
+ */
+export class Preference {
+  private readonly clock: Clock
+  /** How long Raft waits for a transfer: an election timeout. */
+  private readonly patienceMs: number
+  /** Of a connected host, as it says itself; undefined of any other one. */
+  private readonly priorityOf: (host: HostId) => number | undefined
+  private priority: number
+  private readonly nextTry = new Map<GroupId, number>()
+
+  constructor(options: EngineOptions, clock: Clock, priorityOf: (host: HostId) => number | undefined) {
+    this.priority = options.priority
+    this.patienceMs = options.electionTicks * options.tickMs
+    this.clock = clock
+    this.priorityOf = priorityOf
+  }
+
+  get own(): number {
+    return this.priority
+  }
+
+  /** This host is preferred more or less than before: what was tried for the old priority does not count. */
+  set own(priority: number) {
+    this.priority = priority
+    this.nextTry.clear()
+  }
+
+  /** Hands on what this host leads, where another one shall. A try that fails makes writes wait an election timeout. */
+  apply(replicas: Iterable<Replica>): void {
+    const now = this.clock.now()
+    for (const replica of replicas) {
+      if (!replica.leads || now < (this.nextTry.get(replica.group) ?? 0)) continue
+      const best = this.bestOf(replica)
+      if (best === undefined) continue
+      this.nextTry.set(replica.group, now + pauseTimeouts * this.patienceMs)
+      replica.node.transferLeadership(best.id)
+      replica.requestTurn()
+    }
+  }
+
+  private bestOf(replica: Replica) {
+    const candidates = replica.node
+      .status()
+      .progress.flatMap(({ id, mayLead, state, recentActive, match }) => {
+        const host = replica.hostOf(id)
+        const priority = host === undefined ? undefined : this.priorityOf(host)
+        if (id === replica.id || !mayLead || state !== 'replicate' || !recentActive) return []
+        return priority !== undefined && priority > this.priority ? [{ id, priority, match }] : []
+      })
+    return candidates.sort((left, right) => right.priority - left.priority || right.match - left.match)[0]
+  }
+}

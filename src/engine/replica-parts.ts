@@ -1,0 +1,45 @@
+import type { MachineSnapshot } from '../core/machine/machine.ts'
+import type { Message } from '../core/raft/message.ts'
+import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
+import type { StoredGroup } from '../storage/storage.ts'
+import type { Outbox } from './outbox.ts'
+import type { EngineOptions, HostParts } from './parts.ts'
+import type { StoreHooks } from './types.ts'
+import type { Writer } from './writer.ts'
+
+/** What a replica has from its host. `Replica` is a parameter here, because a replica knows this file. */
+export interface ReplicaHost<Replica> {
+  readonly parts: HostParts
+  readonly options: EngineOptions
+  readonly outbox: Outbox
+  readonly writer: Writer
+  /** Connected hosts that run a replica of the group, or have not said yet whether they do. */
+  readonly hostsOf: (group: GroupId) => readonly HostId[]
+  /** Asks for a turn of the loop. */
+  readonly wake: () => void
+  readonly hooksOf: (group: GroupId) => StoreHooks
+  readonly events: ReplicaEvents<Replica>
+}
+
+/** What a replica tells its host. None of them may throw. */
+export interface ReplicaEvents<Replica> {
+  leaderChanged(replica: Replica): void
+  membersChanged(replica: Replica): void
+  applied(replica: Replica): void
+  /** The group removed this replica: it is over for good. */
+  removed(replica: Replica): void
+  /** Raft wants the peer to have this replica's snapshot. */
+  snapshotWanted(replica: Replica, to: HostId, message: Message): void
+  /** So much was applied since the last snapshot that it is time for another one. */
+  snapshotDue(replica: Replica): void
+}
+
+export interface StoredReplica {
+  readonly group: GroupId
+  readonly replica: ReplicaId
+  readonly stored: StoredGroup
+  /** It keeps no values (Raft has it as a witness), and serves nobody. */
+  readonly isWitness: boolean
+  /** The state at the stored snapshot; undefined for a replica that starts empty. */
+  readonly state: MachineSnapshot | undefined
+}

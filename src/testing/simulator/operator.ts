@@ -1,0 +1,132 @@
+import type { Random } from '../../base/random.ts'
+import { isQuorateError } from '../../core/error.ts'
+import type { GroupId, HostId } from '../../core/types.ts'
+import type { Store } from '../../engine/store.ts'
+import type { Scenario } from './scenario.ts'
+import type { World } from './world.ts'
+
+/**
+ * Who looks after the members: makes voters, replaces what is lost, and, where the scenario says so, lets members and
+ * leaders come and go without any need. One act at a time for each group.
+ */
+export class Operator {
+  private readonly world: World
+  private readonly scenario: Scenario
+  private readonly random: Random
+  private isStopped = false
+
+  constructor(world: World, scenario: Scenario, random: Random) {
+    this.world = world
+    this.scenario = scenario
+    this.random = random
+    for (const group of scenario.groups) this.wait(group)
+  }
+
+  stop(): void {
+    this.isStopped = true
+  }
+
+  private wait(group: GroupId): void {
+    const ms = this.scenario.operateEveryMs * (0.2 + 1.6 * this.random())
+    this.world.timers.after(ms, () => {
+      if (this.isStopped) return
+      const watched = this.world.groups.get(group)
+      if (watched !== undefined) watched.isChanging = true
+      let isOver = false
+      const over = () => {
+        if (isOver) return
+        isOver = true
+        if (watched !== undefined) watched.isChanging = false
+        this.wait(group)
+      }
+      // The host that was asked may have crashed, and nobody answers any more.
+      this.world.timers.after(2 * this.scenario.engine.deadlineMs, over)
+      this.act(group)
+        .catch(error => {
+          if (!isQuorateError(error)) this.world.report('call', `the operator met ${String(error)}`)
+        })
+        .finally(over)
+    })
+  }
+
+  private async act(group: GroupId): Promise<void> {
+    const { world } = this
+    this.replaceRemoved()
+    const store = this.anyStore(group)
+    if (store === undefined) return
+    const members = store.status().members
+    const voters = members.filter(member => member.wanted === 'voter')
+    const lost = members.find(({ hostId }) => !world.hosts.has(hostId))
+    const isShort = voters.length < this.scenario.voters
+    if (lost !== undefined && this.random() < 0.7) return this.change('remove', store, lost.hostId)
+    const isHere = (host: HostId) => world.hosts.has(host) && !world.isDoomed(host)
+    const idle = members.filter(member => member.wanted === 'learner' && isHere(member.hostId))
+    if (isShort && idle.length > 0) {
+      const chosen = idle.slice(0, Math.max(1, this.scenario.voters - voters.length))
+      world.trace.note('', 'promote', chosen.length, () => chosen.map(({ hostId }) => hostId).join(' '))
+      await store.promote(chosen.map(({ hostId }) => hostId))
+      return
+    }
+    if (this.scenario.isWeighed && this.random() < 0.2) return this.weigh(store, this.pick(members)?.hostId)
+    if (this.scenario.membership !== 'churn') return
+    const choice = this.random()
+    const member = this.pick(members)
+    if (member === undefined) return
+    if (choice < 0.3) await this.change('demote', store, member.hostId)
+    else if (choice < 0.5) await this.change('remove', store, member.hostId)
+    else if (choice < 0.6) await this.handOver(group)
+    else if (choice < 0.8) await this.transfer(store, member.hostId)
+    else if (idle.length > 0) await this.change('promote', store, this.pick(idle)?.hostId ?? member.hostId)
+  }
+
+  private async weigh(store: Store, host: HostId | undefined): Promise<void> {
+    if (host === undefined) return
+    const weight = 1 + Math.floor(this.random() * 4)
+    this.world.trace.note('', 'weigh', weight, () => host)
+    await store.setWeights({ [host]: weight })
+  }
+
+  private async change(change: 'promote' | 'demote' | 'remove', store: Store, host: HostId): Promise<void> {
+    this.world.trace.note('', change, 0, () => host)
+    await store[change](host)
+  }
+
+  private async transfer(store: Store, host: HostId): Promise<void> {
+    this.world.trace.note('', 'transfer', 0, () => host)
+    await store.transferLeadership(host)
+  }
+
+  private async handOver(group: GroupId): Promise<void> {
+    for (const { host, replica } of this.world.replicasOf(group)) {
+      if (!replica.leads) continue
+      this.world.trace.note(host.id, 'hand over')
+      await host.life?.host?.handOver()
+    }
+  }
+
+  /** A host that every group removed gives its place to a new one. */
+  private replaceRemoved(): void {
+    for (const host of [...this.world.hosts.values()]) {
+      const { life } = host
+      if (life?.host === undefined || host.role === 'client') continue
+      const { replicas } = life.host.loop
+      const isOut = this.scenario.groups.every(
+        group => life.removedFrom.has(group) || (life.stores.has(group) && !replicas.has(group)),
+      )
+      if (isOut && life.failure === undefined && this.random() < 0.5) this.world.lose(host)
+    }
+  }
+
+  private anyStore(group: GroupId): Store | undefined {
+    const lives = [...this.world.hosts.values()].filter(host => host.isUp).map(host => host.life)
+    const stores = lives.flatMap(life => {
+      const store = life?.stores.get(group)
+      return store === undefined || life?.host?.loop.replicas.has(group) !== true ? [] : [store]
+    })
+    return this.pick(stores)
+  }
+
+  private pick<Item>(items: readonly Item[]): Item | undefined {
+    return items[Math.floor(this.random() * items.length)]
+  }
+}

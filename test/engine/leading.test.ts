@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { uncommittedBytesMax } from '../../src/core/limits.ts'
+import type { Proposal } from '../../src/core/machine/command.ts'
+import { Machine } from '../../src/core/machine/machine.ts'
+import type { RaftNode } from '../../src/core/raft/raft-node.ts'
+import { Leading } from '../../src/engine/leading.ts'
+import type { Draft } from '../../src/engine/proposals.ts'
+import type { Writer } from '../../src/engine/writer.ts'
+
+/** The log of a leader of which so much is uncommitted. */
+function leading() {
+  const node = { uncommittedBytes: 0, propose: () => ({ type: 'proposed' }) }
+  const writer = { admits: () => true }
+  const leader = new Leading({
+    node: node as unknown as RaftNode,
+    machine: () => new Machine(),
+    hooks: () => ({}),
+    writer: writer as unknown as Writer,
+  })
+  return { node, writer, leader }
+}
+
+function draft(seq: number, bytes = 10): Draft {
+  const proposal: Proposal = { session: 5, seq, acked: 0, command: { type: 'barrier' } }
+  return { proposal, bytes: new Uint8Array(bytes) }
+}
+
+describe('a leader', () => {
+  test('takes nothing above its bound, and nothing until a third of it is free again', () => {
+    const { node, leader } = leading()
+    assert.equal(leader.take([draft(1, 1000)]).answer, 'handed')
+    node.uncommittedBytes = uncommittedBytesMax - 500
+    assert.equal(leader.take([draft(2, 1000)]).answer, 'busy')
+    node.uncommittedBytes = 0.8 * uncommittedBytesMax
+    assert.equal(leader.take([draft(3, 1000)]).answer, 'busy')
+    node.uncommittedBytes = 0.7 * uncommittedBytesMax
+    assert.equal(leader.take([draft(4, 1000)]).answer, 'handed')
+  })
+
+  test('takes nothing that the own disk has no room for', () => {
+    const { writer, leader } = leading()
+    writer.admits = () => false
+    assert.equal(leader.take([draft(1)]).answer, 'busy')
+  })
+})

@@ -1,0 +1,25 @@
+import { controls } from './controls.ts'
+import { elections } from './elections.ts'
+import { groups } from './groups.ts'
+import { membership } from './membership.ts'
+import type { Section } from './mutant.ts'
+import { ownEngine } from './own-engine.ts'
+import { ownStorage } from './own-storage.ts'
+import { reads } from './reads.ts'
+import { replication } from './replication.ts'
+import { snapshots } from './snapshots.ts'
+import { storage } from './storage.ts'
+
+/** All mutants, and what must not be taken for one. */
+export const catalogue: readonly Section[] = [
+  elections,
+  replication,
+  storage,
+  snapshots,
+  membership,
+  reads,
+  groups,
+  ownEngine,
+  ownStorage,
+  controls,
+]

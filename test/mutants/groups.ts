@@ -1,0 +1,212 @@
+import { engineTests } from './areas.ts'
+import type { Section } from './mutant.ts'
+
+const byteWriter = 'src/wire/byte-writer.ts'
+const frames = 'src/wire/frames.ts'
+const knownHosts = 'src/engine/known-hosts.ts'
+const loop = 'src/engine/loop.ts'
+const outgoingSnapshot = 'src/engine/outgoing-snapshot.ts'
+const quiescence = 'src/engine/quiescence.ts'
+const replica = 'src/engine/replica.ts'
+const snapshots = 'src/engine/snapshots.ts'
+
+export const groups: Section = {
+  name: 'groups',
+  tests: [
+    ...engineTests(
+      'loop',
+      'quiescence',
+      'pause',
+      'groups',
+      'hostile',
+      'snapshots',
+      'slow-peers',
+      'large-numbers',
+      'replica',
+      'store',
+    ),
+    'test/wire/codec.test.ts',
+    'test/wire/entry-codec.test.ts',
+  ],
+  mutants: [
+    {
+      id: 'M144',
+      title: 'frames of another deployment are taken',
+      edits: [
+        {
+          file: frames,
+          find: `  for (let i = 0; i < expected.length; i++) if (bytes[deploymentAt + i] !== expected[i])\
+ return 'deployment'
+`,
+          replace: `  if (expected.length === 0) return 'deployment'
+`,
+        },
+      ],
+    },
+    {
+      id: 'M144b',
+      title: 'a message goes to whichever replica the host has, whatever its group',
+      edits: [
+        {
+          file: loop,
+          find: `    const replica = this.replicas.get(group)
+    if (replica === undefined || this.tellIfOut`,
+          replace: `    const replica = this.replicas.get(group) ?? [...this.replicas.values()][0]
+    if (replica === undefined || this.tellIfOut`,
+        },
+      ],
+    },
+    {
+      id: 'M144c',
+      title: 'a host may speak for the replica of another one',
+      edits: [
+        {
+          file: knownHosts,
+          find: 'return this.hosts.get(replica) === host',
+          replace: 'return this.hosts.has(replica)',
+        },
+      ],
+    },
+    {
+      id: 'M144d',
+      title: 'a message for an earlier replica of the host is taken by its later one',
+      edits: [
+        {
+          file: replica,
+          find: 'return message.to === this.id && !this.isEnded',
+          replace: 'return !this.isEnded',
+        },
+      ],
+    },
+    {
+      id: 'M145',
+      title: 'a group that sleeps does not hear when somebody calls it',
+      edits: [
+        {
+          file: quiescence,
+          find: `      case 'wake':
+        this.rouse()
+        this.stir()
+        break
+`,
+          replace: `      case 'wake':
+`,
+        },
+      ],
+    },
+    {
+      id: 'M145b',
+      title: 'calls of this host do not wake a group',
+      edits: [
+        {
+          file: replica,
+          find: `    if (this.quiescence.hasCalls()) this.quiescence.stirHere()
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'M145c',
+      title: 'the loss of a host does not wake those who slept behind it',
+      edits: [
+        {
+          file: replica,
+          find: `    if (concerns) this.quiescence.awaken()
+`,
+          replace: `    if (concerns) this.quiescence.hasCalls()
+`,
+        },
+      ],
+    },
+    {
+      id: 'M145d',
+      title: 'who wakes by himself does not tell the others',
+      edits: [
+        {
+          file: quiescence,
+          find: `    if (this.rouse() && this.parts.leader() !== this.parts.id) this.callOthers()
+`,
+          replace: `    this.rouse()
+`,
+        },
+      ],
+    },
+    {
+      id: 'M146',
+      title: 'snapshots share the lane of heartbeats',
+      edits: [
+        {
+          file: snapshots,
+          find: "this.outbox.send(to, 'bulk', 'snapshot',",
+          replace: "this.outbox.send(to, 'control', 'snapshot',",
+        },
+      ],
+    },
+    {
+      id: 'M146b',
+      title: 'a sender of a snapshot waits for nobody',
+      edits: [
+        {
+          file: outgoingSnapshot,
+          find: `        if (!(await this.storedUpTo(seq + 1 - snapshotWindowChunks))) return false
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'M147',
+      title: 'missed ticks are lived through in one burst',
+      edits: [
+        {
+          file: loop,
+          find: `    for (const replica of this.replicas.values()) replica.paused(missed)
+`,
+          replace: `    for (const replica of this.replicas.values()) for (let i = 0; i < missed; i++)\
+ replica.tick(parts.clock.now())
+`,
+        },
+      ],
+    },
+    {
+      id: 'M147b',
+      title: 'a pause is not noticed',
+      edits: [
+        {
+          file: loop,
+          find: `    if (missed < 1) return
+`,
+          replace: `    if (missed >= 0) return
+`,
+        },
+      ],
+    },
+    {
+      id: 'M149',
+      title: 'a timer that was cancelled still acts',
+      edits: [
+        {
+          file: loop,
+          find: `      if (this.isStopped) return
+      this.isTickDue = true`,
+          replace: `      this.isStopped = false
+      this.isTickDue = true`,
+        },
+      ],
+    },
+    {
+      id: 'M150',
+      title: 'an index is cut to 32 bits on the wire',
+      edits: [
+        {
+          file: byteWriter,
+          find: `    let rest = value
+    while (rest >= 0x80000000) {`,
+          replace: `    let rest = value >>> 0
+    while (rest >= 0x80000000) {`,
+        },
+      ],
+    },
+  ],
+}

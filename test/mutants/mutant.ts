@@ -1,0 +1,50 @@
+/** A place in the sources, and what a bug would have made of it. */
+export interface Edit {
+  /** From the root of the project. */
+  readonly file: string
+  /** Occurs exactly once in the file. */
+  readonly find: string
+  readonly replace: string
+}
+
+/** A small, plausible bug. The number is that of the published list, with a letter where one line of it is several. */
+export interface Mutant {
+  readonly id: string
+  readonly title: string
+  readonly edits: readonly Edit[]
+  /** Tests that say which messages arrive cannot judge a loss of them. */
+  readonly judgedBySimulatorAlone?: true
+}
+
+/** A line of the list whose mechanism does not exist here. */
+export interface Inapplicable {
+  readonly id: string
+  readonly title: string
+  readonly reason: string
+}
+
+/** Mutants of one part of the system. */
+export interface Section {
+  readonly name: string
+  /** What tests that part, the fastest first. */
+  readonly tests: readonly string[]
+  readonly mutants: readonly Mutant[]
+  readonly inapplicable?: readonly Inapplicable[]
+  /** Changes that break nothing: whoever flags one demands more than was promised. */
+  readonly areSafe?: true
+}
+
+/** The files that a mutant changes, as it makes them. Throws where the sources are not what it was written for. */
+export function mutate(mutant: Mutant, read: (file: string) => string): ReadonlyMap<string, string> {
+  const changed = new Map<string, string>()
+  for (const { file, find, replace } of mutant.edits) {
+    const text = changed.get(file) ?? read(file)
+    const places = text.split(find).length - 1
+    if (places !== 1) throw new Error(`${mutant.id} no longer applies: ${file} has ${places} of: ${find}`)
+    changed.set(
+      file,
+      text.replace(find, () => replace),
+    )
+  }
+  return changed
+}

@@ -1,0 +1,335 @@
+import { engineTests, machineTests } from './areas.ts'
+import type { Section } from './mutant.ts'
+
+const applyChange = 'src/engine/apply-change.ts'
+const gateway = 'src/engine/gateway.ts'
+const joining = 'src/engine/joining.ts'
+const machine = 'src/core/machine/machine.ts'
+const memberChanges = 'src/engine/member-changes.ts'
+const members = 'src/core/machine/members.ts'
+const membersPlan = 'src/core/machine/members-plan.ts'
+const proposals = 'src/engine/proposals.ts'
+const session = 'src/engine/session.ts'
+const sessions = 'src/core/machine/sessions.ts'
+
+/** Mistakes that this code could have: sessions, proposals, members, joining, gateways. */
+export const ownEngine: Section = {
+  name: 'own-engine',
+  tests: [
+    ...machineTests,
+    ...engineTests(
+      'proposals',
+      'requests',
+      'client',
+      'members',
+      'store',
+      'replica',
+      'events',
+      'witness',
+      'groups',
+      'overload',
+      'waiting',
+    ),
+  ],
+  mutants: [
+    {
+      id: 'Q01',
+      title: 'a write that was handed to a leader fails as if it had not been',
+      edits: [
+        {
+          file: proposals,
+          find: `    if (waiter.attempts > 0) {
+      waiter.pending.reject(outcomeUnknown('the deadline`,
+          replace: `    if (waiter.attempts > 1) {
+      waiter.pending.reject(outcomeUnknown('the deadline`,
+        },
+      ],
+    },
+    {
+      id: 'Q02',
+      title: 'a refusal of an earlier round takes back a later one',
+      edits: [
+        {
+          file: proposals,
+          find: 'waiter.sentTerm === 0 || waiter.round !== round) continue',
+          replace: 'waiter.sentTerm === 0) continue',
+        },
+      ],
+    },
+    {
+      id: 'Q03',
+      title: 'a write that is refused by a rule counts as never written, also when it was ' + 'tried before',
+      edits: [
+        {
+          file: proposals,
+          find: "const outcome = waiter.attempts === 0 ? 'none' : 'unknown'",
+          replace: "const outcome = waiter.attempts >= 0 ? 'none' : 'unknown'",
+        },
+      ],
+    },
+    {
+      id: 'Q04',
+      title: 'a change of leaders does not hand writes on again',
+      edits: [
+        {
+          file: proposals,
+          find: `    for (const waiter of this.all()) if (waiter.sentTerm !== 0) this.unsend(waiter)
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q05',
+      title: 'writes that are closed were never written',
+      edits: [
+        {
+          file: proposals,
+          find: "waiter.pending.reject(error(waiter.attempts === 0 ? 'none' : 'unknown'))",
+          replace: "waiter.pending.reject(error('none'))",
+        },
+      ],
+    },
+    {
+      id: 'Q06',
+      title: 'a leader that is busy ends a write that an earlier leader may have logged',
+      edits: [
+        {
+          file: proposals,
+          find: `    if (waiter.attempts > 0) {
+      this.unsent.push(waiter)
+      return
+    }
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q07',
+      title: 'a session acknowledges the highest number that is settled, not the last ' + 'without a gap',
+      edits: [
+        {
+          file: session,
+          find: `    while (this.settledAbove.delete(this.acked + 1)) this.acked += 1
+`,
+          replace: `    this.acked = Math.max(this.acked, seq)
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q08',
+      title: 'a write in a session that was evicted is tried anew, however often it was ' + 'handed on',
+      edits: [
+        {
+          file: session,
+          find: "if (attempts > 1) throw outcomeUnknown('the session was evicted while",
+          replace: "if (attempts < 0) throw outcomeUnknown('the session was evicted while",
+        },
+      ],
+    },
+    {
+      id: 'Q09',
+      title: 'the window of a session has no end',
+      edits: [
+        {
+          file: session,
+          find:
+            'if (session === undefined || session.span >= sessionWindowMax) return ' + 'this.executeLater',
+          replace: 'if (session === undefined) return this.executeLater',
+        },
+      ],
+    },
+    {
+      id: 'Q10',
+      title: 'replicas forget results that are not acknowledged, and apply the retry',
+      edits: [
+        {
+          file: machine,
+          find: `    if (seq <= session.floor) return unapplied({ type: 'stale' })
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q11',
+      title: 'the least recently opened session is evicted, though it is in use',
+      edits: [
+        {
+          file: sessions,
+          find: `    session.usedAt = index
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q12',
+      title: 'the floor of a session goes back',
+      edits: [
+        {
+          file: sessions,
+          find: `    if (floor <= this.floor) return
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q13',
+      title: 'a removed host is not noted before it acts on it',
+      edits: [
+        {
+          file: joining,
+          find: '    replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) ' + '}, () => {',
+          replace: '    replicaHost.writer.add(group, {}, () => {',
+        },
+      ],
+    },
+    {
+      id: 'Q14',
+      title: 'a host starts its replica before its replica id is durable',
+      edits: [
+        {
+          file: joining,
+          find: `    await parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
+`,
+          replace: `    parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q15',
+      title: 'the founder that left its group founds it again',
+      edits: [
+        { file: joining, find: ' && !stored.values.has(leftValue(group))', replace: '' },
+        {
+          file: joining,
+          find: '    if (this.founder === parts.id && !isForgotten',
+          replace: '    if (this.founder === parts.id',
+        },
+      ],
+    },
+    {
+      id: 'Q16',
+      title: 'a host asks the same member again and again to let it join',
+      edits: [
+        {
+          file: joining,
+          find: 'hosts[attempts++ % hosts.length]',
+          replace: 'hosts[attempts % hosts.length]',
+        },
+      ],
+    },
+    {
+      id: 'Q18',
+      title: 'a watch of a client that went goes on',
+      edits: [
+        {
+          file: gateway,
+          find: 'if (served.client === peer) served.stop()',
+          replace: 'if (served.client === peer && served.count < 0) served.stop()',
+        },
+      ],
+    },
+    {
+      id: 'Q19',
+      title: 'a piece of the past ends in the middle of a revision',
+      edits: [
+        {
+          file: gateway,
+          find: 'if (isWhole && bytes >= appendBytesMax) {',
+          replace: 'if ((isWhole || position > 0) && bytes >= appendBytesMax) {',
+        },
+      ],
+    },
+    {
+      id: 'Q20',
+      title: 'a delta that was planned on another table is applied',
+      edits: [
+        {
+          file: members,
+          find: `  if (delta.base !== members.revision) return 'refused'
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q21',
+      title: 'what the table refuses changes the quorum all the same',
+      edits: [
+        {
+          file: applyChange,
+          find: "  return { result: 'refused', change: harmless }",
+          replace:
+            "  return { result: 'refused', change: harmless.steps.length > 1 ? harmless " + ': change }',
+        },
+      ],
+    },
+    {
+      id: 'Q22',
+      title: 'an even number of voters is taken',
+      edits: [
+        {
+          file: membersPlan,
+          find: '  if (wanted.length % 2 === 0) {',
+          replace: '  if (wanted.length < 0) {',
+        },
+        { file: members, find: 'voters.length % 2 === 1', replace: 'voters.length > 0' },
+      ],
+    },
+    {
+      id: 'Q23',
+      title: 'a learner that lags is promoted',
+      edits: [
+        {
+          file: memberChanges,
+          find: "if (next.type === 'change' && this.isCaughtUp(next)) {",
+          replace: "if (next.type === 'change') {",
+        },
+      ],
+    },
+    {
+      id: 'Q24',
+      title: 'the last voter that keeps values may be removed',
+      edits: [
+        {
+          file: membersPlan,
+          find: `  if (list.length === members.list.length) return notMember(host)
+  if (!list.some(member => member.wanted === 'voter' && !member.witness)) return lastVoter(host)
+`,
+          replace: `  if (list.length === members.list.length) return notMember(host)
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q25',
+      title: 'a change whose plan is older than the table is not noticed',
+      edits: [
+        {
+          file: memberChanges,
+          find: 'if (!hasLogged && expected !== undefined && revision !== expected) throw',
+          replace: 'if (!hasLogged && expected !== undefined && revision < expected) throw',
+        },
+      ],
+    },
+    {
+      id: 'Q26',
+      title: 'a voter is removed in one change, without being demoted before',
+      edits: [
+        {
+          file: memberChanges,
+          find: `    if (isVoter) await this.carryOut(demote, { expected })
+`,
+          replace: `    if (isVoter && expected === -1) await this.carryOut(demote, { expected })
+`,
+        },
+      ],
+    },
+  ],
+}

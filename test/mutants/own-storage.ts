@@ -1,0 +1,330 @@
+import { engineTests, storageTests } from './areas.ts'
+import type { Section } from './mutant.ts'
+
+const applier = 'src/engine/applier.ts'
+const fileLog = 'src/storage/file-log.ts'
+const fileSnapshots = 'src/storage/file-snapshots.ts'
+const groupCommit = 'src/storage/group-commit.ts'
+const groupWrites = 'src/engine/group-writes.ts'
+const leading = 'src/engine/leading.ts'
+const loop = 'src/engine/loop.ts'
+const outbox = 'src/engine/outbox.ts'
+const reads = 'src/engine/reads.ts'
+const replica = 'src/engine/replica.ts'
+const savedSnapshots = 'src/storage/saved-snapshots.ts'
+const watchers = 'src/engine/watchers.ts'
+
+/** Mistakes that this code could have: files, watches, applying, reads. */
+export const ownStorage: Section = {
+  name: 'own-storage',
+  tests: [
+    ...storageTests('record', 'file-log', 'file-snapshots', 'file', 'model', 'memory'),
+    ...engineTests(
+      'reads',
+      'writer',
+      'leading',
+      'validate',
+      'following',
+      'replica',
+      'store',
+      'snapshots',
+      'requests',
+      'proposals',
+      'committed',
+      'overload',
+      'client',
+    ),
+    'test/crash/file-crash.test.ts',
+  ],
+  mutants: [
+    {
+      id: 'Q27',
+      title: 'a torn record at the end of an older file of the log is cut',
+      edits: [
+        {
+          file: fileLog,
+          find: `    if (end.torn && !isLast) throw corrupt(file, end.offset, 'its end is missing')
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q28',
+      title: 'a file of the log that is missing is not noticed',
+      edits: [
+        {
+          file: fileLog,
+          find:
+            'if (before !== undefined && (number !== before.number + 1 || ' +
+            'segment.sequence !== this.sequence)) {',
+          replace: 'if (before !== undefined && number <= before.number) {',
+        },
+      ],
+    },
+    {
+      id: 'Q29',
+      title: 'a torn record is not cut, and what is written next stands behind it',
+      edits: [
+        {
+          file: fileLog,
+          find: `    if (size === undefined) await fs.promises.truncate(file, this.offset)
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q30',
+      title: 'files of the log are removed before what was carried out of them is durable',
+      edits: [
+        {
+          file: fileLog,
+          find: `    const segment = await this.createSegment()
+    if (leaving`,
+          replace: `    await this.remove(dead)
+    const segment = await this.createSegment()
+    if (leaving`,
+        },
+        {
+          file: fileLog,
+          find: `segment.number)
+    await this.remove(dead)
+    return segment`,
+          replace: `segment.number)
+    return segment`,
+        },
+      ],
+    },
+    {
+      id: 'Q31',
+      title: 'a file of the log has its name before it is complete',
+      edits: [
+        {
+          file: fileLog,
+          find: `    const descriptor = await openDurable(\`\${file}\${temporarySuffix}\`, 'create')`,
+          replace: "    const descriptor = await openDurable(file, 'create')",
+        },
+        {
+          file: fileLog,
+          find: `    await fs.promises.rename(\`\${file}\${temporarySuffix}\`, file)
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q32',
+      title: 'entries that were carried along are taken in the order in which they were ' + 'first written',
+      edits: [
+        {
+          file: fileLog,
+          find: 'if (entries.get(group)?.has(entry.index)) own.set(entry.index, entry)',
+          replace:
+            'if (entries.get(group)?.has(entry.index) && !own.has(entry.index)) ' +
+            'own.set(entry.index, entry)',
+        },
+      ],
+    },
+    {
+      id: 'Q33',
+      title: 'the end of the file of a snapshot may be missing',
+      edits: [
+        {
+          file: fileSnapshots,
+          find:
+            "    if (size === undefined) throw corrupt(file, offset, 'a chunk is damaged " + "or missing')",
+          replace: '    if (size === undefined) return',
+        },
+      ],
+    },
+    {
+      id: 'Q34',
+      title: 'a write after a failed one is tried all the same',
+      edits: [
+        {
+          file: groupCommit,
+          find: `    if (this.failure !== undefined) return Promise.reject(this.failure.error)
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q35',
+      title: 'a snapshot that is read is removed although the group stands on it',
+      edits: [
+        {
+          file: savedSnapshots,
+          find: 'return obsolete.map(saved => saved.id).filter(other => other !== id)',
+          replace: 'return obsolete.map(saved => saved.id)',
+        },
+      ],
+    },
+    {
+      id: 'Q36',
+      title: 'a watcher that starts in the past is registered without it',
+      edits: [
+        {
+          file: watchers,
+          find: `    if (matching.length > 0) sink.changes(matching)
+    return`,
+          replace: '    return',
+        },
+      ],
+    },
+    {
+      id: 'Q37',
+      title: 'a watcher that is behind a snapshot is not told',
+      edits: [
+        {
+          file: watchers,
+          find: `      if (watcher.from > floor) continue
+`,
+          replace: `      if (watcher.from > 0) continue
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q38',
+      title: 'a slow reader loses events in silence',
+      edits: [
+        {
+          file: watchers,
+          find: `      this.end(new QuorateError('SLOW_CONSUMER', \`\${max} wait to be read; watch again\`))
+      this.stop()
+`,
+          replace: `      this.eventsMax = Math.max(this.eventsMax, max.length * 0)
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q39',
+      title: 'a slice of applying that is over forgets the entry it stopped at',
+      edits: [
+        {
+          file: applier,
+          find: `        this.applyNext(entries)
+        this.position++
+        return this.position >= entries.length`,
+          replace: `        this.position++
+        return this.position >= entries.length`,
+        },
+      ],
+    },
+    {
+      id: 'Q40',
+      title: 'a leader asks its rules about a retry again, and refuses what was applied',
+      edits: [
+        {
+          file: leading,
+          find: `    if (id !== 0 && (session === undefined || seq <= session.floor ||\
+ session.results.has(seq))) return true
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q41',
+      title: 'what a deposed leader had read ahead is taken for the entry of another',
+      edits: [
+        {
+          file: replica,
+          find: `    this.leading.clear()
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q42',
+      title: 'a commit that waits for company is never told',
+      edits: [
+        {
+          file: outbox,
+          find: '    if (this.news.size === 0) this.clock.after(newsMs',
+          replace: '    if (this.news.size < 0) this.clock.after(newsMs',
+        },
+      ],
+    },
+    {
+      id: 'Q43',
+      title: 'the frames of proposals that come twice are taken twice',
+      edits: [
+        {
+          file: loop,
+          find: `    if (this.guard.isRepeated(from, asNatural(number))) return
+`,
+          replace: `    if (asNatural(number) < 0) return
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q44',
+      title: 'a read waits for ever when its question is lost',
+      edits: [
+        {
+          file: reads,
+          find: `      if (now - round.askedAt < this.retryMs) continue
+`,
+          replace: `      if (now - round.askedAt < Number.POSITIVE_INFINITY) continue
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q45',
+      title: 'a replica that restarted its log in memory appends before its snapshot is ' + 'in place',
+      edits: [
+        {
+          file: replica,
+          find: `    if (snapshot !== null && state !== undefined) this.install(snapshot, state)
+    this.log.append(entries)
+`,
+          replace: `    this.log.append(entries)
+    if (snapshot !== null && state !== undefined) this.install(snapshot, state)
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q46',
+      title: 'a snapshot is named by a term that another leader overwrote',
+      edits: [
+        {
+          file: replica,
+          find: 'if (isDue && this.log.term(this.machine.appliedIndex) === this.appliedTerm)',
+          replace: 'if (isDue)',
+        },
+      ],
+    },
+    {
+      id: 'Q47',
+      title: 'an own snapshot goes back behind one that was installed',
+      edits: [
+        {
+          file: replica,
+          find: 'if (this.isEnded || snapshot.index <= this.snapshotIndex) return',
+          replace: 'if (this.isEnded) return',
+        },
+      ],
+    },
+    {
+      id: 'Q48',
+      title: 'a commit that was told with a write is not stored with the next one',
+      edits: [
+        {
+          file: groupWrites,
+          find: `    if (term > 0) this.unwritten = { term, vote, commit }
+`,
+          replace: `    if (term > 0) this.unwritten = { term, vote, commit: this.written.commit }
+`,
+        },
+      ],
+    },
+  ],
+}

@@ -1,0 +1,217 @@
+import { engineTests, raftTests, storageTests } from './areas.ts'
+import type { Section } from './mutant.ts'
+
+const groupWrites = 'src/engine/group-writes.ts'
+const indexeddbStore = 'src/storage/indexeddb-store.ts'
+const joining = 'src/engine/joining.ts'
+const record = 'src/storage/record.ts'
+const replica = 'src/engine/replica.ts'
+const snapshots = 'src/engine/snapshots.ts'
+const unstableLog = 'src/core/raft/unstable-log.ts'
+const writer = 'src/engine/writer.ts'
+
+export const storage: Section = {
+  name: 'storage',
+  tests: [
+    ...storageTests(
+      'record',
+      'memory',
+      'memory-disk',
+      'model',
+      'file-log',
+      'file',
+      'file-snapshots',
+      'indexeddb',
+      'volatile',
+    ),
+    ...engineTests(
+      'writer',
+      'group-writes',
+      'replica',
+      'snapshots',
+      'compaction',
+      'store',
+      'members',
+      'groups',
+    ),
+    ...raftTests('replication'),
+    'test/crash/file-crash.test.ts',
+  ],
+  mutants: [
+    {
+      id: 'M60',
+      title: 'entries are stored without the term and vote that belong to them',
+      edits: [
+        {
+          file: groupWrites,
+          find: '      ...(hardState !== undefined ? { hardState } : {}),',
+          replace: '      ...(hardState !== undefined && entries.length === 0 ? { hardState } : ' + '{}),',
+        },
+      ],
+    },
+    {
+      id: 'M60b',
+      title: 'a vote is not taken for something to write',
+      edits: [
+        {
+          file: groupWrites,
+          find: 'const isVote = term > 0 && (term !== this.written.term || vote !== ' + 'this.written.vote)',
+          replace: 'const isVote = term > 0 && term !== this.written.term',
+        },
+      ],
+    },
+    {
+      id: 'M61',
+      title: 'recovery cuts the log at the first record that is damaged',
+      edits: [
+        {
+          file: record,
+          find: `  if (laterRecord(file, place)) return { type: 'damaged', reason: 'invalid, and valid ones\
+ follow' }
+`,
+          replace: '',
+        },
+        {
+          file: record,
+          find: "  return { type: 'damaged', reason: 'whole, but its checksum is wrong' }",
+          replace: "  return { type: 'torn' }",
+        },
+      ],
+    },
+    {
+      id: 'M61b',
+      title: 'a damaged record with valid ones behind it is cut',
+      edits: [
+        {
+          file: record,
+          find: `  if (laterRecord(file, place)) return { type: 'damaged', reason: 'invalid, and valid ones\
+ follow' }
+`,
+          replace: `  if (laterRecord(file, place)) return { type: 'torn' }
+`,
+        },
+      ],
+    },
+    {
+      id: 'M61c',
+      title: 'the checksum of a record is not looked at',
+      edits: [
+        {
+          file: record,
+          find: 'if (end <= file.length && crc32(body, place.salt) === header.bodyCrc) {',
+          replace: 'if (end <= file.length) {',
+        },
+      ],
+    },
+    {
+      id: 'M63',
+      title: 'the log is compacted before the snapshot is durable',
+      edits: [
+        {
+          file: snapshots,
+          find: `    this.parts.storage
+      .saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))
+      .then(() => replica.adoptSnapshot(snapshot))`,
+          replace: `    const saved = this.parts.storage.saveSnapshot(group, snapshot,\
+ this.unhurried(encodeSnapshot(state)))
+    replica.adoptSnapshot(snapshot)
+    saved`,
+        },
+      ],
+    },
+    {
+      id: 'M63b',
+      title: 'the log in memory is compacted before the write of it is durable',
+      edits: [
+        {
+          file: replica,
+          find: `    this.host.writer.add(this.group, write, () => {
+      this.log.setSnapshot(snapshot)
+      this.log.compact(compactTo)
+      this.appliedLog.forget(compactTo)
+    })`,
+          replace: `    this.host.writer.add(this.group, write, () => {})
+    this.log.setSnapshot(snapshot)
+    this.log.compact(compactTo)
+    this.appliedLog.forget(compactTo)`,
+        },
+      ],
+    },
+    {
+      id: 'M66',
+      title: 'a member forgets its log and votes, and starts empty under its old id',
+      edits: [
+        {
+          file: joining,
+          find: '    if (!this.removalStored.has(group)) {',
+          replace: '    if (this.removalStored.size < 0) {',
+        },
+      ],
+    },
+    {
+      id: 'M67',
+      title: 'a transaction of the browser is done when it is handed to the system',
+      edits: [
+        { file: indexeddbStore, find: "{ durability: 'strict' }", replace: "{ durability: 'relaxed' }" },
+      ],
+    },
+    {
+      id: 'M69',
+      title: 'an older write that completes late is taken for newer progress',
+      edits: [
+        {
+          file: unstableLog,
+          find: `    this.offset = index + 1
+    this.offsetInProgress = Math.max`,
+          replace: `    this.offset = index + 1
+    this.offsetInProgress = Math.min`,
+        },
+      ],
+    },
+    {
+      id: 'M69b',
+      title: 'the next write leaves before the one before it is durable',
+      edits: [
+        {
+          file: writer,
+          find: 'if (this.isWriting || this.isStopped || this.queue.length === 0) return',
+          replace: 'if (this.isStopped || this.queue.length === 0) return',
+        },
+      ],
+    },
+    {
+      id: 'M69c',
+      title: 'a write is reported as done when it is handed to the disk',
+      edits: [
+        {
+          file: writer,
+          find: `    this.storage
+      .write(batch)
+      .then(() => {`,
+          replace: `    const write = this.storage.write(batch)
+    Promise.resolve()
+      .then(() => {`,
+        },
+        {
+          file: writer,
+          find: `        this.flush()
+      })
+      .catch`,
+          replace: `        this.flush()
+        return write
+      })
+      .catch`,
+        },
+      ],
+    },
+  ],
+  inapplicable: [
+    {
+      id: 'M64',
+      title: 'the applied index is stored apart from the data',
+      reason:
+        'the state machine lives in memory and starts from a snapshot that holds its ' +
+        'own index; no applied index is stored',
+    },
+  ],
+}

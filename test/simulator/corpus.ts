@@ -1,0 +1,92 @@
+/** A seed that once showed a mistake. */
+export interface Finding {
+  /** The `generatorVersion` at which the seed showed it: at another one it stands for another scenario. */
+  readonly generator: number
+  readonly seed: number
+  readonly found: string
+  /** Where the mistake is held still when the seed means something else. */
+  readonly test: string
+}
+
+/** Every seed that ever failed for a mistake of the product. Each is run in every test, whatever it stands for now. */
+export const corpus: readonly Finding[] = [
+  {
+    generator: 1,
+    seed: 30488,
+    found: 'a client that crashed took the answer to its earlier life for one to its new question',
+    test: 'test/engine/client.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 121,
+    found: 'a client whose first greeting was lost never found its gateway',
+    test: 'test/engine/client.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 148,
+    found: 'a learner that was removed before it had any state waited for a leader for ever',
+    test: 'test/engine/store.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 5003,
+    found: 'a learner that was away when it was removed never heard of it',
+    test: 'test/engine/store.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 30409,
+    found: 'a snapshot was named by the term of an entry that another leader had overwritten',
+    test: 'test/engine/replica.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 20100,
+    found: 'the voter that stayed could not win against the longer log of the leader that had been demoted',
+    test: 'test/raft/membership.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 100052,
+    found: 'a newcomer that asked a removed member was refused for good',
+    test: 'test/engine/hostile.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 50000,
+    found: 'the memory network kept the link to a crashed host when it healed',
+    test: 'test/transport/memory.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 191652862,
+    found:
+      "a client's write was served again behind the answer that it was not written, from a frame that came twice",
+    test: 'test/engine/bounds.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 300455,
+    found: 'a replica that compacted what it had applied in slices could not campaign before the last slice',
+    test: 'test/raft/snapshot.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 192266525,
+    found: 'a host that was removed while it opened a session was told of a timeout',
+    test: 'test/engine/waiting.test.ts',
+  },
+  {
+    generator: 1,
+    seed: 400433,
+    found: 'a follower waited a minute for a snapshot that it had, and that the log had left behind',
+    test: 'test/raft/snapshot.test.ts',
+  },
+  {
+    generator: 2,
+    seed: 700006,
+    found: "the end of a client's watch was told once, and when that was lost the watch was silent for ever",
+    test: 'test/engine/client.test.ts',
+  },
+]

@@ -1,0 +1,3 @@
+import { testFreshSeeds } from './promises.ts'
+
+testFreshSeeds(3)
