@@ -108,6 +108,10 @@ function showHealth(host: Host, store: Store): void {
   if (error !== undefined) {
     notices.set('health', { tone: 'danger', title: 'This host stopped.', text: describeError(error) })
     say('failed', 'Stopped')
+  } else if (role === 'removed') {
+    const text = 'It keeps what it knew, and hears nothing new. Clear the data of this site to join anew.'
+    notices.set('health', { tone: 'danger', title: 'This host was removed from the store.', text })
+    say('failed', 'Removed')
   } else if (leader === undefined && role !== 'client') {
     const text =
       'Writes and current reads are refused until a majority of the voters is back. Nothing is lost.'

@@ -22,7 +22,9 @@ ${apiHelp}`,
 function describe(body: unknown): string {
   const state = field(body, 'state')
   const cluster = `cluster  ${field(body, 'cluster')}`
-  if (state !== 'running') return `${cluster}\nstate    ${state}`
+  const error = field(body, 'error')
+  const why = error === undefined ? '' : `: ${field(error, 'message')} (${field(error, 'code')})`
+  if (state !== 'running') return `${cluster}\nstate    ${state}${why}`
   const host = field(body, 'host')
   const lines = [
     cluster,

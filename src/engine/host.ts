@@ -462,6 +462,7 @@ export class Host implements StoreHost {
     const { code, message: why } = this.failure
     this.stopAll(outcome => new QuorateError(code, why, { outcome, cause: error }))
     this.parts.transport.close().catch(cause => this.reportLater(cause))
+    for (const replica of this.loop.replicas.values()) this.replicaChanged(replica)
     this.emitter.emit('error', this.failure)
   }
 

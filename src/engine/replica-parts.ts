@@ -1,10 +1,11 @@
+import type { QuorateError } from '../core/error.ts'
 import type { MachineSnapshot } from '../core/machine/machine.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
 import type { StoredGroup } from '../storage/storage.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
-import type { StoreHooks } from './types.ts'
+import type { StoreHooks, StoreStatus } from './types.ts'
 import type { Writer } from './writer.ts'
 
 /** What a replica has from its host. `Replica` is a parameter here, because a replica knows this file. */
@@ -42,4 +43,10 @@ export interface StoredReplica {
   readonly isWitness: boolean
   /** The state at the stored snapshot; undefined for a replica that starts empty. */
   readonly state: MachineSnapshot | undefined
+}
+
+/** What a replica is that ended by this error. */
+export function endedRole({ code }: QuorateError): StoreStatus['role'] {
+  if (code === 'REMOVED') return 'removed'
+  return code === 'CLOSED' ? 'closed' : 'failed'
 }

@@ -23,7 +23,7 @@ import { Quiescence } from './quiescence.ts'
 import { newRaftNode } from './raft-options.ts'
 import { Reads } from './reads.ts'
 import { ReceivedStates } from './received-states.ts'
-import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
+import { endedRole, type ReplicaHost, type StoredReplica } from './replica-parts.ts'
 import type { Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
 
@@ -137,7 +137,7 @@ export class Replica {
 
   /** The host that leads, as far as this replica knows. */
   get leader(): HostId | undefined {
-    return this.leaderReplica === 0 ? undefined : this.hosts.of(this.leaderReplica)
+    return this.leaderReplica === 0 || this.isEnded ? undefined : this.hosts.of(this.leaderReplica)
   }
 
   get leads(): boolean {
@@ -325,7 +325,7 @@ export class Replica {
   }
 
   role(): StoreStatus['role'] {
-    if (this.isEnded) return 'removed'
+    if (this.ending !== undefined) return endedRole(this.ending('none'))
     if (this.isWitness) return 'witness'
     if (this.raftRole === 'leader' || this.raftRole === 'candidate') return this.raftRole
     return this.conf.voters.includes(this.id) ? 'follower' : 'learner'

@@ -217,9 +217,21 @@ export interface ChangeOptions extends CallOptions {
 
 export interface StoreStatus {
   readonly group: GroupId
-  /** The part of this host: 'client' when it has no replica, 'witness' when its replica keeps no values. */
-  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'witness' | 'client' | 'removed'
-  /** A hint: undefined while an election is under way. */
+  /**
+   * The part of this host: 'client' when it has no replica, 'witness' when its replica keeps no values. Its replica is
+   * over when the group 'removed' it, the store or the host was 'closed', or the host 'failed': `host.error` says why.
+   */
+  readonly role:
+    | 'leader'
+    | 'follower'
+    | 'candidate'
+    | 'learner'
+    | 'witness'
+    | 'client'
+    | 'removed'
+    | 'closed'
+    | 'failed'
+  /** A hint: undefined while an election is under way, and where this host hears of none any more. */
   readonly leader: HostId | undefined
   readonly replica: ReplicaId
   readonly term: Term

@@ -50,9 +50,12 @@ export function status(served: Served, cluster: string, signaling: ServedSignali
   if (served.type !== 'host') return json({ ...common, state: served.type })
   const { hostId, deployment, peers, present, counters } = served.host.info()
   const { group, ...store } = served.store.status()
+  const { error } = served.host
   return json({
     ...common,
-    state: 'running',
+    ...(error === undefined
+      ? { state: 'running' }
+      : { state: 'failed', error: { code: error.code, message: error.message } }),
     host: hostId,
     deployment,
     store: group,

@@ -36,7 +36,7 @@ export interface ServedStore {
 
 /** What the HTTP API asks of a host. */
 export interface ServedHost {
-  readonly error: { readonly message: string } | undefined
+  readonly error: { readonly code: string; readonly message: string } | undefined
   info(): HostInfo
   metrics(): HostMetrics
 }

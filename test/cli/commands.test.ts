@@ -33,6 +33,10 @@ test('put, get, delete, status and members say what they did', async () => {
   assert.ok(api.store.asked.includes('transfer b'))
   const status = await quorate(['status'], env)
   assert.match(status.out, /^host {5}self \(leader\)$/m)
+  api.host.error = { code: 'STORAGE_FAILED', message: 'the disk is full' }
+  const failed = await quorate(['status'], env)
+  assert.equal(failed.out, 'cluster  demo\nstate    failed: the disk is full (STORAGE_FAILED)\n')
+  api.host.error = undefined
   assert.match(status.out, /^ {2}tab {2}direct \(host\) {2}3\.0 ms$/m)
 })
 

@@ -86,6 +86,7 @@ describe('a store that is closed on one host', () => {
     assert.equal(closing, store(0).close(), 'closing twice is closing once')
     await cluster.settle(closing)
     await assert.rejects(cluster.settle(store(0).get('k')), error => isQuorateError(error, 'CLOSED'))
+    assert.deepEqual([store(0).status().role, store(0).status().leader], ['closed', undefined])
     const start = cluster.timers.now()
     await cluster.settle(store(0, 1).put('k', 2))
     assert(cluster.timers.now() - start < 1_000, 'the leadership was not handed over')

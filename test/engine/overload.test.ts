@@ -213,12 +213,18 @@ describe('a full disk', () => {
     await cluster.settle(a.store.put('before', 1))
     const errors: unknown[] = []
     a.host.on('error', error => errors.push(error))
+    const roles: string[] = []
+    a.store.on('leader', ({ role }) => roles.push(role))
+    a.host.on('leader', ({ role }) => roles.push(role))
     cluster.disks.get('a')?.fail('the disk is full')
     const write = a.store.put('k', 1)
     const end = await cluster.settle(write.catch((error: unknown) => error))
     assert(isQuorateError(end, 'STORAGE_FAILED') && end.outcome === 'unknown', String(end))
     assert.match(end.message, /disk is full/)
     assert.equal(errors.length, 1)
+    const { role, leader } = a.store.status()
+    assert.deepEqual([role, leader], ['failed', undefined])
+    assert.deepEqual(roles, ['failed', 'failed'])
     assert.equal(await cluster.settle(b.store.get('before', { deadlineMs: 60_000 })), 1)
   })
 })

@@ -159,7 +159,7 @@ test('health follows the leader, the error of the host and the start', async () 
   api.store.role = 'removed'
   const removed = await api.ask('/healthz')
   assert.deepEqual([removed.status, removed.body.reason], [503, 'the group removed this host'])
-  api.host.error = { message: 'the disk is full' }
+  api.host.error = { code: 'STORAGE_FAILED', message: 'the disk is full' }
   assert.equal((await api.ask('/healthz')).body.reason, 'the disk is full')
   api.served = { type: 'starting' }
   assert.equal((await api.ask('/healthz')).status, 503)
@@ -167,6 +167,16 @@ test('health follows the leader, the error of the host and the start', async () 
   api.served = { type: 'signal-only' }
   assert.equal((await api.ask('/healthz')).status, 200)
   assert.equal((await api.ask('/v1/kv/key')).status, 501)
+})
+
+test('the status of a host that cannot go on says why, and what its replica is', async () => {
+  await using api = await ApiFixture.start()
+  api.host.error = { code: 'STORAGE_FAILED', message: 'the disk is full' }
+  api.store.role = 'failed'
+  const { status, body } = await api.ask('/v1/status')
+  assert.equal(status, 200)
+  assert.deepEqual([body.state, body.role, body.host], ['failed', 'failed', 'self'])
+  assert.deepEqual(body.error, { code: 'STORAGE_FAILED', message: 'the disk is full' })
 })
 
 test('the status tells of the host, its store, its peers and the signaling', async () => {

@@ -154,7 +154,7 @@ export class StoreDouble implements ServedStore {
 }
 
 export class HostDouble implements ServedHost {
-  error: { readonly message: string } | undefined
+  error: { readonly code: string; readonly message: string } | undefined
 
   metrics(): HostMetrics {
     const frames = { framesSent: 3, bytesSent: 300, framesReceived: 4, bytesReceived: 400 }

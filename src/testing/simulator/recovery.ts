@@ -1,7 +1,7 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { Store } from '../../engine/store.ts'
 import type { Scenario } from './scenario.ts'
-import type { HostLife, SimulatedHost } from './simulated-host.ts'
+import { type HostLife, hasEnded, type SimulatedHost } from './simulated-host.ts'
 import type { Watchers } from './watchers.ts'
 import type { Workload } from './workload.ts'
 import type { World } from './world.ts'
@@ -101,7 +101,7 @@ export class Recovery {
       const { life } = host
       if (life === undefined) continue
       for (const store of life.stores.values()) {
-        if (store.status().role === 'removed') continue
+        if (hasEnded(store)) continue
         waiting += 1
         this.write(host, life, store).finally(() => {
           waiting -= 1

@@ -206,3 +206,8 @@ export class SimulatedHost {
     })
   }
 }
+
+/** The store does nothing any more: its group removed the host, or one of the two was closed or failed. */
+export function hasEnded(store: Store): boolean {
+  return ['removed', 'closed', 'failed'].includes(store.status().role)
+}

@@ -3,7 +3,7 @@ import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
 import type { WatchEvent } from '../../engine/types.ts'
 import { nameOf, type Oracle } from './oracle.ts'
-import type { HostLife } from './simulated-host.ts'
+import { type HostLife, hasEnded } from './simulated-host.ts'
 import type { Report } from './violation.ts'
 
 interface Watcher {
@@ -54,7 +54,7 @@ export class Watchers {
   /** A watcher that was not told of everything yet, in words. */
   behind(): string | undefined {
     for (const { name, next, group, isOver, store } of this.all) {
-      if (isOver || next === undefined || store.status().role === 'removed') continue
+      if (isOver || next === undefined || hasEnded(store)) continue
       const { changes } = this.oracleOf(group)
       if (next < changes.length) return `${name} knows ${next} of ${changes.length} changes`
     }
