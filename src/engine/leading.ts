@@ -24,6 +24,11 @@ export class Leading {
   private readonly gate = new Gate(uncommittedBytesMax)
   /** What was put into the log and is not applied: read already, so it need not be read again. */
   private readonly logged = new Map<Uint8Array, Proposal>()
+  /**
+   * The names of those. A retry of what is under way needs no entry of its own: while commits wait for a slow disk or a
+   * cut, every write that waits is sent again and again, and the log would grow faster than it can be replicated.
+   */
+  private readonly underWay = new Set<string>()
 
   constructor(parts: {
     readonly node: RaftNode
@@ -38,19 +43,25 @@ export class Leading {
   }
 
   /**
-   * Logs what passes, all of it or nothing. 'busy' while too much waits for its commit, or for this host's own disk.
-   * `refused` is what did not pass, and counts only where it was handed.
+   * Logs what passes and is not under way, all of it or nothing. 'busy' while too much waits for its commit, or for
+   * this host's own disk. `refused` is what did not pass, and counts only where it was handed.
    */
   take(drafts: readonly Draft[]): Taken {
     const refused: Refusal[] = []
     const { validate } = this.hooks()
-    const passed = validate === undefined ? drafts : drafts.filter(draft => this.passes(draft, refused))
+    const passed = drafts.filter(draft => {
+      if (this.underWay.has(nameOf(draft.proposal))) return false
+      return validate === undefined || this.passes(draft, refused)
+    })
     if (passed.length === 0) return { answer: 'handed', refused }
     const bytes = passed.reduce((sum, draft) => sum + draft.bytes.length, 0)
     if (!this.gate.admits(bytes, this.node.uncommittedBytes) || !this.writer.admits(bytes)) return busy
     const answer = this.node.propose(passed.map(draft => draft.bytes))
     if (answer.type === 'proposed') {
-      for (const draft of passed) this.logged.set(draft.bytes, draft.proposal)
+      for (const { bytes: logged, proposal } of passed) {
+        this.logged.set(logged, proposal)
+        this.underWay.add(nameOf(proposal))
+      }
       return { answer: 'handed', refused }
     }
     return answer.type === 'refused' && answer.reason === 'busy' ? busy : notNow
@@ -59,12 +70,16 @@ export class Leading {
   /** The proposal of an entry that this leader logged itself. */
   claim(data: Uint8Array): Proposal | undefined {
     const proposal = this.logged.get(data)
-    if (proposal !== undefined) this.logged.delete(data)
+    if (proposal === undefined) return undefined
+    this.logged.delete(data)
+    this.underWay.delete(nameOf(proposal))
     return proposal
   }
 
+  /** Another leader, or another term: nobody knows what becomes of what was logged. */
   clear(): void {
     this.logged.clear()
+    this.underWay.clear()
   }
 
   private passes({ proposal }: Draft, refused: Refusal[]): boolean {
@@ -100,3 +115,8 @@ export class Leading {
 
 const busy: Taken = { answer: 'busy', refused: [] }
 const notNow: Taken = { answer: 'not-now', refused: [] }
+
+/** What a command is called in all its attempts. */
+function nameOf({ session, seq }: Proposal): string {
+  return `${session}/${seq}`
+}

@@ -10,7 +10,14 @@ import type { Writer } from '../../src/engine/writer.ts'
 
 /** The log of a leader of which so much is uncommitted. */
 function leading() {
-  const node = { uncommittedBytes: 0, propose: () => ({ type: 'proposed' }) }
+  const logged: Uint8Array[] = []
+  const node = {
+    uncommittedBytes: 0,
+    propose: (data: readonly Uint8Array[]) => {
+      logged.push(...data)
+      return { type: 'proposed' }
+    },
+  }
   const writer = { admits: () => true }
   const leader = new Leading({
     node: node as unknown as RaftNode,
@@ -18,7 +25,7 @@ function leading() {
     hooks: () => ({}),
     writer: writer as unknown as Writer,
   })
-  return { node, writer, leader }
+  return { node, writer, leader, logged }
 }
 
 function draft(seq: number, bytes = 10): Draft {
@@ -42,5 +49,20 @@ describe('a leader', () => {
     const { writer, leader } = leading()
     writer.admits = () => false
     assert.equal(leader.take([draft(1)]).answer, 'busy')
+  })
+
+  test('logs a retry only when the first attempt is applied, or was logged in another term', () => {
+    const { leader, logged } = leading()
+    const first = draft(1)
+    leader.take([first])
+    assert.deepEqual(leader.take([draft(1)]), { answer: 'handed', refused: [] })
+    assert.deepEqual(leader.take([draft(1), draft(2)]), { answer: 'handed', refused: [] })
+    assert.equal(logged.length, 2)
+    leader.claim(first.bytes)
+    leader.take([draft(1), draft(2)])
+    assert.equal(logged.length, 3)
+    leader.clear()
+    leader.take([draft(1), draft(2)])
+    assert.equal(logged.length, 5)
   })
 })

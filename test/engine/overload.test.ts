@@ -72,6 +72,25 @@ describe('a disk that hangs', () => {
     assert.equal(hosts[0].store.status().role, 'leader')
   })
 
+  test('of all followers does not make the log grow while the writes of everybody are tried again', async () => {
+    const { cluster, hosts, hang, release } = await started()
+    const [a] = hosts
+    hang('b')
+    hang('c')
+    const last = () => a.host.loop.replicas.get('main')?.node.raft.log.lastIndex() ?? 0
+    const before = last()
+    const writes = hosts.flatMap(({ store }) =>
+      Array.from({ length: 10 }, (_, key) => store.put(`waiting/${key}`, 1, { deadlineMs: 60_000 })),
+    )
+    await cluster.run(30_000)
+    assert.equal(a.store.status().role, 'leader')
+    assert.equal(last() - before, writes.length)
+    release('b')
+    release('c')
+    await cluster.settle(Promise.all(writes))
+    await converged(cluster, hosts)
+  })
+
   test('of a follower delays nobody, and takes no more memory than its window', async () => {
     const { cluster, hosts, hang, release } = await started()
     const [a] = hosts

@@ -89,4 +89,10 @@ export const corpus: readonly Finding[] = [
     found: "the end of a client's watch was told once, and when that was lost the watch was silent for ever",
     test: 'test/engine/client.test.ts',
   },
+  {
+    generator: 3,
+    seed: 197199568,
+    found: 'while commits waited, each write was logged again and again: more than the group could replicate',
+    test: 'test/engine/overload.test.ts',
+  },
 ]
