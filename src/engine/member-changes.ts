@@ -1,5 +1,6 @@
+import { emptyBytes } from '../base/bytes.ts'
 import type { Clock } from '../clock/clock.ts'
-import { type Outcome, QuorateError } from '../core/error.ts'
+import { isQuorateError, type Outcome, QuorateError } from '../core/error.ts'
 import { memberOfHost } from '../core/machine/members.ts'
 import {
   type MembersPlan,
@@ -33,14 +34,25 @@ export interface Asked {
   readonly isRetry: boolean
 }
 
-/** Carries changes of members out, where this host leads. Resolves when the change is applied here. */
+/** Carries a request about members out, where this host leads. Resolves when the change is in force. */
 export async function lead(clock: Clock, replica: Replica, asked: Asked, call: Call): Promise<void> {
-  const { request, isRetry } = asked
-  const { type, hosts, numbers, expected } = request
+  const { type, hosts } = asked.request
   const [host] = hosts
   if (host === undefined && type !== 'decide')
     throw new QuorateError('MEMBERSHIP_REFUSED', 'a change names at least one host')
+  if (type === 'transfer') return transfer(clock, replica, host ?? '', call)
   const changes = new MemberChanges(clock, replica, call)
+  await make(changes, replica, { ...asked, type })
+  await changes.settle()
+}
+
+async function make(
+  changes: MemberChanges,
+  replica: Replica,
+  { type, request, isRetry }: Asked & { readonly type: Exclude<MemberRequest['type'], 'transfer'> },
+): Promise<void> {
+  const { hosts, numbers, expected } = request
+  const [host] = hosts
   const members = () => replica.machine.members
   switch (type) {
     case 'promote':
@@ -57,8 +69,6 @@ export async function lead(clock: Clock, replica: Replica, asked: Asked, call: C
       const sets = numbers.map(mask => hosts.filter((_, position) => (mask & (1 << position)) !== 0))
       return changes.carryOut(() => planDecide(members(), sets), { expected })
     }
-    case 'transfer':
-      return transfer(clock, replica, host ?? '', call)
   }
 }
 
@@ -120,6 +130,25 @@ export class MemberChanges {
     const remove = () => planRemove(replica.machine.members, host, replica.id)
     const isDone = () => member() === undefined
     await this.carryOut(remove, { expected: isVoter ? undefined : expected, isDone })
+  }
+
+  /**
+   * Has one more entry committed, behind the change. Whoever acknowledges it has heard, and noted, that the change is
+   * committed, and that no joint configuration is left behind it. Without that the present voters could need those
+   * who vote no more for the next election, when this leader falls before its followers heard; and whoever is told
+   * that the change is made may switch those off.
+   */
+  async settle(): Promise<void> {
+    const { replica, call } = this
+    replica.check('unknown')
+    const answer = replica.node.propose([emptyBytes])
+    replica.requestTurn()
+    if (answer.type !== 'proposed') throw notLeader(replica, 'unknown')
+    await replica.reads.reached(answer.index, call).catch((error: unknown) => {
+      replica.check('unknown')
+      throw isQuorateError(error) ? changePending() : error
+    })
+    if (!replica.leads || replica.term !== answer.term) throw notLeader(replica, 'unknown')
   }
 
   /** True when the change is in the log. */

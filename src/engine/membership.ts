@@ -60,8 +60,24 @@ export class Membership {
     })
   }
 
-  /** Resolves with the members when the change is applied on the leader. */
-  change(replica: Replica, request: MemberRequest, call: Call): Promise<MemberList> {
+  /**
+   * Resolves with the members when the change is in force, and this replica knows. Where it cannot (it was removed, or
+   * is cut off until the deadline), that the change was made is true all the same.
+   */
+  async change(replica: Replica, request: MemberRequest, call: Call): Promise<MemberList> {
+    const members = await this.made(replica, request, call)
+    try {
+      replica.check('none')
+      const known = replica.leads ? undefined : replica.reads.linearizable(call)
+      replica.requestTurn()
+      await known
+    } catch (error) {
+      if (!isQuorateError(error)) throw error
+    }
+    return members
+  }
+
+  private made(replica: Replica, request: MemberRequest, call: Call): Promise<MemberList> {
     return retrying(this.clock, call, async isRetry => {
       try {
         if (replica.leads) return await this.lead(replica, { request, isRetry }, call)

@@ -460,6 +460,7 @@ export class Replica {
     if (result === 'refused') this.appliedLog.skip(entry.index)
     this.conf = this.node.applyConfChange(change)
     if (result === 'changed') this.memberTableChanged()
+    else this.membersChange.notify()
     if (this.isOut(this.id)) this.host.events.removed(this)
   }
 

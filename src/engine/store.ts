@@ -273,7 +273,8 @@ export class Store {
    * Makes members voters, in one change. While one more voter would make their number even, a promoted member stands
    * by as a learner (`wanted: 'voter'`) and votes together with the next one. Rejects with NOT_MEMBER,
    * MEMBERSHIP_REFUSED, or MEMBERSHIP_PENDING where a learner has not caught up before the deadline. Doing it twice is
-   * harmless.
+   * harmless. This and the other changes of members resolve when the change is in force: a quorum of the voters as they
+   * are now has noted that they alone decide, so whoever votes no more may be switched off; and this host knows.
    */
   promote(hosts: HostId | readonly HostId[], options: ChangeOptions = {}): Promise<readonly Member[]> {
     return this.change('promote', hosts, options)

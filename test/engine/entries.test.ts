@@ -150,6 +150,8 @@ describe('the entries of a log', () => {
     const [a, b] = await cluster.three()
     const stream = b.store.entries()
     cluster.network.partition(['b'], ['a', 'c'])
+    // The log is kept for a follower that can be heard.
+    await cluster.run(5000)
     for (let i = 0; i < 500; i++) await cluster.settle(a.store.put('k', i))
     cluster.network.heal()
     await cluster.until(() => b.store.status().applied === a.store.status().applied)

@@ -135,6 +135,54 @@ describe('a change for a certain revision of the members', () => {
   })
 })
 
+describe('a change of voters that resolved', () => {
+  test('is in force: who does not vote any more may be gone at once, and the leader, too', async () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const cluster = new TestCluster({ seed })
+      const [a, b, c] = await cluster.three()
+      for (const name of ['d', 'e']) await cluster.open(name)
+      await cluster.settle(a.store.promote(['d', 'e']))
+      const asked = [a, b][seed % 2] ?? a
+      await cluster.settle(asked.store.demote('e'))
+      for (const name of ['a', 'd', 'e']) cluster.crash(name)
+      await cluster.settle(c.store.put('k', seed, { deadlineMs: 30_000 }))
+      assert.equal(await cluster.settle(b.store.get('k')), seed)
+    }
+  })
+
+  test('outlives a power cut that follows at once', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    for (const name of ['d', 'e']) await cluster.open(name)
+    await cluster.settle(a.store.promote(['d', 'e']))
+    await cluster.settle(a.store.demote('e'))
+    for (const name of ['a', 'b', 'c', 'd', 'e']) cluster.crash(name)
+    const hosts = [await cluster.host('b'), await cluster.host('c')]
+    const stores = await cluster.settle(Promise.all(hosts.map(host => host.store())))
+    for (const store of stores) await cluster.settle(store.put('k', 1))
+  })
+
+  test('is known to the host that asked for it, whoever leads', async () => {
+    const cluster = new TestCluster()
+    const [, b] = await cluster.three()
+    const { store } = await cluster.open('d')
+    assert.deepEqual(await cluster.settle(store.remove('c')), store.status().members)
+    assert.deepEqual(await cluster.settle(store.promote('d')), store.status().members)
+    assert.deepEqual(await cluster.settle(b.store.setWeights({ a: 2 })), b.store.status().members)
+    assert.deepEqual(await cluster.settle(store.demote('d')), store.status().members)
+  })
+
+  test('resolves on a host that removed itself', async () => {
+    const cluster = new TestCluster()
+    const [, , c] = await cluster.three()
+    const members = await cluster.settle(c.store.remove('c'))
+    assert.deepEqual(
+      members.map(member => member.hostId),
+      ['a', 'b'],
+    )
+  })
+})
+
 describe('a removal whose answer is lost', () => {
   test('comes to a good end when it is asked for again', async () => {
     const cluster = new TestCluster()

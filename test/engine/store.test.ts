@@ -144,6 +144,8 @@ describe('a store of three voters', () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three()
     assert.equal(a.store.status().role, 'leader')
+    // The new voters find each other.
+    await cluster.run(100)
     await cluster.settle(a.host.close())
     const before = cluster.timers.now()
     await cluster.settle(b.store.put('k', 1))
