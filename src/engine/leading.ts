@@ -1,6 +1,6 @@
 import { Gate } from '../base/gate.ts'
 import { uncommittedBytesMax } from '../core/limits.ts'
-import type { Proposal } from '../core/machine/command.ts'
+import type { Proposal, SessionId } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
 import { storeCommandOf } from './log-entry.ts'
@@ -25,10 +25,10 @@ export class Leading {
   /** What was put into the log and is not applied: read already, so it need not be read again. */
   private readonly logged = new Map<Uint8Array, Proposal>()
   /**
-   * The names of those. A retry of what is under way needs no entry of its own: while commits wait for a slow disk or a
+   * Their numbers, by session. A retry of what is under way needs no entry of its own: while commits wait for a slow disk or a
    * cut, every write that waits is sent again and again, and the log would grow faster than it can be replicated.
    */
-  private readonly underWay = new Set<string>()
+  private readonly underWay = new Map<SessionId, Set<number>>()
 
   constructor(parts: {
     readonly node: RaftNode
@@ -50,7 +50,7 @@ export class Leading {
     const refused: Refusal[] = []
     const { validate } = this.hooks()
     const passed = drafts.filter(draft => {
-      if (this.underWay.has(nameOf(draft.proposal))) return false
+      if (this.isUnderWay(draft.proposal)) return false
       return validate === undefined || this.passes(draft, refused)
     })
     if (passed.length === 0) return { answer: 'handed', refused }
@@ -60,7 +60,7 @@ export class Leading {
     if (answer.type === 'proposed') {
       for (const { bytes: logged, proposal } of passed) {
         this.logged.set(logged, proposal)
-        this.underWay.add(nameOf(proposal))
+        this.begin(proposal)
       }
       return { answer: 'handed', refused }
     }
@@ -72,7 +72,7 @@ export class Leading {
     const proposal = this.logged.get(data)
     if (proposal === undefined) return undefined
     this.logged.delete(data)
-    this.underWay.delete(nameOf(proposal))
+    this.end(proposal)
     return proposal
   }
 
@@ -80,6 +80,22 @@ export class Leading {
   clear(): void {
     this.logged.clear()
     this.underWay.clear()
+  }
+
+  private isUnderWay({ session, seq }: Proposal): boolean {
+    return this.underWay.get(session)?.has(seq) === true
+  }
+
+  private begin({ session, seq }: Proposal): void {
+    const ofSession = this.underWay.get(session)
+    if (ofSession === undefined) this.underWay.set(session, new Set([seq]))
+    else ofSession.add(seq)
+  }
+
+  private end({ session, seq }: Proposal): void {
+    const ofSession = this.underWay.get(session)
+    ofSession?.delete(seq)
+    if (ofSession?.size === 0) this.underWay.delete(session)
   }
 
   private passes({ proposal }: Draft, refused: Refusal[]): boolean {
@@ -115,8 +131,3 @@ export class Leading {
 
 const busy: Taken = { answer: 'busy', refused: [] }
 const notNow: Taken = { answer: 'not-now', refused: [] }
-
-/** What a command is called in all its attempts. */
-function nameOf({ session, seq }: Proposal): string {
-  return `${session}/${seq}`
-}
