@@ -140,6 +140,10 @@ export class TestReplica {
   }
 }
 
+/** More than any test takes: whoever has not come to rest by then never will. */
+const roundsMax = 100
+const mailMax = 1000
+
 /** Replicas and the messages between them. Nothing moves unless a method moves it. */
 export class Cluster {
   readonly replicas: TestReplica[]
@@ -205,7 +209,10 @@ export class Cluster {
 
   /** Takes what a replica wants done, and sends what may leave. */
   perform(replica: TestReplica): void {
-    while (replica.node.hasReady()) this.send(replica.takeReady())
+    for (let round = 0; replica.node.hasReady(); round++) {
+      assert(round < roundsMax, `replica ${replica.id} never has enough`)
+      this.send(replica.takeReady())
+    }
   }
 
   send(messages: readonly Message[]): void {
@@ -218,7 +225,8 @@ export class Cluster {
   /** Stores and applies all that a replica was told to. */
   finish(replica: TestReplica): void {
     this.perform(replica)
-    while (replica.appendWork.length > 0 || replica.applyWork.length > 0) {
+    for (let round = 0; replica.appendWork.length > 0 || replica.applyWork.length > 0; round++) {
+      assert(round < roundsMax, `replica ${replica.id} always has more to store or to apply`)
       while (replica.appendWork.length > 0) this.send(replica.store())
       while (replica.applyWork.length > 0) replica.apply()
       this.perform(replica)
@@ -227,9 +235,10 @@ export class Cluster {
 
   /** Delivers everything until nobody has anything more to say. */
   settle(): void {
-    for (let round = 0; round < 1000; round++) {
+    for (let round = 0; round < roundsMax; round++) {
       for (const replica of this.replicas) this.finish(replica)
       if (this.mail.length === 0) return
+      assert(this.mail.length < mailMax, 'the cluster talks more and more')
       this.deliver()
     }
     assert(false, 'the cluster does not come to rest')

@@ -39,16 +39,20 @@ export async function runNodeTests(options: NodeTestOptions): Promise<Report> {
   return addReports(reports)
 }
 
+/** What Node is started with to run a file of tests, and to write a `TestRecord` of each of them. */
+export function nodeArguments(recordsFile: string): readonly string[] {
+  const here = (name: string) => new URL(name, import.meta.url)
+  return [
+    ...['--import', 'tsx', '--import', here('./quick-assert.ts').href],
+    `--test-reporter=${fileURLToPath(here('./reporter.ts'))}`,
+    `--test-reporter-destination=${recordsFile}`,
+  ]
+}
+
 async function runFile(file: string, recordsFile: string, options: NodeTestOptions): Promise<Report> {
   const result = await runProcess({
     command: process.execPath,
-    arguments: [
-      '--import',
-      'tsx',
-      `--test-reporter=${fileURLToPath(new URL('./reporter.ts', import.meta.url))}`,
-      `--test-reporter-destination=${recordsFile}`,
-      file,
-    ],
+    arguments: [...nodeArguments(recordsFile), file],
     cwd: options.root,
     timeoutMs: options.timeoutMs,
   })

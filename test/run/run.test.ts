@@ -19,8 +19,8 @@ before(async () => {
 })
 after(() => rm(folder, { recursive: true, force: true }))
 
-async function runSource(source: string, timeoutMs = 20_000): Promise<Report> {
-  const file = join(folder, 'sample.mjs')
+async function runSource(source: string, { timeoutMs = 20_000, name = 'sample.mjs' } = {}): Promise<Report> {
+  const file = join(folder, name)
   await writeFile(file, imports + source)
   return runNodeTests({ files: [file], root: folder, concurrency: 1, timeoutMs })
 }
@@ -54,6 +54,20 @@ test('a process that dies is a failure that says how it died', async () => {
   assert.match(killed.failures[0]?.message ?? '', /killed by SIGKILL/)
   const broken = await runSource(`throw new Error('at import')`)
   assert.match(broken.failures[0]?.message ?? '', /at import/)
+})
+
+test('an assertion without a message fails at once, in a long file that was compiled, too', async () => {
+  const lines = Array.from(
+    { length: 300 },
+    (_, i) => `export const line${i} = 'a line as it may stand in a test'`,
+  )
+  const source = `${lines.join('\n')}\ntest('fails', () => { assert.ok(lines > 2); })\nconst lines: number = 1`
+  const report = await runSource(source, { timeoutMs: 10_000, name: 'sample.mts' })
+  assert.deepEqual(
+    report.failures.map(({ name }) => name),
+    ['sample.mts › fails'],
+  )
+  assert.match(report.failures[0]?.message ?? '', /the condition does not hold/)
 })
 
 test('a file without a test and a skipped test are failures', async () => {

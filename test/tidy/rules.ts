@@ -67,7 +67,7 @@ const inTests = (path: string): boolean => path.startsWith('test/') || path.star
 const inPureRooms = (path: string): boolean => /^src\/(base|core)\//.test(path)
 
 /** Files that some tool demands a default export of. */
-const defaultExports = ['test/run/reporter.ts', 'e2e/playwright.config.ts']
+const defaultExports = ['test/run/reporter.ts', 'test/run/quick-assert.ts', 'e2e/playwright.config.ts']
 
 const wordRules: readonly WordRule[] = [
   {
