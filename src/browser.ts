@@ -22,8 +22,8 @@ export interface BrowserHostOptions extends HostOptions {
 /**
  * Starts a host in this page. A profile has one host for each database, because it has one disk: a further tab becomes
  * a client of its own, and works through the members. Rejects with INSECURE_CONTEXT where the page is neither https
- * nor localhost, STORAGE_FAILED or STORAGE_CORRUPT where IndexedDB cannot be used, UNREACHABLE where the rest of this
- * library cannot be loaded, TypeError where an option is wrong.
+ * nor localhost, STORAGE_FAILED, STORAGE_CORRUPT or UNSUPPORTED where IndexedDB cannot be used, UNREACHABLE where the
+ * rest of this library cannot be loaded, TypeError where an option is wrong.
  */
 export async function openHost(options: BrowserHostOptions): Promise<Host> {
   checkHostOptions(options)

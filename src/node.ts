@@ -27,8 +27,8 @@ export interface NodeHostOptions extends HostOptions {
 }
 
 /**
- * Starts a host in this process. Rejects with STORAGE_LOCKED, STORAGE_CORRUPT or STORAGE_FAILED where the folder
- * cannot be used, TypeError where an option is wrong. Whether a cluster can be reached shows in `host.store()`.
+ * Starts a host in this process. Rejects with STORAGE_LOCKED, STORAGE_CORRUPT, STORAGE_FAILED or UNSUPPORTED where the
+ * folder cannot be used, TypeError where an option is wrong. Whether a cluster can be reached shows in `host.store()`.
  */
 export async function openHost(options: NodeHostOptions): Promise<Host> {
   checkHostOptions(options)

@@ -26,7 +26,7 @@ export type ErrorCode =
   | 'WRONG_CLUSTER' // the stored data or the peer belongs to another cluster or deployment
   | 'NOT_FOUNDED' // another host founds the cluster or the store, and has not shown up or opened it yet
   | 'UNREACHABLE' // no seed and no member could be reached
-  | 'UNSUPPORTED' // the peer runs another version, which does not know this request
+  | 'UNSUPPORTED' // the peer, or who stored the data, runs another version that knows other things
   | 'INTERNAL' // a mistake of this program stopped the host; nothing it acknowledged is lost
   | 'INSECURE_CONTEXT' // the page is neither https nor localhost: no WebCrypto, no Web Locks
 

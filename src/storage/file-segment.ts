@@ -45,7 +45,8 @@ export function readPreamble(bytes: Uint8Array, name: string): Omit<Segment, 'nu
   if (reader.word() !== crc32c(head.subarray(0, preambleBytes - 4)) || first !== magic) {
     throw corrupt(name, 0, 'its beginning is damaged')
   }
-  if (version !== format) throw corrupt(name, 0, `it has format ${version}, which this version does not know`)
+  if (version !== format)
+    throw new QuorateError('UNSUPPORTED', `${name} has format ${version}, which this version does not know`)
   return preamble
 }
 

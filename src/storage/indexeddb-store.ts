@@ -3,6 +3,8 @@ import { QuorateError } from '../core/error.ts'
 
 // The one file that knows idb-keyval and the habits of IndexedDB.
 
+/** What the rows look like, as the version of the database. Another version is made of the older ones when it opens. */
+const format = 1
 const storeName = 'rows'
 const epochKey = ['epoch']
 
@@ -28,10 +30,11 @@ export class IndexedDbStore {
     this.database = database
     // Without a reason given: the browser evicted the data, or the user cleared it.
     database.onclose = () => this.loseDatabase('the browser closed it')
-    // Somebody deletes the database. To stay open would block that, and keep a host alive that is to be gone.
+    // Somebody deletes the database, or a newer version of this library makes another format of it. To stay open would
+    // block that, and keep a host alive that is to be gone.
     database.onversionchange = () => {
       database.close()
-      this.loseDatabase('it is being deleted')
+      this.loseDatabase('it is being deleted, or made anew')
     }
     this.useStore = async (mode, callback) => {
       if (this.gone !== undefined) throw failed(this.gone)
@@ -39,11 +42,17 @@ export class IndexedDbStore {
     }
   }
 
-  /** Opens the database, makes it where it is missing, and fences every earlier owner. */
+  /**
+   * Opens the database, makes it where it is missing, and fences every earlier owner. Rejects with UNSUPPORTED where
+   * the rows have a newer format.
+   */
   static async open(factory: IDBFactory, name: string): Promise<IndexedDbStore> {
-    const request = factory.open(name)
+    const request = factory.open(name, format)
     request.onupgradeneeded = () => request.result.createObjectStore(storeName)
-    const store = new IndexedDbStore(await promisifyRequest(request))
+    const database = await promisifyRequest(request).catch((error: unknown) => {
+      throw error instanceof Error && error.name === 'VersionError' ? newerFormat(error) : error
+    })
+    const store = new IndexedDbStore(database)
     try {
       await store.takeOver()
       return store
@@ -135,6 +144,12 @@ export class IndexedDbStore {
 export function below(...parts: (string | number)[]): IDBKeyRange {
   // An array is above every number and every string.
   return IDBKeyRange.bound(parts, [...parts, []], true, true)
+}
+
+function newerFormat(cause: unknown): QuorateError {
+  return new QuorateError('UNSUPPORTED', "a newer version of this library wrote the browser's storage", {
+    cause,
+  })
 }
 
 export function failed(reason: string, cause?: unknown): QuorateError {

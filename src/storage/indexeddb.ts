@@ -27,7 +27,7 @@ export interface IndexedDbStorageOptions {
 /**
  * Opens the storage of a host in the IndexedDB database of that name, and owns it until `close` or the end of
  * the tab. Rejects with STORAGE_LOCKED while another tab has it, with INSECURE_CONTEXT where there are no Web
- * Locks.
+ * Locks, with UNSUPPORTED where a newer version of this library wrote it.
  */
 export async function openIndexedDbStorage(
   name: string,

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { isQuorateError } from '../../src/core/error.ts'
 import { openHost } from '../../src/node.ts'
 import { type SeedOptions, startSeed } from '../../src/server/seed.ts'
@@ -208,6 +213,43 @@ test('a seed shares a server with what was there, and leaves it as it was', asyn
   await seed.close()
   assert.equal((await ask(`${url}/v1/status`)).body, 'theirs')
   assert.equal(server.listenerCount('upgrade'), 0)
+})
+
+test('a server over TLS that a seed was mounted on keeps no connection that was closed', async t => {
+  const cleanup = new Cleanup(t)
+  // A key that both know, in place of a certificate.
+  const psk = randomBytes(32)
+  const ciphers = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const
+  const server = createTlsServer({ ...ciphers, pskCallback: () => psk }).listen(0, '127.0.0.1')
+  cleanup.defer(() => server.close())
+  await once(server, 'listening')
+  const seed = await start(cleanup, await cleanup.folder(), { server, signalOnly: true })
+  const held: WeakRef<object>[] = []
+  for (const event of ['connection', 'secureConnection']) {
+    server.on(event, (socket: object) => held.push(new WeakRef(socket)))
+  }
+  const { port } = new URL(seed.url)
+  for (const upgrade of ['', 'connection: upgrade\r\nupgrade: websocket\r\n']) {
+    const options = {
+      ...ciphers,
+      pskCallback: () => ({ psk, identity: 'test' }),
+      checkServerIdentity: () => undefined,
+    }
+    const socket = connectTls({ ...options, port: Number(port), host: '127.0.0.1' })
+    await once(socket, 'secureConnect')
+    socket.write(`GET /elsewhere HTTP/1.1\r\nhost: localhost:${port}\r\n${upgrade}\r\n`)
+    await once(socket, 'data')
+    socket.end()
+    await once(socket, 'close')
+  }
+  assert.equal(held.length, 4)
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc')
+  for (let turn = 0; held.some(ref => ref.deref() !== undefined); turn++) {
+    assert(turn < 100, 'a closed connection is held')
+    await new Promise(resolve => setImmediate(resolve))
+    gc()
+  }
 })
 
 test('a connection over which nothing was ever asked does not hold up the closing', async t => {

@@ -3,7 +3,9 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { crc32c } from '../../src/base/checksum.ts'
 import { openFileStorage } from '../../src/storage/file.ts'
+import { preambleBytes } from '../../src/storage/file-segment.ts'
 import type { Storage, StoredHost } from '../../src/storage/storage.ts'
 import { chunks, entries, entry, snapshot, writeGroup } from './batches.ts'
 
@@ -257,4 +259,16 @@ test('the key file can be read by its owner alone', async t => {
   ])
   await use(directory, storage => storage.saveKeys(keys))
   assert.equal(fs.statSync(path.join(directory, 'keys.json')).mode & 0o777, 0o600)
+})
+
+test('a log of another format is refused as what it is, and is no damage', async t => {
+  const directory = await directoryOf(t)
+  await use(directory, storage => writeGroup(storage, { entries: entries(1, 1, 3) }))
+  const file = lastLogFile(directory)
+  const content = fs.readFileSync(file)
+  content.writeUInt32LE(99, 4)
+  content.writeUInt32LE(crc32c(content.subarray(0, preambleBytes - 4)), preambleBytes - 4)
+  fs.writeFileSync(file, content)
+  const opening = use(directory, async () => undefined)
+  await assert.rejects(opening, { code: 'UNSUPPORTED', message: /has format 99/ })
 })

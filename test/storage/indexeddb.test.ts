@@ -111,6 +111,43 @@ test('indexeddb: a row that was changed behind its back is damage', async () => 
   await again.close()
 })
 
+test('indexeddb: data of a newer format is refused as what it is, and of this one it is format 1', async () => {
+  const factory = new IDBFactory()
+  const locks = new FakeLocks()
+  const storage = await openIndexedDbStorage('test', { factory, locks })
+  await storage.load()
+  await writeGroup(storage, { entries: entries(1, 1, 3) })
+  await storage.close()
+  const opened = async (version?: number) => {
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = factory.open('test', version)
+      request.onsuccess = () => resolve(request.result)
+      request.onerror = () => reject(request.error)
+    })
+    database.close()
+    return database.version
+  }
+  assert.equal(await opened(), 1)
+  await opened(2)
+  for (let i = 0; i < 2; i++) {
+    const again = openIndexedDbStorage('test', { factory, locks })
+    await assert.rejects(again, { code: 'UNSUPPORTED', message: /newer version/ })
+  }
+})
+
+test('indexeddb: an owner makes way for a newer format', async () => {
+  const factory = new IDBFactory()
+  const storage = await openIndexedDbStorage('test', { factory, locks: new FakeLocks() })
+  await storage.load()
+  await new Promise((resolve, reject) => {
+    const request = factory.open('test', 2)
+    request.onsuccess = resolve
+    request.onblocked = reject
+  })
+  await assert.rejects(writeGroup(storage, { entries: entries(1, 1, 1) }), { code: 'STORAGE_FAILED' })
+  await storage.close()
+})
+
 test('indexeddb: a page without Web Locks is told why it cannot have storage', async () => {
   await assert.rejects(openIndexedDbStorage('test', { factory: new IDBFactory() }), {
     code: 'INSECURE_CONTEXT',
