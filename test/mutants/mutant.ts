@@ -12,6 +12,8 @@ export interface Mutant {
   readonly id: string
   readonly title: string
   readonly edits: readonly Edit[]
+  /** The test that is likely to tell, as 'engine/store', where it is not among the first of the section. */
+  readonly first?: string
   /** Tests that say which messages arrive cannot judge a loss of them. */
   readonly judgedBySimulatorAlone?: true
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { runProcess } from '../run/run-process.ts'
 import { catalogue } from './catalogue.ts'
 import { mutate, type Section } from './mutant.ts'
-import { runMutants } from './run-mutants.ts'
+import { runMutants, unknownOf } from './run-mutants.ts'
 import { readSource } from './workshop.ts'
 
 describe('the mutants', () => {
@@ -21,6 +23,18 @@ describe('the mutants', () => {
       ids.map(({ id }) => id).filter((id, at, all) => all.indexOf(id) !== at),
       [],
     )
+  })
+
+  test('are all of the published list that tell of consensus, or it is said why one does not apply', () => {
+    const listed = [
+      [1, 3, 4, 5, 7, 8, 10, 11, 12, 14, 15, 17, 18, 19, 21, 22, 24, 25, 27, 28],
+      [30, 31, 32, 33, 34, 36, 37, 39, 41, 43, 44, 45, 48, 49, 50, 52, 53, 54, 56, 58, 59],
+      [60, 61, 63, 64, 66, 67, 69, 70, 71, 72, 73, 74, 77, 80, 81, 83, 84, 85, 151],
+      [87, 88, 90, 92, 93, 94, 96, 97, 99, 100, 101, 102, 104, 106, 107, 109, 110],
+      [144, 145, 146, 147, 149, 150],
+    ].flat()
+    const ids = listed.map(number => `M${String(number).padStart(2, '0')}`)
+    assert.deepEqual(unknownOf(ids, catalogue), [])
   })
 
   test('that were written for other sources are refused', () => {
@@ -44,6 +58,31 @@ describe('a run of mutants', () => {
     const tally = lines.pop()
     for (const line of lines) assert.match(line, /^M\d+b? killed by P \(test\/raft\/\S+\.test\.ts: .+\)$/)
     assert.equal(tally, '{"killed":5,"survived":0,"flagged":0}')
+  })
+
+  test('does not believe a test that fails without any mutant, too', async () => {
+    const edits = [
+      { file: 'src/core/quorum.ts', find: 'return Math.floor(voters / 2) + 1', replace: 'return 1' },
+    ]
+    const tests = ['test/raft/of-no-such-name.test.ts', 'test/raft/quorum.test.ts']
+    const lines = await run([{ name: 'one', tests, mutants: [{ id: 'M03', title: '', edits }] }])
+    assert.match(
+      lines[0] ?? '',
+      /^without any mutant, too: test\/raft\/of-no-such-name\.test\.ts: exit code 1/,
+    )
+    assert.match(lines[1] ?? '', /^M03 killed by P \(test\/raft\/quorum\.test\.ts: /)
+  })
+
+  test('is refused with exit code 2 where a flag cannot be understood', async () => {
+    const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+    const runs = ['--only=M999', '--workers=none', '--sim-only --tests-only', '--unheard-of'].map(flags => {
+      const words = ['--import', 'tsx', main, ...flags.split(' ')]
+      return runProcess({ command: process.execPath, arguments: words, timeoutMs: 120_000 })
+    })
+    for (const { ending, output } of await Promise.all(runs)) {
+      assert.equal(ending, 'exit code 2')
+      assert.match(output, /^mutants: .+\n$/)
+    }
   })
 
   test('tells who survived, and does not flag what is safe', async () => {

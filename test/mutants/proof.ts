@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { nodeArguments } from '../run/node-tests.ts'
 import type { TestRecord } from '../run/reporter.ts'
-import { runProcess } from '../run/run-process.ts'
+import { type ProcessResult, runProcess } from '../run/run-process.ts'
 import type { Mutant, Section } from './mutant.ts'
+import type { Workshop } from './workshop.ts'
 
 /** Which kind of check told a mutant from the real thing, and how. */
 export interface Detection {
@@ -17,87 +18,128 @@ export interface Detection {
 /** 'tests': whatever is fast. 'simulator': that alone. 'all': the one, then the other. */
 export type Scope = 'tests' | 'simulator' | 'all'
 
+/** Something to be run in a workshop: it passes, or it says that there is a mutant, or its time is over before that. */
 interface Check {
-  /** Undefined when nothing was found in the time that it had. */
-  run(root: string, timeoutMs: number): Promise<Detection | undefined>
+  /** Behind `node`. */
+  readonly words: readonly string[]
+  /** Output behind which nothing more has to be known. */
+  readonly until: RegExp
+  read(result: ProcessResult): Finding | undefined
 }
 
-/** A file of tests takes a tenth of that. */
-const hangMs = 30_000
+interface Finding extends Detection {
+  /** What has to pass where there is no mutant, for the finding to count. */
+  readonly control: readonly string[]
+}
 
-const reporter = fileURLToPath(new URL('../run/reporter.ts', import.meta.url))
+/** Several times what the slowest file of tests takes. One that was cut off says nothing. */
+const fileMs = 20_000
+/** Where there is no mutant, a file passes or fails, however slow the machine is. */
+const controlMs = 120_000
 
-/**
- * Runs what could tell the mutant at `root` from the real thing, the fastest first, up to the first that does.
- * 'unfinished': the time was over before the simulator had its turn, or the last test.
- */
-export async function detect(options: {
-  readonly root: string
-  readonly section: Section
-  readonly mutant: Mutant
-  readonly scope: Scope
-  readonly budgetMs: number
-}): Promise<Detection | 'unfinished' | undefined> {
-  const { root, budgetMs } = options
-  const endsAt = performance.now() + budgetMs
-  for (const check of checksOf(options.section, options.mutant, options.scope)) {
-    const leftMs = endsAt - performance.now()
-    const detection = await check.run(root, leftMs)
-    if (detection !== undefined) return detection
-    if (check !== simulator && performance.now() >= endsAt) return 'unfinished'
+/** The whole proof, and what it says of the sources as they are: a check that fails there says nothing of a mutant. */
+export class Proof {
+  private readonly original: Workshop
+  private readonly print: (line: string) => void
+  private readonly controls = new Map<string, Promise<boolean>>()
+
+  /** `original` has no mutant, ever. */
+  constructor(original: Workshop, print: (line: string) => void) {
+    this.original = original
+    this.print = print
   }
-  return undefined
+
+  /**
+   * Runs what could tell the mutant in the workshop from the real thing, the fastest first, up to the first that does.
+   * The simulator has half of the time for itself. 'unfinished': not all had their turn.
+   */
+  async detect(options: {
+    readonly workshop: Workshop
+    readonly section: Section
+    readonly mutant: Mutant
+    readonly scope: Scope
+    readonly budgetMs: number
+  }): Promise<Detection | 'unfinished' | undefined> {
+    const { workshop, section, mutant, scope, budgetMs } = options
+    const startedAt = performance.now()
+    const leftOf = (ms: number) => startedAt + ms - performance.now()
+    let isUnfinished = false
+    const testsMs = scope === 'all' ? budgetMs / 2 : budgetMs
+    for (const check of scope === 'simulator' ? [] : checksOf(section, mutant, scope)) {
+      const ms = Math.min(fileMs, leftOf(testsMs))
+      const found = ms > 0 ? await this.run(check, workshop, ms) : 'late'
+      if (typeof found === 'object') return found
+      isUnfinished ||= found === 'late'
+    }
+    const found = scope === 'tests' ? undefined : await this.run(simulator, workshop, leftOf(budgetMs))
+    if (typeof found === 'object') return found
+    return isUnfinished ? 'unfinished' : undefined
+  }
+
+  private async run(check: Check, workshop: Workshop, ms: number): Promise<Detection | 'late' | undefined> {
+    const result = await runNode(workshop, ms, check.words, check.until)
+    await workshop.tidyUp()
+    const finding = check.read(result)
+    if (finding !== undefined) return (await this.passes(finding.control)) ? finding : undefined
+    // A simulator has no end to come to.
+    return result.isTimedOut && check !== simulator ? 'late' : undefined
+  }
+
+  private passes(control: readonly string[]): Promise<boolean> {
+    const name = control.join(' ')
+    const known = this.controls.get(name) ?? this.tryWithout(control)
+    this.controls.set(name, known)
+    return known
+  }
+
+  private async tryWithout(control: readonly string[]): Promise<boolean> {
+    const { ok, ending } = await runNode(this.original, controlMs, control)
+    if (!ok) this.print(`without any mutant, too: ${control.at(-1)}: ${ending}. It kills none.`)
+    return ok
+  }
 }
 
 function checksOf(section: Section, mutant: Mutant, scope: Scope): Check[] {
   const isOfCore = mutant.edits.some(({ file }) => file.startsWith('src/core/'))
   const checks: Check[] = []
-  if (scope !== 'simulator' && mutant.judgedBySimulatorAlone === undefined) {
-    for (const file of section.tests) checks.push(testFile(file, 'P'))
-    // A transcript holds every message in its place: a safe change shows there, too.
-    if (isOfCore && section.areSafe === undefined) checks.push(ownTranscripts, sharedTranscripts)
-    if (isOfCore && scope === 'all') checks.push(exploration)
-  }
-  if (scope !== 'tests') checks.push(simulator)
+  if (mutant.judgedBySimulatorAlone !== undefined) return checks
+  const first = mutant.first === undefined ? [] : [`test/${mutant.first}.test.ts`]
+  for (const file of new Set([...first, ...section.tests])) checks.push(testFile(file, 'P'))
+  // A transcript holds every message in its place: a safe change shows there, too.
+  if (isOfCore && section.areSafe === undefined) checks.push(ownTranscripts, sharedTranscripts())
+  if (isOfCore && scope === 'all') checks.push(testFile('test/raft/explore.test.ts', 'I'))
   return checks
 }
 
-function testFile(file: string, detector: string, isSearch = false): Check {
+function testFile(file: string, detector: string): Check {
+  const words = [...nodeArguments('stdout'), file]
   return {
-    async run(root, timeoutMs) {
-      const capMs = Math.min(timeoutMs, hangMs)
-      const result = await runNode(root, capMs, /^\{"path":.*"ok":false.*\n/m, [
-        `--test-reporter=${reporter}`,
-        '--test-reporter-destination=stdout',
-        file,
-      ])
-      if (result.ok) return undefined
-      const record = /^\{"path":.*"ok":false.*$/m.exec(result.output)?.[0]
-      if (record !== undefined) {
-        const { path } = JSON.parse(record) as TestRecord
-        return { detector, evidence: `${file}: ${path.join(' › ')}` }
-      }
-      // Cut off by the end of its time: a search that found nothing yet, or a test that hangs.
-      const isCutOff = result.ending.startsWith('did not end')
-      if (isCutOff && (isSearch || capMs < hangMs)) return undefined
-      return { detector, evidence: `${file}: ${result.ending}` }
+    words,
+    until: /^\{"path":.*"ok":false.*\n/m,
+    read({ ok, isTimedOut, output, ending }) {
+      const record = /^\{"path":.*"ok":false.*$/m.exec(output)?.[0]
+      if (ok || (record === undefined && isTimedOut)) return undefined
+      const what = record === undefined ? ending : (JSON.parse(record) as TestRecord).path.join(' › ')
+      return { detector, evidence: `${file}: ${what}`, control: words }
     },
   }
 }
 
-const exploration = testFile('test/raft/explore.test.ts', 'I', true)
-
 const ownTranscripts = testFile('test/transcripts/transcripts.test.ts', 'G')
 
-const sharedTranscripts: Check = {
-  async run(root, timeoutMs) {
-    const folder = process.env.ETCD_RAFT_TESTDATA
-    if (folder === undefined || !existsSync(folder)) return undefined
-    const result = await runNode(root, timeoutMs, /^not ok .*\n/m, ['test/transcripts/main.ts'])
-    const name = /^not ok (.*)$/m.exec(result.output)?.[1]
-    if (name === undefined) return undefined
-    return { detector: name.startsWith('interaction/') ? 'G' : 'Q', evidence: name }
-  },
+function sharedTranscripts(): Check {
+  const folder = process.env.ETCD_RAFT_TESTDATA
+  if (folder === undefined || !existsSync(folder)) return ownTranscripts
+  const words = ['--import', 'tsx', 'test/transcripts/main.ts']
+  return {
+    words,
+    until: /^not ok .*\n/m,
+    read({ output }) {
+      const name = /^not ok (.*)$/m.exec(output)?.[1]
+      if (name === undefined) return undefined
+      return { detector: name.startsWith('interaction/') ? 'G' : 'Q', evidence: name, control: words }
+    },
+  }
 }
 
 /** By the rule that the simulator saw broken; any other is an invariant. */
@@ -115,28 +157,31 @@ const detectorOf: Readonly<Record<string, string>> = {
 
 /** From the first seed on, the same ones for every mutant. */
 const simulator: Check = {
-  async run(root, timeoutMs) {
-    const seeds = ['--seeds', '1000000', '--from', '1']
-    const result = await runNode(root, timeoutMs, /^seed \d+ FAILED .* at /m, [
-      'test/simulator/main.ts',
-      ...seeds,
-    ])
-    const [, seed, rule] = /^seed (\d+) FAILED (.*?) at /m.exec(result.output) ?? []
+  words: simulatorWords(1_000_000, 1),
+  until: /^seed \d+ FAILED .* at /m,
+  read({ output, ending, isTimedOut }) {
+    const [, seed, rule] = /^seed (\d+) FAILED (.*?) at /m.exec(output) ?? []
     if (seed !== undefined && rule !== undefined) {
-      return { detector: detectorOf[rule] ?? 'I', evidence: `seed ${seed}: ${rule}` }
+      const detector = detectorOf[rule] ?? 'I'
+      return { detector, evidence: `seed ${seed}: ${rule}`, control: simulatorWords(1, Number(seed)) }
     }
-    if (result.ending.startsWith('did not end')) return undefined
-    const next = result.output.match(/^seed \d+ ok/gm)?.length ?? 0
-    return { detector: 'I', evidence: `seed ${next + 1}: ${result.ending}` }
+    if (isTimedOut) return undefined
+    const next = Number([...output.matchAll(/^seed (\d+) ok/gm)].at(-1)?.[1] ?? 0) + 1
+    return { detector: 'I', evidence: `seed ${next}: ${ending}`, control: simulatorWords(1, next) }
   },
 }
 
-function runNode(root: string, timeoutMs: number, until: RegExp, words: readonly string[]) {
+function simulatorWords(seeds: number, from: number): readonly string[] {
+  return ['--import', 'tsx', 'test/simulator/main.ts', '--seeds', `${seeds}`, '--from', `${from}`]
+}
+
+function runNode(workshop: Workshop, timeoutMs: number, words: readonly string[], until?: RegExp) {
   return runProcess({
     command: process.execPath,
-    arguments: ['--import', 'tsx', ...words],
-    cwd: root,
+    arguments: words,
+    cwd: workshop.root,
+    env: { TMPDIR: workshop.temporary },
     timeoutMs,
-    until,
+    ...(until !== undefined && { until }),
   })
 }

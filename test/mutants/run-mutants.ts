@@ -1,5 +1,5 @@
 import type { Mutant, Section } from './mutant.ts'
-import { detect, type Scope } from './proof.ts'
+import { type Detection, Proof, type Scope } from './proof.ts'
 import { Workshop } from './workshop.ts'
 
 export interface RunOptions {
@@ -20,7 +20,7 @@ export interface Tally {
   readonly flagged: number
 }
 
-/** What one mutant may cost. */
+/** What one mutant may cost, but for the runs without it. */
 const budgetMs = 60_000
 
 /** Tries every mutant that is asked for against the proof. */
@@ -32,24 +32,39 @@ export async function runMutants(options: RunOptions): Promise<Tally> {
       .map(mutant => ({ section, mutant })),
   )
   const tally = { killed: 0, survived: 0, flagged: 0 }
+  const original = await Workshop.open()
+  const proof = new Proof(original, print)
   const work = async (): Promise<void> => {
-    const workshop = await Workshop.open()
+    const workshop = await Workshop.open(original)
     try {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const { section, mutant } = next
-        print(await judge(workshop, section, mutant, options.scope, tally))
+        const detection = await workshop.with(mutant, () =>
+          proof.detect({ workshop, section, mutant, scope: options.scope, budgetMs }),
+        )
+        print(judge(section, mutant, detection, tally))
       }
     } finally {
       await workshop.close()
     }
   }
-  await Promise.all(Array.from({ length: Math.min(options.workers, waiting.length) }, work))
+  try {
+    await Promise.all(Array.from({ length: Math.min(options.workers, waiting.length) }, work))
+  } finally {
+    await original.close()
+  }
   for (const section of sections) {
     for (const { id, reason } of section.inapplicable ?? []) {
       if (isWanted(wanted, section, id)) print(`${id} does not apply: ${reason}`)
     }
   }
   return tally
+}
+
+/** Those of `wanted` that name nothing. */
+export function unknownOf(wanted: readonly string[], sections: readonly Section[]): readonly string[] {
+  const ids = ({ mutants, inapplicable = [] }: Section) => [...mutants, ...inapplicable].map(({ id }) => id)
+  return wanted.filter(word => !sections.some(one => ids(one).some(id => isWanted([word], one, id))))
 }
 
 function isWanted(wanted: readonly string[], section: Section, id: string): boolean {
@@ -59,17 +74,12 @@ function isWanted(wanted: readonly string[], section: Section, id: string): bool
   )
 }
 
-async function judge(
-  workshop: Workshop,
+function judge(
   section: Section,
-  mutant: Mutant,
-  scope: Scope,
+  { id, title }: Mutant,
+  detection: Detection | 'unfinished' | undefined,
   tally: { killed: number; survived: number; flagged: number },
-): Promise<string> {
-  const { id, title } = mutant
-  const detection = await workshop.with(mutant, () =>
-    detect({ root: workshop.root, section, mutant, scope, budgetMs }),
-  )
+): string {
   // Not seen by what there was time for. A machine with less to do may see more.
   const isSeen = typeof detection === 'object'
   const remark = detection === 'unfinished' ? ' (the time was over before all had their turn)' : ''

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { readFileSync, rmSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +13,18 @@ export function readSource(file: string): string {
   return readFileSync(join(root, file), 'utf8')
 }
 
-/** A copy of the sources in which one mutant lives at a time. */
+/** Those that stand. */
+const folders = new Set<string>()
+
+/** At once: called when the run itself is interrupted. */
+export function removeWorkshops(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+}
+
+/**
+ * A copy of the sources in which one mutant lives at a time. What runs in it does not hear of changes to the sources
+ * themselves, and leaves its temporary files here: whoever is killed removes none.
+ */
 export class Workshop {
   readonly root: string
 
@@ -21,25 +32,47 @@ export class Workshop {
     this.root = folder
   }
 
-  static async open(): Promise<Workshop> {
+  /** A copy of the checkout, or of another workshop without a mutant. */
+  static async open(original: Pick<Workshop, 'root'> = { root }): Promise<Workshop> {
     const folder = await mkdtemp(join(tmpdir(), 'quorate-mutants-'))
-    for (const name of copied) await cp(join(root, name), join(folder, name), { recursive: true })
+    folders.add(folder)
+    const workshop = new Workshop(folder)
+    for (const name of copied) await cp(join(original.root, name), join(folder, name), { recursive: true })
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-    return new Workshop(folder)
+    await mkdir(workshop.temporary)
+    return workshop
+  }
+
+  /** For whatever runs in here. */
+  get temporary(): string {
+    return join(this.root, 'tmp')
   }
 
   /** Calls `use` while the mutant stands in the copy. */
   async with<Result>(mutant: Mutant, use: () => Promise<Result>): Promise<Result> {
-    const changed = mutate(mutant, readSource)
-    for (const [file, text] of changed) await writeFile(join(this.root, file), text)
+    const read = (file: string) => readFileSync(join(this.root, file), 'utf8')
+    const changed = mutate(mutant, read)
+    const original = new Map(Array.from(changed.keys(), file => [file, read(file)]))
+    const write = async (texts: ReadonlyMap<string, string>) => {
+      for (const [file, text] of texts) await writeFile(join(this.root, file), text)
+    }
+    await write(changed)
     try {
       return await use()
     } finally {
-      for (const file of changed.keys()) await writeFile(join(this.root, file), readSource(file))
+      await write(original)
+    }
+  }
+
+  /** Removes what runs in here left behind, but for what tsx compiled. */
+  async tidyUp(): Promise<void> {
+    for (const name of await readdir(this.temporary)) {
+      if (!name.startsWith('tsx-')) await rm(join(this.temporary, name), { recursive: true, force: true })
     }
   }
 
   async close(): Promise<void> {
     await rm(this.root, { recursive: true, force: true })
+    folders.delete(this.root)
   }
 }

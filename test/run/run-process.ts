@@ -14,6 +14,7 @@ export interface ProcessOptions {
 export interface ProcessResult {
   /** True when it ended by itself, with exit code 0. */
   readonly ok: boolean
+  readonly isTimedOut: boolean
   /** How it ended, as a sentence for people: "exit code 1", "killed by SIGSEGV", "did not end within 120 s". */
   readonly ending: string
   /** Standard output and standard error as they came. */
@@ -52,7 +53,7 @@ export function runProcess(options: ProcessOptions): Promise<ProcessResult> {
     const end = (ok: boolean, ending: string): void => {
       clearTimeout(timer)
       if (group !== undefined) groups.delete(group)
-      resolve({ ok, ending, output })
+      resolve({ ok, isTimedOut: timedOut, ending, output })
     }
     child.once('error', error => end(false, `cannot start: ${error.message}`))
     child.once('close', (code, signal) => {
