@@ -4,6 +4,7 @@ import type { HostId, ReplicaId } from '../core/types.ts'
 import type { Call } from './call.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
+import { successorOf } from './resignation.ts'
 
 /** Between two looks at whether Raft has given a transfer up, of which it tells nobody. */
 const lookMs = 50
@@ -58,13 +59,9 @@ async function handOverOne(
   },
 ): Promise<void> {
   const { clock, patienceMs, isConnected } = options
-  const candidates = replica.node
-    .status()
-    .progress.filter(one => one.id !== replica.id && one.mayLead && isConnected(replica.hostOf(one.id)))
-    .sort((left, right) => right.match - left.match)
-  const [best] = candidates
-  if (best === undefined) return
-  replica.node.transferLeadership(best.id)
+  const successor = successorOf(replica.node, id => isConnected(replica.hostOf(id)))
+  if (successor === undefined) return
+  replica.node.transferLeadership(successor)
   replica.requestTurn()
   const end = clock.now() + patienceMs
   while (replica.leads && clock.now() < end) {

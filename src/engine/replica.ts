@@ -24,6 +24,7 @@ import { newRaftNode } from './raft-options.ts'
 import { Reads } from './reads.ts'
 import { ReceivedStates } from './received-states.ts'
 import { endedRole, type ReplicaHost, type StoredReplica } from './replica-parts.ts'
+import { Resignation } from './resignation.ts'
 import type { Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
 
@@ -61,6 +62,7 @@ export class Replica {
   private readonly writes: GroupWrites
   private leaderReplica: ReplicaId = 0
   private raftRole: StoreStatus['role'] = 'follower'
+  private readonly resignation: Resignation
   private readonly received = new ReceivedStates()
   /** The index of the latest snapshot that is stored or on its way to storage. */
   private snapshotIndex: Index
@@ -97,6 +99,8 @@ export class Replica {
       hooks: () => host.hooksOf(this.group),
       writer: host.writer,
     })
+    const isHere = (id: ReplicaId) => host.hostsOf(this.group).some(one => one === this.hosts.of(id))
+    this.resignation = new Resignation(this.node, isHere)
     this.campaignAlone()
     const retryMs = options.electionTicks * options.tickMs
     this.reads = new Reads(
@@ -204,9 +208,7 @@ export class Replica {
     this.reads.tick(now)
     if (!this.quiescence.isAsleep) this.quiescence.tick()
     if (this.quiescence.isAsleep) return false
-    // Its log grows and its votes get lost while its disk hangs: let others lead, and campaign when it is back.
-    if (this.host.writer.isHung) this.node.stepDown()
-    else this.node.tick()
+    this.resignation.tick(this.host.writer.isHung)
     this.proposals.tick(now)
     return true
   }

@@ -33,6 +33,21 @@ async function converged(cluster: TestCluster, hosts: readonly TestHost[]): Prom
   for (const other of others) assert.deepEqual(other, first)
 }
 
+/** Calls again and again, one call behind the other. */
+function setLoad(cluster: TestCluster, call: () => Promise<void>): { stop(): void } {
+  let isOver = false
+  const next = (): void => {
+    if (isOver) return
+    void call().then(() => cluster.timers.after(5, next))
+  }
+  next()
+  return {
+    stop: () => {
+      isOver = true
+    },
+  }
+}
+
 /** How long a write takes, in virtual milliseconds. */
 async function latencyOf(cluster: TestCluster, store: Store, value: unknown): Promise<number> {
   const before = cluster.timers.now()
@@ -59,6 +74,46 @@ describe('a disk that hangs', () => {
     assert.equal(a.store.status().role, 'follower', 'it does not come back as long as its disk hangs')
     release('a')
     await cluster.settle(a.store.put('after', 1))
+    await converged(cluster, hosts)
+  })
+
+  test('of a leader under load costs no election timeout: it hands over to the voter that knows most', async () => {
+    const { cluster, hosts, hang } = await started()
+    const [a, b, c] = hosts
+    // So that b always knows less.
+    cluster.tap = (from, to, lane) => !(from === 'a' && to === 'b' && lane === 'log')
+    hang('a')
+    const start = cluster.timers.now()
+    const { term } = a.store.status()
+    let acknowledged = 0
+    const load = setLoad(cluster, async () => {
+      await c.store.put(`load${acknowledged}`, 1, { deadlineMs: 60_000 })
+      acknowledged += 1
+    })
+    await cluster.until(() => c.store.status().role === 'leader', 12_000)
+    const ms = cluster.timers.now() - start
+    assert(ms > 4000 && ms < 4500, `${ms} ms`)
+    cluster.tap = () => true
+    load.stop()
+    await cluster.run(1000)
+    assert.equal(c.store.status().term, term + 1, 'one election')
+    assert.equal(b.store.status().leader, 'c')
+    assert.equal((await cluster.settle(c.store.scan({ prefix: 'load' }))).length, acknowledged)
+  })
+
+  test('costs its leader the leadership also where nobody is there to take it', async () => {
+    const { cluster, hosts, hang, release } = await started()
+    const [a] = hosts
+    hang('a')
+    const pending = a.store.put('pending', 1, { deadlineMs: 60_000 })
+    await cluster.run(1000)
+    // They hear nothing of the order to take over, nor of anything else.
+    cluster.tap = from => from !== 'a'
+    await cluster.run(7000)
+    assert.notEqual(a.store.status().role, 'leader')
+    cluster.tap = () => true
+    release('a')
+    await cluster.settle(pending)
     await converged(cluster, hosts)
   })
 
