@@ -25,8 +25,8 @@ export class Leading {
   /** What was put into the log and is not applied: read already, so it need not be read again. */
   private readonly logged = new Map<Uint8Array, Proposal>()
   /**
-   * Their numbers, by session. A retry of what is under way needs no entry of its own: while commits wait for a slow disk or a
-   * cut, every write that waits is sent again and again, and the log would grow faster than it can be replicated.
+   * Their numbers, by session. A retry of what is under way needs no entry of its own: while commits wait for a slow
+   * disk or a cut, every write that waits is sent again and again, and the log would grow faster than it is replicated.
    */
   private readonly underWay = new Map<SessionId, Set<number>>()
 
