@@ -4,7 +4,7 @@ import type { Host, StoreOptions } from './engine/host.ts'
 import { checkHostOptions, type HostOptions } from './engine/open-host.ts'
 import type { Store } from './engine/store.ts'
 import { openHostOn, openSoleStore, type Platform } from './open.ts'
-import { openIndexedDbStorage } from './storage/indexeddb.ts'
+import { lockDatabase } from './storage/indexeddb-lock.ts'
 import type { Storage } from './storage/storage.ts'
 import { openVolatileStorage } from './storage/volatile.ts'
 
@@ -34,15 +34,19 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
     )
   }
   const { cluster, secret, webrtc, iceServers, authorize, seeds = [location.origin] } = options
-  const { storage, role } = await openStorage(options)
+  // It comes while storage is being opened.
+  const loading = loaded(import('./transport/mesh-browser.ts'))
+  loading.catch(() => {})
+  const { storage, role, startReplicas } = await openStorage(options)
   const clock = browserClock()
   const connect: Platform['connect'] = async stored => {
-    const { createBrowserMesh } = await loadMesh()
+    const { createBrowserMesh } = await loading
     const given = { cluster, secret, seeds, webrtc, iceServers, authorize }
     return createBrowserMesh(clock, { storage, stored, ...given })
   }
   const priority = () => (isHidden() ? 0 : (options.priority ?? 1))
-  const host = await openHostOn({ storage, clock, connect }, { ...options, role, priority: priority() })
+  const platform = { storage, clock, connect, startReplicas }
+  const host = await openHostOn(platform, { ...options, role, priority: priority() })
   // Whoever looks at another page may close this one, and its timers are late: others shall lead meanwhile.
   const changed = () => {
     if (host.isEnded) removeEventListener('visibilitychange', changed, true)
@@ -64,29 +68,49 @@ export async function open(
   return openSoleStore(await openHost(options), options)
 }
 
-/** The rest of this library: a page loads it when it opens a host. */
-async function loadMesh(): Promise<typeof import('./transport/mesh-browser.ts')> {
+/** A part of this library that a page loads when it opens a host. */
+async function loaded<Module>(script: Promise<Module>): Promise<Module> {
   try {
-    return await import('./transport/mesh-browser.ts')
+    return await script
   } catch (cause) {
     throw new QuorateError('UNREACHABLE', 'a script could not be loaded', { retryable: true, cause })
   }
 }
 
-type Role = NonNullable<HostOptions['role']>
+interface Opened extends Pick<Platform, 'storage' | 'startReplicas'> {
+  readonly role: NonNullable<HostOptions['role']>
+}
 
-async function openStorage(options: BrowserHostOptions): Promise<{ storage: Storage; role: Role }> {
+/** Decides whether this page is a member or a client, and opens what it needs for that. */
+async function openStorage(options: BrowserHostOptions): Promise<Opened> {
   const { cluster, role = 'member', database = `quorate-${cluster}` } = options
-  if (options.storage !== undefined) return { storage: options.storage, role }
   // A client keeps nothing: it is another host each time.
-  if (role === 'client') return { storage: openVolatileStorage(), role }
+  if (role === 'client') return clientOn(options.storage)
+  const member = () => loaded(import('./browser-member.ts'))
+  if (options.storage !== undefined)
+    return { storage: options.storage, role, startReplicas: (await member()).startReplicas }
+  const release = await lockOrNothing(database)
+  if (release === undefined) return clientOn()
   try {
-    const storage = await openIndexedDbStorage(database)
+    const { openIndexedDbStorage, startReplicas } = await member()
+    const storage = await openIndexedDbStorage(database, { release })
     // Without this the browser may clear the storage when the disk fills up. Refusal is no error, just less safe.
     void navigator.storage?.persist?.().catch(() => false)
-    return { storage, role }
+    return { storage, role, startReplicas }
   } catch (error) {
-    if (!isQuorateError(error, 'STORAGE_LOCKED')) throw error
-    return { storage: openVolatileStorage(), role: 'client' }
+    release()
+    throw error
   }
+}
+
+function clientOn(storage = openVolatileStorage()): Opened {
+  return { storage, role: 'client', startReplicas: undefined }
+}
+
+/** Undefined where another tab of this profile has the database. */
+function lockOrNothing(database: string): Promise<(() => void) | undefined> {
+  return lockDatabase(database).catch(error => {
+    if (isQuorateError(error, 'STORAGE_LOCKED')) return undefined
+    throw error
+  })
 }

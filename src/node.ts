@@ -1,6 +1,7 @@
 import { nodeClock } from './clock/node.ts'
 import type { Host, StoreOptions } from './engine/host.ts'
 import { checkHostOptions, type HostOptions } from './engine/open-host.ts'
+import { startReplicas } from './engine/replicas.ts'
 import type { Store } from './engine/store.ts'
 import { openHostOn, openSoleStore, type Platform } from './open.ts'
 import { openFileStorage } from './storage/file.ts'
@@ -46,7 +47,7 @@ export async function openHost(options: NodeHostOptions): Promise<Host> {
     const mesh = await createHostMesh(meshOptions)
     return { ...mesh, rendezvous: options.rendezvous ?? mesh.rendezvous }
   }
-  return openHostOn({ storage, clock: nodeClock, connect }, { priority: 2, ...options })
+  return openHostOn({ storage, clock: nodeClock, connect, startReplicas }, { priority: 2, ...options })
 }
 
 /** `openHost`, then its store; closing the store closes the host. */

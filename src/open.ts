@@ -1,7 +1,7 @@
 import { toHex } from './base/bytes.ts'
 import type { Clock } from './clock/clock.ts'
 import type { DeploymentId } from './core/types.ts'
-import type { Host, StoreOptions } from './engine/host.ts'
+import type { Host, StartReplicas, StoreOptions } from './engine/host.ts'
 import { type HostOptions, startHost } from './engine/open-host.ts'
 import type { HostParts } from './engine/parts.ts'
 import type { Store } from './engine/store.ts'
@@ -13,11 +13,13 @@ export interface Platform {
   readonly clock: Clock
   /** The network of the host whose storage holds this. */
   readonly connect: (stored: StoredHost) => Promise<Pick<HostParts, 'id' | 'transport' | 'rendezvous'>>
+  /** What a host needs that is no client. */
+  readonly startReplicas: StartReplicas | undefined
 }
 
 /** Starts a host on a platform. Where that fails, what was opened for it is closed. */
 export async function openHostOn(platform: Platform, options: HostOptions): Promise<Host> {
-  const { storage, clock, connect } = platform
+  const { storage, clock, connect, startReplicas } = platform
   let close = (): Promise<void> => storage.close()
   try {
     const stored = await storage.load()
@@ -25,7 +27,7 @@ export async function openHostOn(platform: Platform, options: HostOptions): Prom
     close = () => network.transport.close().then(() => storage.close())
     const { cluster, role, priority, deadlineMs, tickMs } = options
     const parts = { ...network, storage, clock, random: Math.random, newDeployment }
-    return startHost(parts, stored, { cluster, role, priority, deadlineMs, tickMs })
+    return startHost(parts, stored, { cluster, role, priority, deadlineMs, tickMs }, startReplicas)
   } catch (error) {
     await close()
     throw error

@@ -39,18 +39,22 @@ describe('the browser module', () => {
   }
   const scripts = (): string[] => Object.keys(metafile.outputs).filter(output => output.endsWith('.js'))
 
-  /** What a page loads at once: the entry and what it imports statically, and so on. */
-  const loadedAtOnce = (): Set<string> => {
-    const entry = scripts().find(output => basename(output) === 'quorate.js')
-    assert.ok(entry !== undefined, 'the entry was built')
-    const loaded = new Set([entry])
+  /** The script of that name, and what it imports statically, and so on. */
+  const loadedWith = (name: string): string[] => {
+    const first = scripts().find(output => basename(output).replace(/-\w+\.js$|\.js$/, '') === name)
+    assert.ok(first !== undefined, `${name} was built`)
+    const loaded = new Set([first])
     for (const output of loaded) {
       for (const { path, kind, external } of metafile.outputs[output]?.imports ?? []) {
         if (kind === 'import-statement' && !external) loaded.add(path)
       }
     }
-    return loaded
+    return [...loaded]
   }
+  const atOnce = (): string[] => loadedWith('quorate')
+  const byClients = (): string[] => [...new Set([...atOnce(), ...loadedWith('mesh-browser')])]
+  const sourcesOf = (outputs: readonly string[]): string[] =>
+    outputs.flatMap(output => Object.keys(metafile.outputs[output]?.inputs ?? {}))
 
   test('holds no Node import and leaves none to the bundler of its user', () => {
     const inputs = Object.entries(metafile.inputs)
@@ -68,19 +72,23 @@ describe('the browser module', () => {
   })
 
   test('loads WebRTC in a chunk of its own', () => {
-    const atOnce = Array.from(loadedAtOnce(), output =>
-      Object.keys(metafile.outputs[output]?.inputs ?? {}),
-    ).flat()
     const isPeer = (input: string): boolean => input.includes('node_modules/simple-peer/')
-    assert.ok(Object.keys(metafile.inputs).some(isPeer), 'simple-peer is bundled')
-    assert.ok(!atOnce.some(isPeer), 'simple-peer is not loaded at once')
+    assert.ok(sourcesOf(byClients()).some(isPeer), 'simple-peer is bundled')
+    assert.ok(!sourcesOf(atOnce()).some(isPeer), 'simple-peer is not loaded at once')
+  })
+
+  test('loads replicas, and where they are stored, in a chunk of its own that no client needs', () => {
+    const isOfMembers = (input: string): boolean =>
+      /\/core\/(raft|machine)\/.*|\/engine\/replica|\/storage\/indexeddb\.ts|\/idb-keyval\//.test(input)
+    assert.ok(sourcesOf(loadedWith('browser-member')).filter(isOfMembers).length > 30)
+    const small = ['src/core/machine/key.ts']
+    assert.deepEqual(sourcesOf(byClients()).filter(isOfMembers), small, 'but for what is a few bytes')
   })
 
   test('says with a typed error that the chunk could not be loaded', async () => {
     const alone = join(folder, 'alone')
     await mkdir(alone)
-    for (const output of loadedAtOnce())
-      await cp(join(outdir, basename(output)), join(alone, basename(output)))
+    for (const output of atOnce()) await cp(join(outdir, basename(output)), join(alone, basename(output)))
     const script = `
       globalThis.isSecureContext = true
       const { openHost } = await import('./quorate.js')
@@ -93,15 +101,18 @@ describe('the browser module', () => {
     assert.deepEqual(JSON.parse(stdout), ['QuorateError', 'UNREACHABLE', true])
   })
 
-  // Kilobytes of 1024 bytes. The store without the rest of Raft had a budget of 45 and 60, and kept it.
-  const budget = { atOnce: 57, whole: 73 }
-
-  test(`is at most ${budget.atOnce} KB compressed, and ${budget.whole} KB with WebRTC`, async () => {
-    const atOnce = await compressedKilobytes([...loadedAtOnce()])
-    const whole = await compressedKilobytes(scripts())
-    assert.ok(atOnce <= budget.atOnce, `${atOnce.toFixed(2)} KB without WebRTC`)
-    assert.ok(whole <= budget.whole, `${whole.toFixed(2)} KB with WebRTC`)
-  })
+  // Kilobytes of 1024 bytes.
+  const budgets = [
+    { what: 'what a page loads at once', scripts: atOnce, most: 24 },
+    { what: 'what a client loads, with WebRTC', scripts: byClients, most: 40 },
+    { what: 'what a member loads, all there is', scripts, most: 76 },
+  ]
+  for (const { what, scripts, most } of budgets) {
+    test(`has a budget: ${what}, is at most ${most} KB compressed`, async () => {
+      const size = await compressedKilobytes(scripts())
+      assert.ok(size <= most, `${size.toFixed(2)} KB`)
+    })
+  }
 
   test('uses no name that only Node has', async () => {
     // The bundler itself tells which names are free: it replaces those, and no property or string that looks alike.
@@ -181,6 +192,11 @@ describe('the package, installed', () => {
       input => input !== 'page.js' && !input.startsWith('node_modules/quorate/dist/browser/'),
     )
     assert.deepEqual(strangers, [])
+    const later = Object.values(result.metafile.outputs).flatMap(({ imports }) =>
+      imports.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => path),
+    )
+    assert.equal(later.length, 2, 'what a page loads later is still loaded later')
+    for (const path of later) await stat(join(consumer, path))
   })
 
   for (const [module, resolution] of [

@@ -4,13 +4,14 @@ import type { Change, Item } from '../core/machine/item.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
 import { decodeProposal, resultFields } from '../wire/proposal-codec.ts'
-import { logSliceBody } from './applied-log.ts'
 import type { Backend, Freshness, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, checkBounds } from './key-filter.ts'
+import { logSliceBody } from './log-slice.ts'
 import { membersBody } from './member-request.ts'
-import type { Outbox } from './outbox.ts'
+import { consistencies } from './read-codec.ts'
 import type { Requests } from './requests.ts'
+import type { Sender } from './sender.ts'
 
 /** The numbers of an item, and what frames them. */
 const itemOverheadBytes = 48
@@ -31,19 +32,19 @@ interface Served {
  * second says how far they have come, so that a client notices the loss of the last one, too.
  */
 export class Gateway {
-  private readonly outbox: Outbox
+  private readonly sender: Sender
   private readonly backendOf: (group: GroupId) => Backend
   private readonly revisionOf: (group: GroupId) => number
   private readonly watches = new Map<string, Served & { readonly group: GroupId }>()
 
   constructor(parts: {
-    readonly outbox: Outbox
+    readonly sender: Sender
     readonly requests: Requests
     /** Throws NOT_MEMBER where this host has no replica of the group. */
     readonly backendOf: (group: GroupId) => Backend
     readonly revisionOf: (group: GroupId) => number
   }) {
-    this.outbox = parts.outbox
+    this.sender = parts.sender
     this.backendOf = parts.backendOf
     this.revisionOf = parts.revisionOf
     const { requests } = parts
@@ -60,7 +61,7 @@ export class Gateway {
   /** Tells every client how far its watches have come. */
   bookmark(): void {
     for (const served of this.watches.values()) {
-      this.outbox.send(served.client, 'log', 'event', [
+      this.sender.send(served.client, 'log', 'event', [
         served.id,
         served.count,
         this.revisionOf(served.group),
@@ -136,7 +137,7 @@ export class Gateway {
     const served = { client, id, group, count: 0, stop: () => {} }
     const start = from === null ? this.revisionOf(group) + 1 : asNatural(from)
     const post = (revision: number, changes: unknown, error: unknown) =>
-      this.outbox.send(client, 'log', 'event', [id, ++served.count, revision, changes, error])
+      this.sender.send(client, 'log', 'event', [id, ++served.count, revision, changes, error])
     const stop = this.backendOf(group).watch(asBounds(bounds), start, {
       changes: changes => {
         for (const piece of pieces(changes)) post(piece.at(-1)?.revision ?? 0, piece.map(changeFields), null)
@@ -155,12 +156,6 @@ export class Gateway {
     this.watches.get(`${client} ${asNatural(body[0])}`)?.stop()
     return null
   }
-}
-
-const consistencies = ['linearizable', 'session', 'stale'] as const
-
-export function freshnessFields({ consistency, atLeast }: Freshness): readonly [number, number] {
-  return [consistencies.indexOf(consistency), atLeast]
 }
 
 function asFreshness(consistency: unknown, atLeast: unknown): Freshness {
@@ -209,20 +204,4 @@ function readBody({ items, revision }: ReadResult): unknown {
 
 function itemFields(item: Item): readonly unknown[] {
   return [item.key, item.value, item.createRevision, item.modRevision, item.version]
-}
-
-export function asReadResult(body: unknown): ReadResult {
-  const [items, revision] = asArray(body, 2)
-  return { items: asArray(items).map(asItem), revision: asNatural(revision) }
-}
-
-function asItem(value: unknown): Item {
-  const [key, bytes, createRevision, modRevision, version] = asArray(value, 5)
-  return {
-    key: asText(key),
-    value: asBytes(bytes),
-    createRevision: asNatural(createRevision),
-    modRevision: asNatural(modRevision),
-    version: asNatural(version),
-  }
 }

@@ -1,41 +1,39 @@
 import { Emitter, type Unsubscribe } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
-import { hungElectionTimeouts } from '../core/limits.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Path } from '../transport/transport.ts'
 import type { Backend } from './backend.ts'
 import { type Call, startCall } from './call.ts'
+import { checkPriority } from './check-priority.ts'
 import { ClientBackend } from './client-backend.ts'
 import { closeStorage } from './close-storage.ts'
-import { chooseDials, neededBy } from './dialing.ts'
-import { Gateway } from './gateway.ts'
-import { GroupNews } from './group-news.ts'
-import { handOver } from './hand-over.ts'
-import { Joining, removed } from './joining.ts'
-import { LeaderRequests } from './leader-requests.ts'
+import { closed, notRemoved } from './closed.ts'
+import { chooseDials } from './dialing.ts'
+import { Entering } from './entering.ts'
 import { Loop, type LoopEvents } from './loop.ts'
-import { Membership } from './membership.ts'
 import { type HostMetrics, hostMetrics } from './metrics.ts'
-import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
-import { checkPriority, Preference } from './preference.ts'
 import { RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
-import { closed, ReplicaBackend } from './replica-backend.ts'
+import type { Replicas, ReplicasParts } from './replicas.ts'
 import { Requests } from './requests.ts'
+import { Sender } from './sender.ts'
 import { SingleFlight } from './single-flight.ts'
-import { Snapshots } from './snapshots.ts'
 import { Store } from './store.ts'
 import { checkHooks } from './store-hooks.ts'
 import type { CallOptions, HostEvents, HostInfo, StoreHooks, StoreHost } from './types.ts'
-import { Writer } from './writer.ts'
 
 export interface StoreOptions extends CallOptions, StoreHooks {
   /** False: resolve as soon as the replica runs, even while no leader is known. Then only stale reads work at once. */
   readonly waitForLeader?: boolean
 }
+
+/** Makes the replicas of a host: of `engine/replicas`, which not everybody loads. */
+export type StartReplicas = (host: ReplicasParts) => Replicas
+
+const noReplicas: ReadonlyMap<GroupId, Replica> = new Map()
 
 /** Between two looks at whom to be connected to, where nothing else asks for one. */
 const dialEveryTicks = 10
@@ -49,21 +47,15 @@ export class Host implements StoreHost {
   readonly cluster: string
   private readonly parts: HostParts
   private readonly options: EngineOptions
-  private readonly stored: StoredHost
   private readonly emitter = new Emitter<HostEvents>(error => this.reportLater(error))
-  private readonly news = new GroupNews(this.emitter)
-  private readonly outbox: Outbox
-  private readonly writer: Writer
+  private readonly sender: Sender
   private readonly requests: Requests
-  private readonly snapshots: Snapshots
   private readonly peerBook: PeerBook
-  private readonly membership: Membership
-  private readonly leaderRequests: LeaderRequests
   private readonly hooks = new Map<GroupId, StoreHooks>()
-  private readonly gateway: Gateway
-  private readonly joining: Joining
-  /** @internal What the simulator looks into. */
-  readonly loop: Loop
+  private readonly entering: Entering
+  /** Undefined for a client. */
+  private readonly replicas: Replicas | undefined
+  private readonly loop: Loop
   private readonly opening = new Map<GroupId, SingleFlight<Store>>()
   private readonly opened = new Map<GroupId, Store>()
   /** Stores that were closed, and whose replicas are handing over what they led. */
@@ -71,82 +63,71 @@ export class Host implements StoreHost {
   private readonly remoteWatches = new Map<GroupId, RemoteWatches>()
   private lastWatch = 0
   private ticksToDial = 0
-  private readonly preference: Preference
+  private priority: number
+  /** Aborted when this host ends: nothing is founded, joined or started behind that. */
+  private readonly ending = new AbortController()
   private failure: QuorateError | undefined
   private closing: Promise<void> | undefined
 
-  /** Starts a host over storage that was loaded. Rejects nothing: what is wrong with the world shows in the calls. */
-  static start(parts: HostParts, options: EngineOptions, stored: StoredHost): Host {
-    return new Host(parts, options, stored)
+  /**
+   * Starts a host over storage that was loaded. Rejects nothing: what is wrong with the world shows in the calls.
+   * `startReplicas` is for all but clients, which have none.
+   */
+  static start(
+    parts: HostParts,
+    options: EngineOptions,
+    stored: StoredHost,
+    startReplicas: StartReplicas | undefined,
+  ): Host {
+    return new Host(parts, options, stored, startReplicas)
   }
 
-  private constructor(parts: HostParts, options: EngineOptions, stored: StoredHost) {
+  private constructor(
+    parts: HostParts,
+    options: EngineOptions,
+    stored: StoredHost,
+    startReplicas: StartReplicas | undefined,
+  ) {
     this.id = parts.id
     this.cluster = options.cluster
+    this.priority = options.priority
     this.parts = parts
     this.options = options
-    this.stored = stored
-    const failed = (error: unknown) => this.fail(error)
-    const { clock } = parts
     this.peerBook = new PeerBook(parts.random)
-    this.outbox = new Outbox({ ...parts, deployment: () => this.loop.deployment })
-    this.writer = new Writer(parts.storage, hungElectionTimeouts * options.electionTicks, failed)
-    this.requests = new Requests(this.outbox, parts)
-    const { outbox, writer, requests } = this
-    const hooksOf = (group: GroupId) => this.hooks.get(group) ?? {}
-    this.leaderRequests = new LeaderRequests({
-      requests,
-      clock,
-      hooksOf,
-      replicaOf: group => this.replicaOrThrow(group),
-    })
-    this.snapshots = new Snapshots({
-      parts,
-      outbox,
-      heldLogBytesMax: options.heldLogBytesMax,
-      replicaOf: group => this.loop.replicas.get(group),
-      failed,
-    })
-    this.membership = new Membership({ requests, clock, hostId: parts.id })
-    this.gateway = new Gateway({
-      outbox,
-      requests,
-      backendOf: group => this.backendOf(this.replicaOrThrow(group, true)),
-      revisionOf: group => this.loop.replicas.get(group)?.machine.appliedIndex ?? 0,
-    })
-    this.loop = new Loop({
-      parts,
-      tickMs: options.tickMs,
-      electionTicks: options.electionTicks,
-      outbox,
-      writer,
-      requests,
-      snapshots: this.snapshots,
-      peerBook: this.peerBook,
-      events: this.loopEvents(),
-    })
-    this.joining = new Joining({
-      parts,
-      options,
-      loop: this.loop,
-      requests,
-      peerBook: this.peerBook,
-      replicaHost: {
-        parts,
-        options,
-        outbox,
-        writer,
-        hooksOf,
-        hostsOf: group => this.peerBook.hostsThatMayRun(group),
-        snapshots: this.snapshots,
-      },
-      changed: replica => this.replicaChanged(replica),
+    this.sender = new Sender(parts.transport, () => this.loop.deployment)
+    this.requests = new Requests(this.sender, parts)
+    const ending = this.ending.signal
+    const entered = (deployment: DeploymentId) => {
+      this.loop.deployment = deployment
+      this.greetAll()
+    }
+    this.entering = new Entering({ parts, options, stored, ending, entered })
+    const { sender, requests, peerBook, emitter } = this
+    this.replicas = startReplicas?.({
+      ...{ parts, options, stored, sender, requests, peerBook, emitter, ending },
+      founder: () => this.entering.founder,
+      hooksOf: group => this.hooks.get(group) ?? {},
+      check: replica => this.check(replica),
+      schedule: () => this.loop.schedule(),
+      changed: replica => this.opened.get(replica.group)?.changed(replica),
       applied: replica => this.opened.get(replica.group)?.applied(replica.machine.appliedIndex),
       announce: () => this.greetAll(),
       dial: () => this.dial(),
+      failed: error => this.fail(error),
     })
-    this.preference = new Preference(options, clock, host => this.peerBook.priorityOf(host))
+    const { replicas } = this
+    this.loop = new Loop({
+      ...{ parts, replicas, requests, peerBook },
+      tickMs: options.tickMs,
+      electionTicks: options.electionTicks,
+      events: this.loopEvents(),
+    })
     this.startServing()
+  }
+
+  /** @internal What the simulator looks into. */
+  get running(): ReadonlyMap<GroupId, Replica> {
+    return this.replicas?.running.byGroup ?? noReplicas
   }
 
   /** Undefined until the cluster was founded or joined for the first time. */
@@ -178,9 +159,7 @@ export class Host implements StoreHost {
     // Before anything of the store starts: it may lead at once.
     this.hooks.set(name, { ...this.hooks.get(name), ...checkHooks(options) })
     const store = await this.storeOnce(name, call)
-    if (options.waitForLeader !== false && this.options.role !== 'client') {
-      await this.joining.leaderKnown(this.replicaOrThrow(name), call)
-    }
+    if (options.waitForLeader !== false) await this.replicas?.leaderKnown(name, call)
     return store
   }
 
@@ -207,9 +186,9 @@ export class Host implements StoreHost {
 
   /** What this host counted since it started. */
   metrics(): HostMetrics {
-    const { loop, outbox, writer, news } = this
-    const counted = { ...loop.counted, ...outbox.counted, ...writer.counted }
-    return hostMetrics(counted, this.info(), group => news.leaderChanges(group))
+    const { loop, sender, replicas } = this
+    const counted = { ...loop.counted, ...sender.counted, writes: 0, ...replicas?.counted }
+    return hostMetrics(counted, this.info(), group => replicas?.leaderChanges(group) ?? 0)
   }
 
   on<Name extends keyof HostEvents>(name: Name, listener: (event: HostEvents[Name]) => void): Unsubscribe {
@@ -239,9 +218,9 @@ export class Host implements StoreHost {
   setPriority(priority: number): void {
     checkPriority(priority)
     this.check()
-    this.preference.own = priority
+    this.priority = priority
     this.greetAll()
-    this.preference.apply(this.loop.replicas.values())
+    this.replicas?.prefer(priority)
   }
 
   /**
@@ -251,12 +230,13 @@ export class Host implements StoreHost {
   async removeData(name: string): Promise<void> {
     this.check()
     await this.opened.get(name)?.close()
-    await this.joining.forget(name)
+    if (this.replicas === undefined) throw notRemoved(name)
+    await this.replicas.forget(name)
   }
 
   /** Gives the leadership of every group away, where another voter can take it. Bounded by the election timeout. */
-  handOver(): Promise<void> {
-    return handOver([...this.loop.replicas.values()], this.parts, this.options)
+  async handOver(): Promise<void> {
+    await this.replicas?.handOver()
   }
 
   /**
@@ -282,10 +262,9 @@ export class Host implements StoreHost {
 
   private async openStore(name: GroupId, call: Call): Promise<Store> {
     await this.stopping.get(name)
-    await this.joining.enterCluster(this.stored, call)
-    const replica = this.options.role === 'client' ? undefined : await this.join(name, call)
-    const isServed = replica !== undefined && !replica.isWitness
-    const backend = isServed ? this.backendOf(replica) : this.clientBackend(name, replica)
+    await this.entering.enter(call)
+    const own = await this.replicas?.open(name, call)
+    const backend = own?.backend ?? this.clientBackend(name, own?.replica)
     // A host that ended meanwhile has told its stores already.
     this.check()
     const { parts, options } = this
@@ -299,31 +278,11 @@ export class Host implements StoreHost {
   private async storeClosed(name: GroupId): Promise<void> {
     this.opened.delete(name)
     this.remoteWatches.delete(name)
-    const replica = this.loop.replicas.get(name)
-    const stopping = replica === undefined ? Promise.resolve() : this.stopReplica(replica)
+    const stopping = this.replicas?.stop(name) ?? Promise.resolve()
     this.stopping.set(name, stopping)
     await stopping
     this.stopping.delete(name)
     this.dial()
-  }
-
-  private async stopReplica(replica: Replica): Promise<void> {
-    await handOver([replica], this.parts, this.options)
-    // The host may have ended, or the group removed it, meanwhile.
-    if (this.loop.replicas.get(replica.group) === replica) this.joining.stop(replica)
-  }
-
-  private async join(name: GroupId, call: Call): Promise<Replica> {
-    return this.loop.replicas.get(name) ?? (await this.joining.openReplica(name, this.stored, call))
-  }
-
-  private backendOf(replica: Replica): Backend {
-    return new ReplicaBackend(replica, {
-      membership: this.membership,
-      leaderRequests: this.leaderRequests,
-      wake: () => this.loop.wake(replica),
-      check: () => this.check(replica),
-    })
   }
 
   private clientBackend(group: GroupId, witness: Replica | undefined): Backend {
@@ -351,14 +310,12 @@ export class Host implements StoreHost {
       },
       came: peer => this.greet(peer),
       gone: (peer, reason) => this.disconnected(peer, reason),
-      toldRemoved: replica => this.joining.removed(replica),
       failed: error => this.fail(error),
     }
   }
 
   private startServing(): void {
     this.requests.serve('ping', async () => null)
-    this.membership.serve(group => this.replicaOrThrow(group))
     this.parts.transport.start({
       frame: (from, _lane, bytes) => this.loop.inbound(from, bytes),
       connected: (peer, path) => this.connected(peer, path),
@@ -376,7 +333,6 @@ export class Host implements StoreHost {
 
   private disconnected(peer: HostId, reason: string): void {
     this.requests.disconnected(peer)
-    this.gateway.disconnected(peer)
     for (const watches of this.remoteWatches.values()) watches.disconnected(peer)
     this.dial()
     this.emitter.emit('disconnected', { hostId: peer, reason })
@@ -384,12 +340,8 @@ export class Host implements StoreHost {
 
   private greet(peer: HostId): void {
     if (this.loop.deployment === undefined) return
-    this.outbox.send(
-      peer,
-      'control',
-      'hello',
-      this.peerBook.hello(peer, this.loop.replicas.values(), this.preference.own),
-    )
+    const hello = this.peerBook.hello(peer, this.running.values(), this.priority)
+    this.sender.send(peer, 'control', 'hello', hello)
   }
 
   private greetAll(): void {
@@ -400,13 +352,12 @@ export class Host implements StoreHost {
 
   private ticked(now: number): void {
     for (const store of this.opened.values()) store.tick(now)
-    this.snapshots.tick(now)
+    this.replicas?.ticked(now)
     if (--this.ticksToDial > 0) return
     this.ticksToDial = dialEveryTicks
-    this.gateway.bookmark()
+    this.replicas?.remind()
     for (const watches of this.remoteWatches.values()) watches.tick()
     for (const peer of this.peerBook.unaware()) this.greet(peer)
-    this.preference.apply(this.loop.replicas.values())
     this.dial()
   }
 
@@ -414,34 +365,17 @@ export class Host implements StoreHost {
     if (this.isEnded) return
     const { transport } = this.parts
     const present = transport.present()
-    const replicas = [...this.loop.replicas.values()]
-    // A replica that has not heard of any member yet still needs the one that let it in.
-    const lonely = replicas.filter(replica => replica.members.length === 0).map(replica => replica.group)
+    const { needed, groups } = this.replicas?.dials(present) ?? { needed: [], groups: [] }
     transport.want(
       chooseDials({
         self: this.id,
-        needed: replicas.flatMap(replica => neededBy(replica, present)),
-        wantedGroups: [...this.joining.wanted, ...lonely, ...this.remoteWatches.keys()],
+        needed,
+        wantedGroups: [...groups, ...this.remoteWatches.keys()],
         present,
-        founder: this.joining.founder,
+        founder: this.entering.founder,
         groupsOf: host => this.peerBook.groupsOf(host),
       }),
     )
-  }
-
-  private replicaChanged(replica: Replica): void {
-    this.dial()
-    this.news.changed(replica)
-    this.opened.get(replica.group)?.changed(replica)
-  }
-
-  /** `keepsValues`: one that can serve reads. */
-  private replicaOrThrow(group: GroupId, keepsValues = false): Replica {
-    this.check()
-    const replica = this.loop.replicas.get(group)
-    if (replica !== undefined && !(keepsValues && replica.isWitness)) return replica
-    if (this.joining.isRemovedFrom(group)) throw removed()
-    throw new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
   }
 
   /** Throws why nothing can be served any more: by the host, or by the replica. */
@@ -462,7 +396,7 @@ export class Host implements StoreHost {
     const { code, message: why } = this.failure
     this.stopAll(outcome => new QuorateError(code, why, { outcome, cause: error }))
     this.parts.transport.close().catch(cause => this.reportLater(cause))
-    for (const replica of this.loop.replicas.values()) this.replicaChanged(replica)
+    for (const replica of this.running.values()) this.replicas?.changed(replica)
     this.emitter.emit('error', this.failure)
   }
 
@@ -475,9 +409,8 @@ export class Host implements StoreHost {
 
   private stopAll(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.loop.stop()
-    this.joining.close(error('none'))
-    this.snapshots.close()
-    for (const replica of this.loop.replicas.values()) replica.close(error)
+    this.ending.abort(error('none'))
+    this.replicas?.close(error)
     for (const watches of this.remoteWatches.values()) watches.close(error('none'))
     for (const store of this.opened.values()) store.stopped(error('none'))
     this.requests.close(error)

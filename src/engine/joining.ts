@@ -1,26 +1,20 @@
 import { QuorateError } from '../core/error.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredGroup, StoredHost } from '../storage/storage.ts'
-import { isDeploymentId } from '../wire/frames.ts'
 import { asNatural, decodeOrNothing } from '../wire/guards.ts'
 import { decodeBootstrap, encodeBootstrap, foundGroup, loadState } from './bootstrap.ts'
 import type { Call } from './call.ts'
-import type { Loop } from './loop.ts'
+import { closed, notRemoved, removed } from './closed.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
 import { Replica } from './replica.ts'
-import { closed } from './replica-backend.ts'
 import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
 import type { Requests } from './requests.ts'
 import { retrying } from './retry.ts'
-import { SingleFlight } from './single-flight.ts'
+import type { RunningReplicas } from './running-replicas.ts'
 import type { Snapshots } from './snapshots.ts'
 
-/** Names of the values that a host stores beside its groups. */
-const clusterValue = 'cluster'
-const deploymentValue = 'deployment'
-const founderValue = 'founder'
-/** There once this host left the group: it will not found it. */
+/** The name of a value that is stored once this host left the group: it will not found it. */
 const leftValue = (group: GroupId) => `left ${group}`
 
 const noEntries: Omit<StoredGroup, 'bootstrap'> = {
@@ -32,23 +26,28 @@ const noEntries: Omit<StoredGroup, 'bootstrap'> = {
 export interface JoiningParts {
   readonly parts: HostParts
   readonly options: EngineOptions
-  readonly loop: Loop
+  readonly stored: StoredHost
+  readonly running: RunningReplicas
   readonly requests: Requests
   readonly peerBook: PeerBook
+  /** Aborted when the host ends: nothing is founded, joined or started behind that. */
+  readonly ending: AbortSignal
+  /** The host that founds the stores of the cluster, once it is known. */
+  readonly founder: () => HostId | undefined
   readonly replicaHost: Omit<ReplicaHost<Replica>, 'wake' | 'events'> & {
     readonly snapshots: Snapshots
   }
   /** Leader, part or members of a replica changed. */
   readonly changed: (replica: Replica) => void
   readonly applied: (replica: Replica) => void
-  /** The cluster is known now, or a replica started or ended: peers shall hear of it. */
+  /** A replica started or ended: peers shall hear of it. */
   readonly announce: () => void
   readonly dial: () => void
 }
 
 /**
- * How a host becomes part of a cluster and of a group: it founds, joins, or comes back. Whatever it will be bound by
- * (the deployment, its replica id, its removal) is durable before it acts on it.
+ * How a host becomes part of a group: it founds, joins, or comes back. Whatever it will be bound by (its replica id,
+ * its removal) is durable before it acts on it.
  */
 export class Joining {
   /** Groups of which this host looks for a member. */
@@ -61,37 +60,25 @@ export class Joining {
   private readonly forgotten = new Set<GroupId>()
   /** Replicas of stores that were closed; each goes on when its store is opened again. */
   private readonly stopped = new Map<GroupId, Replica>()
-  private readonly entering: SingleFlight<void>
-  /** Aborted when the host ends: nothing is founded, joined or started behind that. */
-  private readonly ending = new AbortController()
-  /** The host that founds the cluster and its stores; undefined until it is known. */
-  founder: HostId | undefined
 
   constructor(parts: JoiningParts) {
     this.joining = parts
-    this.entering = new SingleFlight(parts.parts.clock)
   }
 
   isRemovedFrom(group: GroupId): boolean {
     return this.removedFrom.has(group)
   }
 
-  /** Resolves when the deployment is stored: from an earlier life, or from the seed that grants the founding. */
-  enterCluster(stored: StoredHost, call: Call): Promise<void> {
-    if (this.joining.loop.deployment !== undefined) return Promise.resolve()
-    return this.entering.run(call, () => this.enter(stored, call))
-  }
-
   /** This host's replica of the group: the stored one, a new group's first, or a new learner. */
-  async openReplica(group: GroupId, stored: StoredHost, call: Call): Promise<Replica> {
+  async openReplica(group: GroupId, call: Call): Promise<Replica> {
     if (this.isRemovedFrom(group)) throw removed()
     const stopped = this.stopped.get(group)
     if (stopped !== undefined) return this.restart(stopped)
+    const { parts, options, stored, founder } = this.joining
     const isForgotten = this.forgotten.has(group)
     const storedGroup = isForgotten ? undefined : stored.groups.get(group)
     if (storedGroup?.bootstrap !== undefined) return this.start(await this.recover(group, storedGroup))
-    const { parts, options } = this.joining
-    if (this.founder === parts.id && !isForgotten && !stored.values.has(leftValue(group))) {
+    if (founder() === parts.id && !isForgotten && !stored.values.has(leftValue(group))) {
       const founding = { cluster: options.cluster, host: parts.id }
       const { replica, state, ...rest } = await foundGroup(parts.storage, group, founding)
       const stored = { ...noEntries, ...rest, bootstrap: undefined }
@@ -121,8 +108,8 @@ export class Joining {
 
   /** Stops a replica of which nobody has the store open. The host stays a member of its group. */
   stop(replica: Replica): void {
-    const { loop, announce } = this.joining
-    loop.replicas.delete(replica.group)
+    const { running, announce } = this.joining
+    running.byGroup.delete(replica.group)
     this.stopped.set(replica.group, replica)
     replica.stop(outcome => closed(outcome, 'store'))
     announce()
@@ -133,12 +120,7 @@ export class Joining {
    * id. Refused to anybody else: a member that forgets its votes may vote twice.
    */
   async forget(group: GroupId): Promise<void> {
-    if (!this.removalStored.has(group)) {
-      throw new QuorateError(
-        'MEMBERSHIP_REFUSED',
-        `${group} has not removed this host, as far as it has noted`,
-      )
-    }
+    if (!this.removalStored.has(group)) throw notRemoved(group)
     const { storage } = this.joining.parts
     // First of all, for the founder: it would found the group a second time, beside the one that it left.
     await storage.write({ groups: new Map(), values: new Map([[leftValue(group), new Uint8Array([1])]]) })
@@ -148,20 +130,15 @@ export class Joining {
     this.removedFrom.delete(group)
   }
 
-  /** The host ends: whoever waits to enter hears of it, and no replica starts any more. */
-  close(error: QuorateError): void {
-    this.ending.abort(error)
-  }
-
   /** The group removed this host: durable first, because a removed replica must never speak again. */
   removed(replica: Replica): void {
     const { group } = replica
     if (this.removedFrom.has(group)) return
     this.removedFrom.add(group)
-    const { parts, options, loop, replicaHost } = this.joining
+    const { parts, options, running, replicaHost } = this.joining
     const { id, isWitness } = replica
     const bootstrap = { cluster: options.cluster, host: parts.id, replica: id, isRemoved: true, isWitness }
-    loop.replicas.delete(group)
+    running.byGroup.delete(group)
     replica.close(removed)
     replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {
       this.removalStored.add(group)
@@ -170,62 +147,6 @@ export class Joining {
       this.joining.changed(replica)
     })
     replicaHost.writer.flush()
-  }
-
-  private async enter(stored: StoredHost, call: Call): Promise<void> {
-    const { parts, options, loop, announce } = this.joining
-    const text = (name: string) => {
-      const bytes = stored.values.get(name)
-      return bytes === undefined ? undefined : new TextDecoder().decode(bytes)
-    }
-    const deployment = text(deploymentValue)
-    if (deployment !== undefined) {
-      const cluster = text(clusterValue)
-      if (cluster !== options.cluster || !isDeploymentId(deployment)) {
-        throw new QuorateError(
-          'WRONG_CLUSTER',
-          `this storage belongs to cluster ${cluster}, not ${options.cluster}`,
-        )
-      }
-      this.founder = text(founderValue)
-      loop.deployment = deployment
-      return announce()
-    }
-    const grant = await this.askForGrant(call)
-    const values = {
-      [clusterValue]: options.cluster,
-      [deploymentValue]: grant.deployment,
-      [founderValue]: grant.founder,
-    }
-    const encoder = new TextEncoder()
-    const bytes = Object.entries(values).map(([name, value]) => [name, encoder.encode(value)] as const)
-    await parts.storage.write({ groups: new Map(), values: new Map(bytes) })
-    this.founder = grant.founder
-    loop.deployment = grant.deployment
-    announce()
-  }
-
-  private async askForGrant(call: Call) {
-    const { parts, options } = this.joining
-    const late = new AbortController()
-    const cancel = parts.clock.after(Math.max(0, call.deadline - parts.clock.now()), () => {
-      late.abort(
-        new QuorateError('UNREACHABLE', 'no seed of the cluster could be reached', { retryable: true }),
-      )
-    })
-    const abort = () => late.abort(call.signal?.reason)
-    const end = () => late.abort(this.ending.signal.reason)
-    call.signal?.addEventListener('abort', abort, { once: true })
-    this.ending.signal.addEventListener('abort', end, { once: true })
-    try {
-      // A client or a witness that was granted the founding would keep everybody else from it, and cannot found.
-      const proposed = options.role === 'member' ? parts.newDeployment() : undefined
-      return await parts.rendezvous.found(proposed, late.signal)
-    } finally {
-      cancel()
-      call.signal?.removeEventListener('abort', abort)
-      this.ending.signal.removeEventListener('abort', end)
-    }
   }
 
   private async recover(group: GroupId, stored: StoredGroup): Promise<StoredReplica> {
@@ -253,13 +174,13 @@ export class Joining {
 
   /** Asks members, one after the other, until one has brought it about that this host is a learner. */
   private async join(group: GroupId, call: Call) {
-    const { parts, options, requests, peerBook, dial } = this.joining
+    const { parts, options, requests, peerBook, ending, dial } = this.joining
     this.wanted.add(group)
     dial()
     let attempts = 0
     try {
       return await retrying(parts.clock, call, async () => {
-        this.ending.signal.throwIfAborted()
+        ending.throwIfAborted()
         // Another one each time: a member that is cut off from the leader answers, too, and cannot help.
         const hosts = peerBook.hostsOf(group)
         const host = hosts[attempts++ % hosts.length]
@@ -272,14 +193,14 @@ export class Joining {
   }
 
   private nobodyThere(group: GroupId): QuorateError {
-    const { founder } = this
-    const { peerBook } = this.joining
+    const { parts, peerBook } = this.joining
+    const founder = this.joining.founder()
     if (founder !== undefined && peerBook.groupsOf(founder)?.has(group) === false) {
       const message = `host ${founder} founds the stores of this cluster, and ${group} is not open there`
       return new QuorateError('NOT_FOUNDED', message, { retryable: true })
     }
-    const isFounderGone = founder !== undefined && !this.joining.parts.transport.present().has(founder)
-    return isFounderGone && this.joining.parts.transport.present().size === 0
+    const isFounderGone = founder !== undefined && !parts.transport.present().has(founder)
+    return isFounderGone && parts.transport.present().size === 0
       ? new QuorateError('NOT_FOUNDED', `host ${founder} founds the cluster, and it is not here`, {
           retryable: true,
         })
@@ -287,13 +208,13 @@ export class Joining {
   }
 
   private start(stored: StoredReplica): Replica {
-    this.ending.signal.throwIfAborted()
-    const { loop, replicaHost, changed, applied, announce } = this.joining
+    const { running, replicaHost, ending, changed, applied } = this.joining
+    ending.throwIfAborted()
     const { snapshots, ...host } = replicaHost
     const replica: Replica = new Replica(
       {
         ...host,
-        wake: () => loop.wake(replica),
+        wake: () => running.wake(replica),
         events: {
           leaderChanged: changed,
           membersChanged: changed,
@@ -306,25 +227,22 @@ export class Joining {
       },
       stored,
     )
-    loop.replicas.set(replica.group, replica)
-    loop.wake(replica)
-    announce()
+    this.run(replica)
     return replica
   }
 
   private restart(replica: Replica): Replica {
-    this.ending.signal.throwIfAborted()
-    const { loop, announce } = this.joining
+    this.joining.ending.throwIfAborted()
     this.stopped.delete(replica.group)
-    loop.replicas.set(replica.group, replica)
     replica.restart()
-    loop.wake(replica)
-    announce()
+    this.run(replica)
     return replica
   }
-}
 
-/** The error of everything that is asked of a replica whose group removed it. */
-export function removed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
-  return new QuorateError('REMOVED', 'the group removed this host', { outcome })
+  private run(replica: Replica): void {
+    const { running, announce } = this.joining
+    running.byGroup.set(replica.group, replica)
+    running.wake(replica)
+    announce()
+  }
 }

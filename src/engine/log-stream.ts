@@ -1,7 +1,7 @@
 import type { Revision } from '../core/types.ts'
-import type { LogSlice } from './applied-log.ts'
 import type { Call } from './call.ts'
 import { logEntryOf } from './log-entry.ts'
+import type { LogSlice } from './log-slice.ts'
 import type { LogEntry } from './types.ts'
 
 export interface LogStreamOptions<Event> {

@@ -1,8 +1,9 @@
+import { assert } from '../base/assert.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Authorize } from '../transport/transport.ts'
-import { Host } from './host.ts'
+import { checkPriority } from './check-priority.ts'
+import { Host, type StartReplicas } from './host.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from './parts.ts'
-import { checkPriority } from './preference.ts'
 
 /** What every platform's `openHost` takes. */
 export interface HostOptions {
@@ -64,10 +65,18 @@ export function checkClusterName(cluster: unknown): void {
   }
 }
 
-/** Starts a host from its parts, with storage that was loaded. */
-export function startHost(parts: HostParts, stored: StoredHost, options: GivenOptions): Host {
+/** Starts a host from its parts, with storage that was loaded. Without `startReplicas` it can be a client only. */
+export function startHost(
+  parts: HostParts,
+  stored: StoredHost,
+  options: GivenOptions,
+  startReplicas: StartReplicas | undefined,
+): Host {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  return Host.start(parts, { ...engineDefaults, ...given, cluster: options.cluster }, stored)
+  const all = { ...engineDefaults, ...given, cluster: options.cluster }
+  const isClient = all.role === 'client'
+  assert(isClient || startReplicas !== undefined, 'whoever is no client has replicas')
+  return Host.start(parts, all, stored, isClient ? undefined : startReplicas)
 }
 
 type GivenOptions = { readonly [Name in keyof EngineOptions]?: EngineOptions[Name] | undefined } & {

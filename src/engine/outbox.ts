@@ -2,12 +2,11 @@ import type { Random } from '../base/random.ts'
 import type { Clock } from '../clock/clock.ts'
 import { appendBytesMax } from '../core/limits.ts'
 import type { Message } from '../core/raft/message.ts'
-import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
-import type { Lane, Transport } from '../transport/transport.ts'
+import type { GroupId, HostId } from '../core/types.ts'
+import type { Lane } from '../transport/transport.ts'
 import { type Beat, encodeBeats } from '../wire/beat-codec.ts'
-import { encodeOnce } from '../wire/codec.ts'
-import { encodeFrame, type FrameKind } from '../wire/frames.ts'
 import { encodeRaftBody } from '../wire/message-codec.ts'
+import type { Sender } from './sender.ts'
 
 /** Raft messages of one turn that go the same way. */
 type Bundle = Map<GroupId, Message[]>
@@ -29,13 +28,11 @@ const newsMs = 1
 const framePayloadBytes = 1024 * 1024
 
 /**
- * What leaves the host. Raft messages are gathered over one turn, so that all groups of a pair of hosts share a frame;
- * everything else leaves at once. Frames are unreliable: whoever needs an answer asks again.
+ * What the replicas of a host say to others. Raft messages are gathered over one turn, so that all groups of a pair of
+ * hosts share a frame; proposals leave at once.
  */
 export class Outbox {
-  readonly counted = { framesSent: 0, bytesSent: 0 }
-  private readonly transport: Transport
-  private readonly deployment: () => DeploymentId | undefined
+  private readonly sender: Sender
   private readonly bundles: Record<'control' | 'log', Map<HostId, Bundle>> = {
     control: new Map(),
     log: new Map(),
@@ -47,21 +44,10 @@ export class Outbox {
   private lastFrame: number
   private readonly news = new Map<string, News>()
 
-  constructor(parts: {
-    readonly transport: Transport
-    readonly clock: Clock
-    readonly random: Random
-    readonly deployment: () => DeploymentId | undefined
-  }) {
-    this.transport = parts.transport
-    this.clock = parts.clock
-    this.lastFrame = Math.floor(parts.random() * 2 ** 45)
-    this.deployment = parts.deployment
-  }
-
-  /** Sends any body but Raft messages, now. False when it was dropped at once. */
-  send(to: HostId, lane: Lane, kind: FrameKind, body: unknown): boolean {
-    return this.sendBody(to, lane, kind, encodeOnce(body))
+  constructor(sender: Sender, { clock, random }: { readonly clock: Clock; readonly random: Random }) {
+    this.sender = sender
+    this.clock = clock
+    this.lastFrame = Math.floor(random() * 2 ** 45)
   }
 
   /**
@@ -72,7 +58,7 @@ export class Outbox {
     let isSent = false
     for (const batch of batches(proposals)) {
       this.lastFrame += 1
-      isSent = this.send(to, 'log', 'propose', [this.lastFrame, group, round, batch]) || isSent
+      isSent = this.sender.send(to, 'log', 'propose', [this.lastFrame, group, round, batch]) || isSent
     }
     return isSent
   }
@@ -100,7 +86,8 @@ export class Outbox {
 
   /** Ends the turn. Heartbeats and votes first. */
   flush(): void {
-    for (const [to, beats] of this.beats) this.sendBody(to, 'control', 'beat', encodeBeats(beats.values()))
+    for (const [to, beats] of this.beats)
+      this.sender.sendBody(to, 'control', 'beat', encodeBeats(beats.values()))
     this.beats.clear()
     for (const lane of ['control', 'log'] as const) {
       const bundles = this.bundles[lane]
@@ -111,23 +98,13 @@ export class Outbox {
   }
 
   private flushBundle(to: HostId, lane: Lane, bundle: Bundle): void {
-    for (const part of frames(bundle)) this.sendBody(to, lane, 'raft', encodeRaftBody(part))
+    for (const part of frames(bundle)) this.sender.sendBody(to, lane, 'raft', encodeRaftBody(part))
   }
 
   private releaseNews(): void {
     for (const { to, group, message } of this.news.values()) queue(this.bundles.log, to, group, message)
     this.news.clear()
     this.flush()
-  }
-
-  /** Before the cluster is known there is nothing to say, and nobody to say it to. */
-  private sendBody(to: HostId, lane: Lane, kind: FrameKind, body: Uint8Array): boolean {
-    const deployment = this.deployment()
-    if (deployment === undefined) return false
-    const frame = encodeFrame(deployment, kind, body)
-    this.counted.framesSent += 1
-    this.counted.bytesSent += frame.length
-    return this.transport.send(to, lane, frame)
   }
 }
 

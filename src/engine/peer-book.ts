@@ -13,6 +13,15 @@ export interface NamedReplica {
   readonly isWitness: boolean
 }
 
+/** What a host says of itself. */
+export interface Hello {
+  readonly replicas: readonly NamedReplica[]
+  /** The groups of which the host has a replica since, or none any more. */
+  readonly changed: readonly GroupId[]
+  /** The host wants to know whether it was heard. */
+  readonly isAsking: boolean
+}
+
 interface Peer {
   /** Undefined before the host has said anything. */
   readonly groups: ReadonlySet<GroupId> | undefined
@@ -66,16 +75,7 @@ export class PeerBook {
   }
 
   /** Takes in a hello. */
-  receive(
-    from: HostId,
-    body: unknown,
-  ): {
-    readonly replicas: readonly NamedReplica[]
-    /** The groups of which the host has a replica since, or none any more. */
-    readonly changed: readonly GroupId[]
-    /** The host wants to know whether it was heard. */
-    readonly isAsking: boolean
-  } {
+  receive(from: HostId, body: unknown): Hello {
     const [list, version, heard, isAsking, priority] = asArray(body, 5)
     const replicas = asArray(list)
       .slice(0, groupsMax)

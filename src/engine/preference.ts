@@ -6,12 +6,6 @@ import type { Replica } from './replica.ts'
 /** Between two tries to hand the leadership of one group to a host that is preferred, in election timeouts. */
 const pauseTimeouts = 10
 
-/** Throws TypeError on what is no priority. */
-export function checkPriority(priority: unknown): void {
-  if (Number.isSafeInteger(priority) && (priority as number) >= 0) return
-  throw new TypeError('a priority is an integer from 0')
-}
-
 /**
  * Sees to it that groups are led by the hosts that are preferred: a leader hands over to a connected voter of a higher
  * priority that has the log. Elections know nothing of priorities, so safety and the time of a failover do not depend

@@ -1,11 +1,10 @@
-import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { Revision } from '../core/types.ts'
-import type { LogSlice } from './applied-log.ts'
 import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
 import { type Bounds, keyFilter } from './key-filter.ts'
 import type { LeaderRequests } from './leader-requests.ts'
+import type { LogSlice } from './log-slice.ts'
 import type { MemberRequest } from './member-request.ts'
 import { type Membership, memberListOf } from './membership.ts'
 import type { Answer } from './proposals.ts'
@@ -104,9 +103,4 @@ export class ReplicaBackend implements Backend {
     this.wake()
     await done
   }
-}
-
-/** The error of a host or store that was closed. */
-export function closed(outcome: 'none' | 'unknown' = 'none', what: 'host' | 'store' = 'host'): QuorateError {
-  return new QuorateError('CLOSED', `the ${what} was closed`, { outcome })
 }

@@ -5,10 +5,9 @@ import { deadlineMsMax, requestsMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
-import type { Outbox } from './outbox.ts'
 import type { HostParts } from './parts.ts'
-
 import { ReplayGuard } from './replay-guard.ts'
+import type { Sender } from './sender.ts'
 
 /** Serves one kind of request. What it throws or rejects with goes back to the asker. */
 export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown>
@@ -39,7 +38,7 @@ const endingCodes: readonly ErrorCode[] = ['CLOSED', 'REMOVED', 'STORAGE_FAILED'
  * deadline or when the peer is lost. It may have been served even so: what must not happen twice needs a session.
  */
 export class Requests {
-  private readonly outbox: Outbox
+  private readonly sender: Sender
   private readonly clock: Clock
   private readonly asked = new Map<number, Asked>()
   private readonly askedGate = new Gate(requestsMax)
@@ -52,8 +51,8 @@ export class Requests {
   private lastId: number
   private ending: ((outcome: 'none' | 'unknown') => QuorateError) | undefined
 
-  constructor(outbox: Outbox, { clock, random }: Pick<HostParts, 'clock' | 'random'>) {
-    this.outbox = outbox
+  constructor(sender: Sender, { clock, random }: Pick<HostParts, 'clock' | 'random'>) {
+    this.sender = sender
     this.clock = clock
     this.lastId = Math.floor(random() * 2 ** 45)
   }
@@ -73,7 +72,7 @@ export class Requests {
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
-    if (!this.outbox.send(to, 'log', 'request', [id, method, patienceMs, body])) {
+    if (!this.sender.send(to, 'log', 'request', [id, method, patienceMs, body])) {
       this.asked.delete(id)
       pending.reject(unreachable(to))
     }
@@ -89,7 +88,7 @@ export class Requests {
     const patienceMs = Math.min(asNatural(fields[2]), deadlineMsMax)
     const call: Call = { deadline: this.clock.now() + patienceMs, signal: undefined }
     const answer = (ok: boolean, result: unknown) =>
-      this.outbox.send(from, 'log', 'response', [id, ok, result])
+      this.sender.send(from, 'log', 'response', [id, ok, result])
     if (serve === undefined) {
       answer(false, errorBody(new QuorateError('UNSUPPORTED', 'this host does not know such a request')))
       return

@@ -8,10 +8,10 @@ import { asArray, asBoolean, asBytes, asNatural, asText } from '../wire/guards.t
 import { asMessage } from '../wire/message-codec.ts'
 import { encodeSnapshot, withoutValues } from '../wire/snapshot-codec.ts'
 import { IncomingSnapshot } from './incoming-snapshot.ts'
-import type { Outbox } from './outbox.ts'
 import { OutgoingSnapshot, type SnapshotAnswer } from './outgoing-snapshot.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
+import type { Sender } from './sender.ts'
 
 // A transfer is named by its group, the leader's term and the snapshot's index; within one term a leader has one
 // snapshot at an index. Its frames:
@@ -25,7 +25,7 @@ import type { Replica } from './replica.ts'
  */
 export class Snapshots {
   private readonly parts: HostParts
-  private readonly outbox: Outbox
+  private readonly sender: Sender
   private readonly heldLogBytesMax: number
   private readonly replicaOf: (group: GroupId) => Replica | undefined
   private readonly failed: (error: unknown) => void
@@ -37,14 +37,14 @@ export class Snapshots {
 
   constructor(options: {
     readonly parts: HostParts
-    readonly outbox: Outbox
+    readonly sender: Sender
     readonly heldLogBytesMax: number
     readonly replicaOf: (group: GroupId) => Replica | undefined
     /** Storage failed: the host cannot go on. */
     readonly failed: (error: unknown) => void
   }) {
     this.parts = options.parts
-    this.outbox = options.outbox
+    this.sender = options.sender
     this.heldLogBytesMax = options.heldLogBytesMax
     this.replicaOf = options.replicaOf
     this.failed = options.failed
@@ -87,7 +87,7 @@ export class Snapshots {
         return isWitness ? withoutValues(chunks) : chunks
       },
       post: (seq, checksum, piece) =>
-        this.outbox.send(to, 'bulk', 'snapshot', [group, message.term, snapshot.index, seq, checksum, piece]),
+        this.sender.send(to, 'bulk', 'snapshot', [group, message.term, snapshot.index, seq, checksum, piece]),
       isWanted: () => isWanted(replica, message, snapshot),
     })
     ofGroup.set(to, outgoing)
@@ -203,7 +203,7 @@ export class Snapshots {
   private answer(group: GroupId, { from, message }: IncomingSnapshot, answer: Partial<SnapshotAnswer>): void {
     const { stored = 0, next = null, isGap = false } = answer
     const index = message.snapshot?.index ?? 0
-    this.outbox.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap])
+    this.sender.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap])
   }
 
   /** Hands out one chunk a turn, so that encoding a large state never holds up the loop. */

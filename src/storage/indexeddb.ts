@@ -1,7 +1,7 @@
 import type { Entry, Snapshot } from '../core/raft/types.ts'
 import type { GroupId } from '../core/types.ts'
 import { GroupCommit } from './group-commit.ts'
-import { takeLock } from './indexeddb-lock.ts'
+import { lockDatabase } from './indexeddb-lock.ts'
 import {
   corrupt,
   groupChanges,
@@ -22,6 +22,8 @@ export interface IndexedDbStorageOptions {
   readonly factory?: IDBFactory
   /** Decides which tab of the profile has the storage. Default: the Web Locks of the page. */
   readonly locks?: LockManager
+  /** The release of the database's lock, for whoever has taken it already (`lockDatabase`). */
+  readonly release?: () => void
 }
 
 /**
@@ -31,9 +33,9 @@ export interface IndexedDbStorageOptions {
  */
 export async function openIndexedDbStorage(
   name: string,
-  { factory = indexedDB, locks = globalThis.navigator?.locks }: IndexedDbStorageOptions = {},
+  options: IndexedDbStorageOptions = {},
 ): Promise<Storage> {
-  const release = await takeLock(locks, `quorate:${name}`)
+  const { factory = indexedDB, locks, release = await lockDatabase(name, locks) } = options
   try {
     return new IndexedDbStorage(await IndexedDbStore.open(factory, name), release)
   } catch (error) {

@@ -9,9 +9,9 @@ import {
   watchBufferBytesMax,
 } from '../../src/core/limits.ts'
 import type { Call } from '../../src/engine/call.ts'
-import type { Outbox } from '../../src/engine/outbox.ts'
 import { ReplayGuard } from '../../src/engine/replay-guard.ts'
 import { Requests } from '../../src/engine/requests.ts'
+import type { Sender } from '../../src/engine/sender.ts'
 import { ChangeBuffer } from '../../src/engine/watchers.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
@@ -27,11 +27,11 @@ const isBusy = (error: unknown) =>
 function asking() {
   const timers = new VirtualTimers()
   const sent: (readonly unknown[])[] = []
-  const outbox = {
+  const sender = {
     send: (_to: string, _lane: string, _kind: string, body: readonly unknown[]) => sent.push(body) > 0,
-  } as unknown as Outbox
+  } as unknown as Sender
   const clock = { now: () => timers.now(), after: () => () => {}, soon: () => {} }
-  return { requests: new Requests(outbox, { clock, random: () => 0 }), sent }
+  return { requests: new Requests(sender, { clock, random: () => 0 }), sent }
 }
 
 describe('requests', () => {

@@ -3,6 +3,7 @@ import type { HostId } from '../../src/core/types.ts'
 import type { Host } from '../../src/engine/host.ts'
 import { startHost } from '../../src/engine/open-host.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
+import { startReplicas } from '../../src/engine/replicas.ts'
 import type { Store } from '../../src/engine/store.ts'
 import type { StoreHooks } from '../../src/engine/types.ts'
 import { MemoryDisk, openMemoryStorage } from '../../src/storage/memory.ts'
@@ -79,7 +80,7 @@ export class TestCluster {
       random: this.random,
       newDeployment: () => name.charCodeAt(0).toString(16).padStart(32, '0'),
     }
-    return startHost(parts, stored, { ...this.options, ...options, cluster: 'test' })
+    return startHost(parts, stored, { ...this.options, ...options, cluster: 'test' }, startReplicas)
   }
 
   async open(name: HostId, options: Parameters<TestCluster['host']>[1] & StoreHooks = {}): Promise<TestHost> {

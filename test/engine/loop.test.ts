@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Clock } from '../../src/clock/clock.ts'
 import { appendBytesMax } from '../../src/core/limits.ts'
 import { Outbox } from '../../src/engine/outbox.ts'
+import { Sender } from '../../src/engine/sender.ts'
 import type { Transport } from '../../src/transport/transport.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { encodeFrame } from '../../src/wire/frames.ts'
@@ -12,7 +13,8 @@ import { deployment, tapped } from './wiretap.ts'
 test('proposals of which some left are not said to be unsent', async () => {
   let room = 1
   const transport = { send: () => room-- > 0 } as unknown as Transport
-  const outbox = new Outbox({ transport, clock: {} as Clock, random: () => 0, deployment: () => deployment })
+  const sender = new Sender(transport, () => deployment)
+  const outbox = new Outbox(sender, { clock: {} as Clock, random: () => 0 })
   const large = new Uint8Array(appendBytesMax)
   assert.equal(outbox.propose('b', 'main', 1, [large, large]), true)
   assert.equal(outbox.propose('b', 'main', 1, [large, large]), false)

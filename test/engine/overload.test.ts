@@ -132,7 +132,7 @@ describe('a disk that hangs', () => {
     const [a] = hosts
     hang('b')
     hang('c')
-    const last = () => a.host.loop.replicas.get('main')?.node.raft.log.lastIndex() ?? 0
+    const last = () => a.host.running.get('main')?.node.raft.log.lastIndex() ?? 0
     const before = last()
     const writes = hosts.flatMap(({ store }) =>
       Array.from({ length: 10 }, (_, key) => store.put(`waiting/${key}`, 1, { deadlineMs: 60_000 })),

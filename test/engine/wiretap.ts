@@ -2,6 +2,7 @@ import { seededRandom } from '../../src/base/random.ts'
 import type { HostId } from '../../src/core/types.ts'
 import { startHost } from '../../src/engine/open-host.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
+import { startReplicas } from '../../src/engine/replicas.ts'
 import { openMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { Lane, Transport, TransportHandlers } from '../../src/transport/transport.ts'
@@ -55,6 +56,7 @@ export async function tapped(options: Partial<EngineOptions> & { readonly storag
     },
     await storage.load(),
     { ...engine, cluster: 'test' },
+    startReplicas,
   )
   return { cluster, transport, host }
 }

@@ -5,6 +5,7 @@ const byteWriter = 'src/wire/byte-writer.ts'
 const frames = 'src/wire/frames.ts'
 const knownHosts = 'src/engine/known-hosts.ts'
 const loop = 'src/engine/loop.ts'
+const running = 'src/engine/running-replicas.ts'
 const outgoingSnapshot = 'src/engine/outgoing-snapshot.ts'
 const quiescence = 'src/engine/quiescence.ts'
 const replica = 'src/engine/replica.ts'
@@ -48,11 +49,11 @@ export const groups: Section = {
       title: 'a message goes to whichever replica the host has, whatever its group',
       edits: [
         {
-          file: loop,
-          find: `    const replica = this.replicas.get(group)
-    if (replica === undefined || this.tellIfOut`,
-          replace: `    const replica = this.replicas.get(group) ?? [...this.replicas.values()][0]
-    if (replica === undefined || this.tellIfOut`,
+          file: running,
+          find: `    const replica = this.byGroup.get(group)
+    if (replica`,
+          replace: `    const replica = this.byGroup.get(group) ?? [...this.byGroup.values()][0]
+    if (replica`,
         },
       ],
     },
@@ -138,8 +139,8 @@ export const groups: Section = {
       edits: [
         {
           file: snapshots,
-          find: "this.outbox.send(to, 'bulk', 'snapshot',",
-          replace: "this.outbox.send(to, 'control', 'snapshot',",
+          find: "this.sender.send(to, 'bulk', 'snapshot',",
+          replace: "this.sender.send(to, 'control', 'snapshot',",
         },
       ],
     },
@@ -160,11 +161,11 @@ export const groups: Section = {
       title: 'missed ticks are lived through in one burst',
       edits: [
         {
-          file: loop,
-          find: `    for (const replica of this.replicas.values()) replica.paused(missed)
+          file: running,
+          find: `    for (const replica of this.byGroup.values()) replica.paused(ticks)
 `,
-          replace: `    for (const replica of this.replicas.values()) for (let i = 0; i < missed; i++)\
- replica.tick(parts.clock.now())
+          replace: `    for (const replica of this.byGroup.values()) for (let i = 0; i < ticks; i++)\
+ replica.tick(this.clock.now())
 `,
         },
       ],

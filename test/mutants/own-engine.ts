@@ -208,8 +208,8 @@ export const ownEngine: Section = {
         { file: joining, find: ' && !stored.values.has(leftValue(group))', replace: '' },
         {
           file: joining,
-          find: '    if (this.founder === parts.id && !isForgotten',
-          replace: '    if (this.founder === parts.id',
+          find: '    if (founder() === parts.id && !isForgotten',
+          replace: '    if (founder() === parts.id',
         },
       ],
     },

@@ -7,7 +7,7 @@ const fileSnapshots = 'src/storage/file-snapshots.ts'
 const groupCommit = 'src/storage/group-commit.ts'
 const groupWrites = 'src/engine/group-writes.ts'
 const leading = 'src/engine/leading.ts'
-const loop = 'src/engine/loop.ts'
+const frames = 'src/engine/replica-frames.ts'
 const outbox = 'src/engine/outbox.ts'
 const reads = 'src/engine/reads.ts'
 const replica = 'src/engine/replica.ts'
@@ -255,7 +255,7 @@ export const ownStorage: Section = {
       title: 'the frames of proposals that come twice are taken twice',
       edits: [
         {
-          file: loop,
+          file: frames,
           find: `    if (this.guard.isRepeated(from, asNatural(number))) return
 `,
           replace: `    if (asNatural(number) < 0) return

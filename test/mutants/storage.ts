@@ -143,8 +143,8 @@ export const storage: Section = {
       edits: [
         {
           file: joining,
-          find: '    if (!this.removalStored.has(group)) {',
-          replace: '    if (this.removalStored.size < 0) {',
+          find: '    if (!this.removalStored.has(group)) throw',
+          replace: '    if (this.removalStored.size < 0) throw',
         },
       ],
     },

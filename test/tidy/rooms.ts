@@ -17,6 +17,7 @@ const adapters: Readonly<Record<string, readonly string[]>> = {
 const assemblies: Readonly<Record<string, Room>> = {
   'src/transport/create-mesh.ts': 'transport/assembly',
   'src/transport/mesh-browser.ts': 'transport/assembly',
+  'src/browser-member.ts': 'browser',
 }
 
 /** Rooms whose files run in browsers too, so that nothing of Node may be imported there. */

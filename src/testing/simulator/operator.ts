@@ -109,7 +109,7 @@ export class Operator {
     for (const host of [...this.world.hosts.values()]) {
       const { life } = host
       if (life?.host === undefined || host.role === 'client') continue
-      const { replicas } = life.host.loop
+      const replicas = life.host.running
       const isOut = this.scenario.groups.every(
         group => life.removedFrom.has(group) || (life.stores.has(group) && !replicas.has(group)),
       )
@@ -121,7 +121,7 @@ export class Operator {
     const lives = [...this.world.hosts.values()].filter(host => host.isUp).map(host => host.life)
     const stores = lives.flatMap(life => {
       const store = life?.stores.get(group)
-      return store === undefined || life?.host?.loop.replicas.has(group) !== true ? [] : [store]
+      return store === undefined || life?.host?.running.has(group) !== true ? [] : [store]
     })
     return this.pick(stores)
   }

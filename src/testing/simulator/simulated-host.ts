@@ -4,6 +4,7 @@ import type { GroupId, HostId } from '../../core/types.ts'
 import type { Host } from '../../engine/host.ts'
 import { startHost } from '../../engine/open-host.ts'
 import type { EngineOptions } from '../../engine/parts.ts'
+import { startReplicas } from '../../engine/replicas.ts'
 import type { Store } from '../../engine/store.ts'
 import { MemoryDisk, openMemoryStorage } from '../../storage/memory.ts'
 import type { MemoryNetwork } from '../../transport/memory.ts'
@@ -162,7 +163,7 @@ export class SimulatedHost {
       newDeployment: () =>
         Array.from({ length: 32 }, () => Math.floor(world.random() * 16).toString(16)).join(''),
     }
-    life.host = startHost(parts, stored, { ...world.engine, role, cluster: 'simulated' })
+    life.host = startHost(parts, stored, { ...world.engine, role, cluster: 'simulated' }, startReplicas)
     life.host.on('error', error => this.failed(life, error))
     for (const group of world.groups) this.open(life, life.host, group)
   }

@@ -12,8 +12,8 @@ export function describeWorld(world: World): string {
       continue
     }
     const state = life.clock.isSuspended ? ' (suspended)' : ''
-    if (life.host.loop.replicas.size === 0) rows.push([host.id, '', `${host.role}${state}`])
-    for (const { group, node, machine, conf } of life.host.loop.replicas.values()) {
+    if (life.host.running.size === 0) rows.push([host.id, '', `${host.role}${state}`])
+    for (const { group, node, machine, conf } of life.host.running.values()) {
       const { raft } = node
       const { term, vote, leader, role, log } = raft
       const { voters, votersOutgoing } = conf

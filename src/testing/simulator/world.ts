@@ -120,7 +120,7 @@ export class World {
     for (const life of this.touchedLives) {
       life.isTouched = false
       if (life.isOver || life.host === undefined) continue
-      for (const replica of life.host.loop.replicas.values()) this.observe(life, replica)
+      for (const replica of life.host.running.values()) this.observe(life, replica)
     }
     this.touchedLives.length = 0
     for (const observer of this.observers) observer.judge()
@@ -129,7 +129,7 @@ export class World {
   replicasOf(group: GroupId): { readonly host: SimulatedHost; readonly replica: Replica }[] {
     const found: { readonly host: SimulatedHost; readonly replica: Replica }[] = []
     for (const host of this.hosts.values()) {
-      const replica = host.isUp ? host.life?.host?.loop.replicas.get(group) : undefined
+      const replica = host.isUp ? host.life?.host?.running.get(group) : undefined
       if (replica !== undefined) found.push({ host, replica })
     }
     return found

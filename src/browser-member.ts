@@ -1,0 +1,4 @@
+// What a page loads only when it becomes a member: replicas, and the storage that they live in.
+
+export { startReplicas } from './engine/replicas.ts'
+export { openIndexedDbStorage } from './storage/indexeddb.ts'

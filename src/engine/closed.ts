@@ -1,0 +1,16 @@
+import { QuorateError } from '../core/error.ts'
+
+/** The error of a host or store that was closed. */
+export function closed(outcome: 'none' | 'unknown' = 'none', what: 'host' | 'store' = 'host'): QuorateError {
+  return new QuorateError('CLOSED', `the ${what} was closed`, { outcome })
+}
+
+/** The error of everything that is asked of a replica whose group removed it. */
+export function removed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
+  return new QuorateError('REMOVED', 'the group removed this host', { outcome })
+}
+
+/** The error of forgetting what is stored of a group that has not let this host go. */
+export function notRemoved(group: string): QuorateError {
+  return new QuorateError('MEMBERSHIP_REFUSED', `${group} has not removed this host, as far as it has noted`)
+}

@@ -1,0 +1,239 @@
+import type { Emitter } from '../base/emitter.ts'
+import { QuorateError } from '../core/error.ts'
+import { hungElectionTimeouts } from '../core/limits.ts'
+import type { GroupId, HostId } from '../core/types.ts'
+import type { StoredHost } from '../storage/storage.ts'
+import type { Backend } from './backend.ts'
+import type { Call } from './call.ts'
+import { removed } from './closed.ts'
+import { neededBy } from './dialing.ts'
+import { Gateway } from './gateway.ts'
+import { GroupNews } from './group-news.ts'
+import { handOver } from './hand-over.ts'
+import { Joining } from './joining.ts'
+import { LeaderRequests } from './leader-requests.ts'
+import { Membership } from './membership.ts'
+import { Outbox } from './outbox.ts'
+import type { EngineOptions, HostParts } from './parts.ts'
+import type { Hello, PeerBook } from './peer-book.ts'
+import { Preference } from './preference.ts'
+import type { Replica } from './replica.ts'
+import { ReplicaBackend } from './replica-backend.ts'
+import { type ReplicaFrameKind, ReplicaFrames } from './replica-frames.ts'
+import type { Requests } from './requests.ts'
+import { RunningReplicas } from './running-replicas.ts'
+import type { Sender } from './sender.ts'
+import { Snapshots } from './snapshots.ts'
+import type { HostEvents, StoreHooks } from './types.ts'
+import { Writer } from './writer.ts'
+
+/** What the replicas of a host have from it. */
+export interface ReplicasParts {
+  readonly parts: HostParts
+  readonly options: EngineOptions
+  readonly stored: StoredHost
+  readonly sender: Sender
+  readonly requests: Requests
+  readonly peerBook: PeerBook
+  readonly emitter: Emitter<HostEvents>
+  /** Aborted when the host ends. */
+  readonly ending: AbortSignal
+  readonly founder: () => HostId | undefined
+  readonly hooksOf: (group: GroupId) => StoreHooks
+  /** Throws why the host, or the replica, can serve nothing any more. */
+  readonly check: (replica?: Replica) => void
+  /** Asks for a turn of the loop. */
+  readonly schedule: () => void
+  /** Leader, part or members of a replica changed. */
+  readonly changed: (replica: Replica) => void
+  readonly applied: (replica: Replica) => void
+  /** A replica started or ended: peers shall hear of it. */
+  readonly announce: () => void
+  readonly dial: () => void
+  /** The storage or this program failed: the host cannot go on. */
+  readonly failed: (error: unknown) => void
+}
+
+/**
+ * The replicas of a host, and all that a host has because of them. A client has none, and a page that is a client does
+ * not even load this: `Host` is made with it, or without.
+ */
+export class Replicas {
+  readonly running: RunningReplicas
+  private readonly host: ReplicasParts
+  private readonly writer: Writer
+  private readonly snapshots: Snapshots
+  private readonly membership: Membership
+  private readonly leaderRequests: LeaderRequests
+  private readonly gateway: Gateway
+  private readonly joining: Joining
+  private readonly frames: ReplicaFrames
+  private readonly news: GroupNews
+  private readonly preference: Preference
+
+  constructor(host: ReplicasParts) {
+    const { parts, options, sender, requests, peerBook } = host
+    const { clock } = parts
+    this.host = host
+    this.news = new GroupNews(host.emitter)
+    const outbox = new Outbox(sender, parts)
+    this.writer = new Writer(parts.storage, hungElectionTimeouts * options.electionTicks, host.failed)
+    const { writer } = this
+    this.running = new RunningReplicas({ clock, outbox, writer, schedule: host.schedule })
+    const { running } = this
+    const replicaOf = (group: GroupId) => this.replicaOrThrow(group)
+    this.leaderRequests = new LeaderRequests({ requests, clock, hooksOf: host.hooksOf, replicaOf })
+    this.snapshots = new Snapshots({
+      parts,
+      sender,
+      heldLogBytesMax: options.heldLogBytesMax,
+      replicaOf: group => running.byGroup.get(group),
+      failed: host.failed,
+    })
+    const { snapshots } = this
+    this.membership = new Membership({ requests, clock, hostId: parts.id })
+    this.membership.serve(replicaOf)
+    this.gateway = new Gateway({
+      sender,
+      requests,
+      backendOf: group => this.backendOf(this.replicaOrThrow(group, true)),
+      revisionOf: group => running.byGroup.get(group)?.machine.appliedIndex ?? 0,
+    })
+    const hostsOf = (group: GroupId) => peerBook.hostsThatMayRun(group)
+    this.joining = new Joining({
+      ...host,
+      running,
+      replicaHost: { parts, options, outbox, writer, hooksOf: host.hooksOf, hostsOf, snapshots },
+      changed: replica => this.changed(replica),
+    })
+    const toldRemoved = (replica: Replica) => this.joining.removed(replica)
+    this.frames = new ReplicaFrames({ running, sender, snapshots, toldRemoved })
+    this.preference = new Preference(options, clock, peer => peerBook.priorityOf(peer))
+  }
+
+  get counted() {
+    return this.writer.counted
+  }
+
+  /** How often this host heard of another leader. */
+  leaderChanges(group: GroupId): number {
+    return this.news.leaderChanges(group)
+  }
+
+  /** This host's replica of the group, and what serves its store: nothing where it keeps no values. */
+  async open(
+    group: GroupId,
+    call: Call,
+  ): Promise<{ readonly replica: Replica; readonly backend: Backend | undefined }> {
+    const replica = this.running.byGroup.get(group) ?? (await this.joining.openReplica(group, call))
+    return { replica, backend: replica.isWitness ? undefined : this.backendOf(replica) }
+  }
+
+  /** Resolves when the group's replica knows a leader and its own state is not empty. */
+  leaderKnown(group: GroupId, call: Call): Promise<void> {
+    return this.joining.leaderKnown(this.replicaOrThrow(group), call)
+  }
+
+  /** Nobody has the group's store open any more: its replica hands over what it leads, and stands still. */
+  async stop(group: GroupId): Promise<void> {
+    const replica = this.running.byGroup.get(group)
+    if (replica === undefined) return
+    await handOver([replica], this.host.parts, this.host.options)
+    // The host may have ended, or the group removed it, meanwhile.
+    if (this.running.byGroup.get(group) === replica) this.joining.stop(replica)
+  }
+
+  /** See `Host.removeData`. */
+  forget(group: GroupId): Promise<void> {
+    return this.joining.forget(group)
+  }
+
+  /** Gives the leadership of every group away, where another voter can take it. */
+  handOver(): Promise<void> {
+    return handOver([...this.running.byGroup.values()], this.host.parts, this.host.options)
+  }
+
+  /** This host shall lead that much from now on. */
+  prefer(priority: number): void {
+    this.preference.own = priority
+    this.preference.apply(this.running.byGroup.values())
+  }
+
+  /** Whom these replicas need to be connected to, and groups of which any member will do. */
+  dials(present: ReadonlySet<HostId>): {
+    readonly needed: readonly HostId[]
+    readonly groups: readonly GroupId[]
+  } {
+    const replicas = [...this.running.byGroup.values()]
+    // A replica that has not heard of any member yet still needs the one that let it in.
+    const lonely = replicas.filter(replica => replica.members.length === 0).map(replica => replica.group)
+    return {
+      needed: replicas.flatMap(replica => neededBy(replica, present)),
+      groups: [...this.joining.wanted, ...lonely],
+    }
+  }
+
+  /** A frame for replicas came in. */
+  receive(from: HostId, kind: ReplicaFrameKind, body: Uint8Array): void {
+    this.frames.receive(from, kind, body)
+  }
+
+  /** A peer said which replicas it runs. */
+  heard(from: HostId, hello: Hello): void {
+    this.frames.heard(from, hello)
+  }
+
+  disconnected(peer: HostId): void {
+    this.frames.disconnected(peer)
+    this.gateway.disconnected(peer)
+  }
+
+  /** Once per tick, after the replicas were ticked. */
+  ticked(now: number): void {
+    this.snapshots.tick(now)
+  }
+
+  /** Once in a while: tells clients how far their watches are, and hands on what others shall lead. */
+  remind(): void {
+    this.gateway.bookmark()
+    this.preference.apply(this.running.byGroup.values())
+  }
+
+  /** Tells all who want to know that leader, part or members of a replica changed. */
+  changed(replica: Replica): void {
+    this.host.dial()
+    this.news.changed(replica)
+    this.host.changed(replica)
+  }
+
+  /** Nothing is written any more, and all that waits ends. */
+  close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
+    this.writer.stop()
+    this.snapshots.close()
+    for (const replica of this.running.byGroup.values()) replica.close(error)
+  }
+
+  private backendOf(replica: Replica): Backend {
+    const { membership, leaderRequests } = this
+    return new ReplicaBackend(replica, {
+      membership,
+      leaderRequests,
+      wake: () => this.running.wake(replica),
+      check: () => this.host.check(replica),
+    })
+  }
+
+  /** `keepsValues`: one that can serve reads. */
+  private replicaOrThrow(group: GroupId, keepsValues = false): Replica {
+    this.host.check()
+    const replica = this.running.byGroup.get(group)
+    if (replica !== undefined && !(keepsValues && replica.isWitness)) return replica
+    if (this.joining.isRemovedFrom(group)) throw removed()
+    throw new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
+  }
+}
+
+/** Of every host that is no client. */
+export function startReplicas(host: ReplicasParts): Replicas {
+  return new Replicas(host)
+}
