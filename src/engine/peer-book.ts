@@ -5,6 +5,9 @@ import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 /** Groups that one hello may name. */
 const groupsMax = 1024
 
+/** Hellos of one life differ by less than this in their numbers; lives begin at random in a range far larger. */
+const hellosMax = 2 ** 20
+
 /** A replica as its host names it in a hello. */
 export interface NamedReplica {
   readonly group: GroupId
@@ -74,9 +77,12 @@ export class PeerBook {
     ]
   }
 
-  /** Takes in a hello. */
+  /** Takes in a hello. One that comes late, behind a younger one of the same life, says what is no longer true. */
   receive(from: HostId, body: unknown): Hello {
     const [list, version, heard, isAsking, priority] = asArray(body, 5)
+    const known = this.peers.get(from)?.version ?? 0
+    const behind = known - asNatural(version)
+    if (behind > 0 && behind < hellosMax) return { replicas: [], changed: [], isAsking: asBoolean(isAsking) }
     const replicas = asArray(list)
       .slice(0, groupsMax)
       .map((value): NamedReplica => {

@@ -95,4 +95,17 @@ export const corpus: readonly Finding[] = [
     found: 'while commits waited, each write was logged again and again: more than the group could replicate',
     test: 'test/engine/overload.test.ts',
   },
+  {
+    generator: 3,
+    seed: 900000708,
+    found:
+      'a greeting that came late was believed: a newcomer waited for ever for a store that had been opened',
+    test: 'test/engine/peer-book.test.ts',
+  },
+  {
+    generator: 3,
+    seed: 900001240,
+    found: 'a greeting that came late was believed: a leader slept without a follower, which campaigned',
+    test: 'test/engine/peer-book.test.ts',
+  },
 ]

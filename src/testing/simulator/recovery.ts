@@ -44,6 +44,8 @@ export class Recovery {
     if (!(await this.within('some calls did not end', areCallsOver, deadlineMs + lateMs))) return
     if (!(await this.within('the operator did not end', () => !this.isOperating()))) return
     if (!(await this.within('not every host has its stores', () => this.isOpen()))) return
+    // First of all what is behind catches up, which may take longer than a write waits: a narrow window is a slow one.
+    if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
     if (!(await this.writeEverywhere())) return
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
     if (!(await this.rest())) return
