@@ -1,7 +1,8 @@
 import { Gate } from '../base/gate.ts'
 import { QuorateError } from '../core/error.ts'
 import { pendingProposalsBytesMax, pendingProposalsMax } from '../core/limits.ts'
-import type { Proposal, Result } from '../core/machine/command.ts'
+import type { Proposal, Result, SessionId } from '../core/machine/command.ts'
+import type { Session } from '../core/machine/sessions.ts'
 import type { Entry } from '../core/raft/types.ts'
 import type { Term } from '../core/types.ts'
 import { decodeOrNothing } from '../wire/guards.ts'
@@ -160,6 +161,19 @@ export class Proposals {
     if (waiter === undefined) return
     this.forget(waiter)
     waiter.pending.resolve({ result, attempts: waiter.attempts })
+  }
+
+  /** A snapshot took the place of entries: what was applied within it has its answer there, in its session. */
+  installed(sessionOf: (id: SessionId) => Session | undefined): void {
+    for (const { proposal, pending } of this.all()) {
+      const { session, seq } = proposal
+      const result = sessionOf(session)?.results.get(seq)
+      if (result === undefined) continue
+      // Of a condition that failed nobody knows where it stands in the log: its answer is all there is.
+      const hasPlace = result.type === 'written' || ('ok' in result && result.ok)
+      if (hasPlace) pending.call.committed?.(result.revision)
+      this.applied(session, seq, result)
+    }
   }
 
   /**

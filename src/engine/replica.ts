@@ -414,6 +414,7 @@ export class Replica {
     this.watchers.reset(snapshot.index)
     this.appliedLog.restart(snapshot.index)
     this.memberTableChanged()
+    this.proposals.installed(id => this.machine.session(id))
     this.advanced()
   }
 

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Revision } from '../../src/core/types.ts'
 import type { Store } from '../../src/engine/store.ts'
+import { decodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
+
+function kindOf(frame: Uint8Array) {
+  const decoded = decodeFrame(Buffer.from(frame.subarray(4, 20)).toString('hex'), frame)
+  return typeof decoded === 'string' ? decoded : decoded.kind
+}
 
 describe('who wants to hear of the commit', () => {
   test('hears of it once, with the revision, before the write is applied: on the leader and elsewhere', async () => {
@@ -65,6 +71,25 @@ describe('who wants to hear of the commit', () => {
     await cluster.settle(put)
     await cluster.run(1000)
     assert.equal(heard, 1)
+  })
+
+  test('hears of the place that the write has, and at once, where this host got it within a snapshot', async () => {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 10, trailingEntries: 0, heldLogBytesMax: 0 })
+    const [a, b] = await cluster.three()
+    await cluster.settle(b.store.put('k', 0))
+    const heard: Revision[] = []
+    const put = b.store.put('k', 1, { onCommitted: revision => heard.push(revision), deadlineMs: 60_000 })
+    await cluster.run(1)
+    for (const from of ['a', 'c']) cluster.network.cut(from, 'b')
+    for (let i = 0; i < 40; i++) await cluster.settle(a.store.put('other', i))
+    const entry = await cluster.settle(a.store.entry('k', { consistency: 'stale' }))
+    assert.equal(entry?.value, 1)
+    // What b hands on again from here is lost: only the snapshot can tell.
+    cluster.tap = (from, _to, _lane, frame) => from !== 'b' || kindOf(frame) !== 'propose'
+    cluster.network.heal()
+    const { revision } = await cluster.settle(put)
+    assert.equal(revision, entry?.modRevision)
+    assert.deepEqual(heard, [revision])
   })
 
   test('may throw: that ends nothing, and is reported', async () => {
