@@ -82,6 +82,25 @@ describe('a client', () => {
     await assert.rejects(cluster.settle(watch.next(), 20_000), error => isQuorateError(error, 'COMPACTED'))
   })
 
+  test('is forgotten with its watches when it goes', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    store.watch({ prefix: 'k' })
+    await cluster.run(1000)
+    const events = async () => {
+      const { frames } = await cluster.recorded(async () => {
+        await cluster.settle(a.store.put('k', 1))
+        await cluster.run(5000)
+      })
+      return frames.filter(({ to, kind }) => to === 'z' && kind === 'event').length
+    }
+    assert((await events()) > 0, 'it is told while it is there')
+    cluster.crash('z')
+    await cluster.run(30_000)
+    assert.equal(await events(), 0)
+  })
+
   test('does not notice that its gateway closes', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three()

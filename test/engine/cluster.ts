@@ -13,7 +13,7 @@ import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { GuardedTransport } from '../../src/transport/guarded-transport.ts'
 import { MemoryNetwork } from '../../src/transport/memory.ts'
-import type { Authorize, Lane, Transport } from '../../src/transport/transport.ts'
+import type { Authorize, Lane, Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { decodeFrame, type FrameKind } from '../../src/wire/frames.ts'
 
 export interface TestHost {
@@ -49,6 +49,7 @@ export class TestCluster {
     | undefined
   private readonly random: () => number
   private readonly options: Partial<EngineOptions>
+  private readonly handlers = new Map<HostId, TransportHandlers>()
   /** The latest of each host. */
   private readonly clocks = new Map<HostId, HostClock>()
 
@@ -136,13 +137,15 @@ export class TestCluster {
       return !this.tap(name, to, lane, frame) || send(to, lane, frame)
     }
     const start = transport.start.bind(transport)
-    transport.start = handlers =>
+    transport.start = handlers => {
+      this.handlers.set(name, handlers)
       start({
         frame: (...told) => clock.enter(() => handlers.frame(...told)),
         connected: (...told) => clock.enter(() => handlers.connected(...told)),
         disconnected: (...told) => clock.enter(() => handlers.disconnected(...told)),
         presence: () => clock.enter(() => handlers.presence()),
       })
+    }
     return transport
   }
 
@@ -153,6 +156,11 @@ export class TestCluster {
       return write(batch)
     }
     return storage
+  }
+
+  /** A frame that was held up arrives after all. */
+  deliver(from: HostId, to: HostId, lane: Lane, frame: Uint8Array): void {
+    this.clocks.get(to)?.enter(() => this.handlers.get(to)?.frame(from, lane, frame))
   }
 
   /** The process ends at once: what was not durable is lost, and nobody is told. */

@@ -77,6 +77,17 @@ describe('a host of many groups', () => {
 })
 
 describe('a store that is closed on one host', () => {
+  test('hears nothing, and neither does another store in its place', async () => {
+    const { cluster, store } = await groups(2)
+    for (const to of ['b', 'a', 'b', 'a']) await cluster.settle(store(1).transferLeadership(to))
+    await cluster.settle(store(1, 1).close())
+    const { term } = store(0).status()
+    assert(term < store(1).status().term, 'the other group is of a higher term')
+    await cluster.settle(store(1).put('k', 1))
+    await cluster.run(2_000)
+    assert.deepEqual([store(0).status().term, store(0, 1).status().term], [term, term])
+  })
+
   test('hands its leadership over, and goes on there when it is opened again, as the same member', async () => {
     const { cluster, a, b, store } = await groups(3)
     const before = await cluster.settle(store(0).members())

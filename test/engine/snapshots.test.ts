@@ -155,6 +155,24 @@ describe('a snapshot on its way', () => {
     )
   })
 
+  test('is not ended by an offer of a deposed leader that comes late (mutant M77)', async () => {
+    const { cluster, b, sent, back } = await behind()
+    const { tap } = cluster
+    let offer = new Uint8Array(0)
+    cluster.tap = (from, to, lane, frame) => {
+      if (from === 'a' && to === 'c' && pieceOf(frame)?.piece === 'offer') offer = frame.slice()
+      return tap(from, to, lane, frame)
+    }
+    const c = await back()
+    await cluster.until(() => chunksOf(sent).length > 5)
+    cluster.network.partition(['a'], ['b', 'c'])
+    const chunksOfB = () => chunksOf(sent.filter(({ from }) => from === 'b'))
+    await cluster.until(() => chunksOfB().length > 10)
+    cluster.deliver('a', 'c', 'bulk', offer)
+    await cluster.until(() => c.status().applied >= b.store.status().commit)
+    assert.equal(chunksOfB().length, new Set(chunksOfB()).size, 'no chunk was sent twice')
+  })
+
   test('is not waited for when the log grows too large: a later one takes its place, whole', async () => {
     const { cluster, a, sent, back } = await behind({ heldLogBytesMax: 500_000 })
     cluster.network.setFaults({ latencyMs: 100 })

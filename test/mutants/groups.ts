@@ -46,6 +46,7 @@ export const groups: Section = {
     },
     {
       id: 'M144b',
+      first: 'engine/groups',
       title: 'a message goes to whichever replica the host has, whatever its group',
       edits: [
         {

@@ -120,6 +120,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q08',
+      first: 'engine/session',
       title: 'a write in a session that was evicted is tried anew, however often it was ' + 'handed on',
       edits: [
         {
@@ -131,6 +132,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q09',
+      first: 'engine/session',
       title: 'the window of a session has no end',
       edits: [
         {
@@ -190,6 +192,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q14',
+      first: 'engine/joining',
       title: 'a host starts its replica before its replica id is durable',
       edits: [
         {
@@ -215,6 +218,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q16',
+      first: 'engine/joining',
       title: 'a host asks the same member again and again to let it join',
       edits: [
         {
@@ -226,6 +230,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q18',
+      first: 'engine/client',
       title: 'a watch of a client that went goes on',
       edits: [
         {
@@ -237,12 +242,13 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q19',
-      title: 'a piece of the past ends in the middle of a revision',
+      first: 'engine/client',
+      title: 'a past that is told in pieces lacks the first change of each',
       edits: [
         {
           file: gateway,
-          find: 'if (isWhole && bytes >= appendBytesMax) {',
-          replace: 'if ((isWhole || position > 0) && bytes >= appendBytesMax) {',
+          find: '      start = position\n',
+          replace: '      start = position + 1\n',
         },
       ],
     },
@@ -260,6 +266,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q21',
+      first: 'engine/apply-change',
       title: 'what the table refuses changes the quorum all the same',
       edits: [
         {

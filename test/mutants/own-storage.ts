@@ -39,7 +39,7 @@ export const ownStorage: Section = {
   mutants: [
     {
       id: 'Q27',
-      title: 'a torn record at the end of an older file of the log is cut',
+      title: 'a file of the log that lacks its end, and is not the last one, is cut',
       edits: [
         {
           file: fileLog,
@@ -47,6 +47,7 @@ export const ownStorage: Section = {
 `,
           replace: '',
         },
+        { file: fileLog, find: ' || segment.sequence !== this.sequence)', replace: ')' },
       ],
     },
     {
@@ -68,14 +69,14 @@ export const ownStorage: Section = {
       edits: [
         {
           file: fileLog,
-          find: `    if (size === undefined) await fs.promises.truncate(file, this.offset)
-`,
-          replace: '',
+          find: '    this.offset = end.offset\n',
+          replace: '    this.offset = end.torn ? bytes.length : end.offset\n',
         },
       ],
     },
     {
       id: 'Q30',
+      first: 'storage/file-log',
       title: 'files of the log are removed before what was carried out of them is durable',
       edits: [
         {
@@ -140,6 +141,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q34',
+      first: 'storage/group-commit',
       title: 'a write after a failed one is tried all the same',
       edits: [
         {

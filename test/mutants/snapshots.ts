@@ -191,6 +191,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M77d',
+      first: 'engine/snapshots',
       title: 'the offer of a deposed leader ends what another one sends',
       edits: [
         {
