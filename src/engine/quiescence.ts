@@ -83,6 +83,19 @@ export class Quiescence {
     if (this.rouse() && this.parts.leader() !== this.parts.id) this.callOthers()
   }
 
+  /**
+   * The connection to a host came or went, or the host says that it runs the group now, or does so no longer. Where the
+   * leader's is gone, the transport's patience with it is all that the group waits for before an election timeout.
+   */
+  peerChanged(host: HostId): void {
+    const { leader, id, node, hostOf, hostsHere } = this.parts
+    const leads = leader() === id
+    const concerns = leads ? this.replicas().some(one => hostOf(one) === host) : hostOf(leader()) === host
+    if (!concerns) return
+    this.awaken()
+    if (!leads && !hostsHere().includes(host)) node.leaderLost()
+  }
+
   /** A word of another replica came: it wakes. */
   listen(): void {
     this.silentTicks = 0
@@ -182,12 +195,17 @@ export class Quiescence {
 
   /** The other replicas whose hosts can hear us. */
   private replicasHere(): readonly ReplicaId[] {
-    const { id, conf, hostOf, hostsHere } = this.parts
+    const { id, hostOf, hostsHere } = this.parts
     const here = hostsHere()
-    return [...conf().voters, ...conf().learners].filter(replica => {
+    return this.replicas().filter(replica => {
       const host = hostOf(replica)
       return replica !== id && host !== undefined && here.includes(host)
     })
+  }
+
+  private replicas(): readonly ReplicaId[] {
+    const { voters, learners } = this.parts.conf()
+    return [...voters, ...learners]
   }
 
   private callOthers(): void {

@@ -187,8 +187,7 @@ export class Replica {
 
   /** The connection to a host came or went, or the host says that it runs the group now, or does so no longer. */
   peerChanged(host: HostId): void {
-    const concerns = this.leads ? this.members.some(member => member.hostId === host) : this.leader === host
-    if (concerns) this.quiescence.awaken()
+    this.quiescence.peerChanged(host)
   }
 
   /** So many ticks were missed, because the process stood still. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { peerSilenceMs } from '../../src/core/limits.ts'
 import type { HostId } from '../../src/core/types.ts'
 import { engineDefaults } from '../../src/engine/parts.ts'
 import { decodeBeats } from '../../src/wire/beat-codec.ts'
@@ -76,6 +77,18 @@ describe('an idle group', () => {
     cluster.crash('a')
     await cluster.run(10_000)
     assert.notEqual(leaderOf(b, c), undefined)
+  })
+
+  test('has a new leader within the silence and an election timeout when one dies without a goodbye', async () => {
+    const { electionTicks, tickMs } = engineDefaults
+    for (let seed = 1; seed <= 12; seed++) {
+      const { cluster, b, c } = await asleep(seed)
+      const start = cluster.timers.now()
+      cluster.crash('a')
+      await cluster.until(() => leaderOf(b, c) !== undefined)
+      const ms = cluster.timers.now() - start
+      assert(ms <= peerSilenceMs + electionTicks * tickMs + 100, `it took ${ms} ms (seed ${seed})`)
+    }
   })
 
   test('elects within one election timeout when a request finds the leader dead: all wait from then on', async () => {

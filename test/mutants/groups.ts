@@ -113,13 +113,27 @@ export const groups: Section = {
       title: 'the loss of a host does not wake those who slept behind it',
       edits: [
         {
-          file: replica,
-          find: `    if (concerns) this.quiescence.awaken()
+          file: quiescence,
+          find: `    if (!concerns) return
+    this.awaken()
 `,
-          replace: `    if (concerns) this.quiescence.hasCalls()
+          replace: `    if (!concerns) return
 `,
         },
       ],
+    },
+    {
+      id: 'Q60',
+      title: 'a follower that lost its leader waits as long as if it had just heard it',
+      edits: [
+        {
+          file: quiescence,
+          find: `    if (!leads && !hostsHere().includes(host)) node.leaderLost()
+`,
+          replace: '',
+        },
+      ],
+      first: 'engine/quiescence',
     },
     {
       id: 'M145d',

@@ -83,3 +83,27 @@ test('nothing rests while a read, a transfer or a change of members is under way
   leader.node.transferLeadership(2)
   assert(!leader.node.isAtRest(everyone))
 })
+
+test('a follower that lost its leader campaigns within an election timeout, and votes at once', () => {
+  const cluster = new Cluster(3, { preVote: true, checkQuorum: true })
+  cluster.elect(1)
+  cluster.settle()
+  cluster.partition([1], [2, 3])
+  for (const id of [2, 3]) cluster.replica(id).node.leaderLost()
+  let ticks = 0
+  while (!cluster.replica(2).isLeader && !cluster.replica(3).isLeader) {
+    ticks += 1
+    assert(ticks <= 10, 'an election timeout passed')
+    cluster.tick(1, 2, 3)
+    cluster.settle()
+  }
+})
+
+test('a follower that promised a lease keeps it, whomever it lost', () => {
+  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
+  cluster.elect(1)
+  cluster.settle()
+  const follower = cluster.replica(2)
+  follower.node.leaderLost()
+  assert(follower.node.raft.isInLease())
+})

@@ -10,7 +10,7 @@ import { Raft, type Role } from './raft.ts'
 import { handleReadIndex } from './read-index.ts'
 import { type Ready, ReadyQueue } from './ready.ts'
 import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
-import { isAtRest, isAtRestBehind, resume } from './rest.ts'
+import { isAtRest, isAtRestBehind, leaderLost, resume } from './rest.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
 import type { ConfChange, ConfState, Entry } from './types.ts'
 
@@ -72,6 +72,11 @@ export class RaftNode {
   /** So many ticks were not counted: the process was suspended, or the group slept. Never made up for by ticking. */
   resume(ticks: number): void {
     resume(this.raft, ticks)
+  }
+
+  /** The leader's host is known to be gone. */
+  leaderLost(): void {
+    leaderLost(this.raft)
   }
 
   /** Whether this replica leads, and neither it nor any replica that is there has anything left to do. */

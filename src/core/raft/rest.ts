@@ -18,6 +18,17 @@ export function resume(raft: Raft, ticks: number): void {
 }
 
 /**
+ * The leader's host cannot be reached any more, as something below Raft has found, which watched it for longer than an
+ * election timeout: as good as a whole one without a word of it. What is left is the part that differs between
+ * replicas. A promise that depends on time (a lease) is not shortened by hearsay.
+ */
+export function leaderLost(raft: Raft): void {
+  const { electionTicks, readOnly } = raft.config
+  if (raft.role === 'follower' && readOnly !== 'lease')
+    raft.electionElapsed = Math.max(raft.electionElapsed, electionTicks)
+}
+
+/**
  * Whether nothing is left to do for a leader: all is committed and applied, nobody waits for it, and all replicas that
  * are there, a quorum at least, have everything.
  */
