@@ -89,6 +89,25 @@ export const sessionWindowMax = 4096
 /** Values inside those results; the oldest are forgotten above it. It holds more than one of the largest values. */
 export const sessionWindowBytesMax = 2 * valueBytesMax
 
+/** Time after which an unused session is forgotten: its client is gone, or will open another one. */
+export const sessionIdleMs = 24 * 60 * 60 * 1000
+
+/** How seldom the group's clock may be stamped while sessions are in use: they may seem idle for so much longer. */
+export const clockStampMs = 60 * 60 * 1000
+
+/** What one entry may write, by keys and by their bytes: all of it is applied, and watched, in one go. */
+export const transactionKeysMax = 10_000
+export const transactionBytesMax = proposalBytesMax
+
+/** Leases of one group. */
+export const leasesMax = 65_536
+
+/** Keys that go with one lease: they are removed by one entry. */
+export const leaseKeysMax = transactionKeysMax
+/** How long a lease may last: it is for who is about, not for what shall be kept. */
+export const leaseTtlMsMin = 100
+export const leaseTtlMsMax = 24 * 60 * 60 * 1000
+
 /** Changes that can be watched from the past, by count and bytes; older ones are COMPACTED. */
 export const historyChangesMax = 100_000
 export const historyBytesMax = 32 * 1024 * 1024

@@ -1,8 +1,8 @@
 import { assert } from '../base/assert.ts'
-import type { MachineSnapshot } from '../core/machine/machine.ts'
 import { Machine } from '../core/machine/machine.ts'
 import { noMembers } from '../core/machine/members.ts'
 import { planFounding } from '../core/machine/members-plan.ts'
+import type { MachineState } from '../core/machine/state.ts'
 import { emptyConfState } from '../core/raft/memory-log.ts'
 import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
@@ -66,16 +66,12 @@ export async function foundGroup(
 }
 
 /** The state at a stored snapshot. */
-export async function loadState(
-  storage: Storage,
-  group: GroupId,
-  snapshot: Snapshot,
-): Promise<MachineSnapshot> {
+export async function loadState(storage: Storage, group: GroupId, snapshot: Snapshot): Promise<MachineState> {
   const decoder = new SnapshotDecoder()
   for await (const chunk of storage.readSnapshot(group, snapshot)) decoder.push(chunk)
   return decoder.end()
 }
 
-async function* chunksOf(state: MachineSnapshot): AsyncGenerator<Uint8Array> {
+async function* chunksOf(state: MachineState): AsyncGenerator<Uint8Array> {
   yield* encodeSnapshot(state)
 }

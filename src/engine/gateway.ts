@@ -203,5 +203,5 @@ function readBody({ items, revision }: ReadResult): unknown {
 }
 
 function itemFields(item: Item): readonly unknown[] {
-  return [item.key, item.value, item.createRevision, item.modRevision, item.version]
+  return [item.key, item.value, item.createRevision, item.modRevision, item.version, item.lease]
 }

@@ -1,7 +1,7 @@
 import { crc32c } from '../base/checksum.ts'
 import { QuorateError } from '../core/error.ts'
 import { snapshotWindowChunks } from '../core/limits.ts'
-import type { MachineSnapshot } from '../core/machine/machine.ts'
+import type { MachineState } from '../core/machine/state.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { HostId, Index, Term } from '../core/types.ts'
 import { MalformedError } from '../wire/codec.ts'
@@ -22,7 +22,7 @@ export class IncomingSnapshot {
   /** When a piece came last. */
   heardAt: number
   /** The state, once storage has taken the last chunk. */
-  state: MachineSnapshot | undefined
+  state: MachineState | undefined
   /** With what `chunks` rejects after `cancel`. */
   readonly cancellation = new QuorateError('CLOSED', 'another snapshot, or none, is wanted')
   private readonly decoder = new SnapshotDecoder()

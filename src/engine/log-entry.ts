@@ -34,6 +34,12 @@ export function storeCommandOf(command: Command): StoreCommand | undefined {
     }
     case 'broadcast':
       return { type: 'broadcast', topic: command.topic, body: decodeValue(command.body) }
+    case 'call':
+      return { type: 'command', name: command.name, args: decodeValue(command.args) }
+    case 'lease-grant':
+    case 'lease-keep-alive':
+    case 'lease-revoke':
+    case 'expire':
     case 'barrier':
     case 'open-session':
     case 'close-session':

@@ -16,12 +16,13 @@ export function asReadResult(body: unknown): ReadResult {
 }
 
 function asItem(value: unknown): Item {
-  const [key, bytes, createRevision, modRevision, version] = asArray(value, 5)
+  const [key, bytes, createRevision, modRevision, version, lease] = asArray(value, 6)
   return {
     key: asText(key),
     value: asBytes(bytes),
     createRevision: asNatural(createRevision),
     modRevision: asNatural(modRevision),
     version: asNatural(version),
+    lease: asNatural(lease),
   }
 }

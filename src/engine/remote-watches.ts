@@ -178,6 +178,6 @@ function asChange(value: unknown): Change {
   const revision = asNatural(revisionField)
   if (bytes === null) return { type: 'delete', key, revision, item: null }
   // What a watcher is told: the value and its revision. The rest of the item stays with the replicas.
-  const item = { key, value: asBytes(bytes), createRevision: 0, modRevision: revision, version: 0 }
+  const item = { key, value: asBytes(bytes), createRevision: 0, modRevision: revision, version: 0, lease: 0 }
   return { type: 'put', key, revision, item }
 }

@@ -1,5 +1,5 @@
 import type { QuorateError } from '../core/error.ts'
-import type { MachineSnapshot } from '../core/machine/machine.ts'
+import type { MachineState } from '../core/machine/state.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
 import type { StoredGroup } from '../storage/storage.ts'
@@ -42,7 +42,7 @@ export interface StoredReplica {
   /** It keeps no values (Raft has it as a witness), and serves nobody. */
   readonly isWitness: boolean
   /** The state at the stored snapshot; undefined for a replica that starts empty. */
-  readonly state: MachineSnapshot | undefined
+  readonly state: MachineState | undefined
 }
 
 /** What a replica is that ended by this error. */

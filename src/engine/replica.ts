@@ -1,6 +1,7 @@
 import { QuorateError } from '../core/error.ts'
-import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
+import { Machine } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
+import type { MachineState } from '../core/machine/state.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
 import { localAppendThread, localApplyThread, type Message } from '../core/raft/message.ts'
 import type { RaftNode, Ready } from '../core/raft/raft-node.ts'
@@ -85,7 +86,7 @@ export class Replica {
     this.snapshotIndex = snapshot?.index ?? 0
     this.appliedTerm = snapshot?.term ?? 0
     this.conf = this.log.initialState().conf
-    const machine = start.state === undefined ? new Machine() : Machine.restore(start.state)
+    const machine = new Machine({ state: start.state })
     this.applier = new Applier(machine, {
       apply: (target, entry) => this.apply(target, entry),
       sliceMs: options.applySliceMs,
@@ -196,7 +197,7 @@ export class Replica {
   }
 
   /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
-  stepSnapshot(from: HostId, message: Message, state: MachineSnapshot): void {
+  stepSnapshot(from: HostId, message: Message, state: MachineState): void {
     const { snapshot } = message
     if (snapshot === null) return
     this.received.add(snapshot, state)
@@ -390,7 +391,7 @@ export class Replica {
   }
 
   /** The order is what makes it safe: the log in memory first, then the state, then whoever waited for durability. */
-  private persisted(message: Message, state: MachineSnapshot | undefined): void {
+  private persisted(message: Message, state: MachineState | undefined): void {
     if (this.isEnded && !this.isStopped) return
     const { entries, term, vote, commit, snapshot } = message
     if (snapshot !== null && state !== undefined) this.install(snapshot, state)
@@ -403,12 +404,12 @@ export class Replica {
     this.host.wake()
   }
 
-  private install(snapshot: Snapshot, state: MachineSnapshot): void {
+  private install(snapshot: Snapshot, state: MachineState): void {
     // What was committed before the snapshot is applied before it, so that nothing old runs behind it (mutant M83).
     for (const response of this.applier.drain()) this.node.step(response)
     this.log.applySnapshot(snapshot)
     this.conf = snapshot.conf
-    this.applier.replace(Machine.restore(state))
+    this.applier.replace(new Machine({ state }))
     this.appliedTerm = snapshot.term
     this.watchers.reset(snapshot.index)
     this.appliedLog.restart(snapshot.index)

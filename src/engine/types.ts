@@ -116,6 +116,7 @@ export type StoreCommand =
       readonly next: unknown
     }
   | { readonly type: 'broadcast'; readonly topic: string; readonly body: unknown }
+  | { readonly type: 'command'; readonly name: string; readonly args: unknown }
 
 /** Answers one kind of request on the leader. What it throws reaches the asker as REQUEST_FAILED, with its message. */
 export type RequestHandler = (

@@ -1,5 +1,5 @@
 import { keepBytes } from '../base/keep-bytes.ts'
-import { keyCharactersMax, valueBytesMax } from '../core/limits.ts'
+import { keyCharactersMax, leaseTtlMsMax, leaseTtlMsMin, valueBytesMax } from '../core/limits.ts'
 import type { Checked, Command, Proposal, Result } from '../core/machine/command.ts'
 import { isKey } from '../core/machine/key.ts'
 import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
@@ -21,8 +21,20 @@ const commandTypes: readonly Command['type'][] = [
   'compare-and-swap',
   'barrier',
   'broadcast',
+  'call',
+  'lease-grant',
+  'lease-keep-alive',
+  'lease-revoke',
+  'expire',
 ]
 const commandNumbers = numbersOf(commandTypes)
+
+const stampedTypes: ReadonlySet<Command['type']> = new Set([
+  'call',
+  'lease-grant',
+  'lease-keep-alive',
+  'expire',
+])
 
 const resultTypes: readonly Result['type'][] = [
   'session',
@@ -31,6 +43,9 @@ const resultTypes: readonly Result['type'][] = [
   'deleted',
   'session-expired',
   'stale',
+  'called',
+  'failed',
+  'kept',
 ]
 const resultNumbers = numbersOf(resultTypes)
 
@@ -42,12 +57,14 @@ const roleNumbers = numbersOf(roles)
 const writer = new ByteWriter(8 * 1024)
 
 /**
- * The data of a log entry: type of the command, session, seq, acked, fields. By hand rather than by MessagePack: it is
- * written for every command, and read on every replica.
+ * The data of a log entry: type of the command, its stamp where it has one, session, seq, acked, fields. By hand rather
+ * than by MessagePack: it is written for every command, and read on every replica.
  */
 export function encodeProposal({ session, seq, acked, command }: Proposal): Uint8Array {
   writer.clear()
   writer.byte(commandNumbers[command.type])
+  const stamp = stampOf(command)
+  if (stamp !== undefined) writeStamp(stamp)
   writer.number(session)
   writer.number(seq)
   writer.number(acked)
@@ -72,11 +89,62 @@ export function encodeProposal({ session, seq, acked, command }: Proposal): Uint
       writer.text(command.topic)
       writer.bytes(command.body)
       break
+    case 'call':
+      writer.text(command.name)
+      writer.bytes(command.args)
+      break
+    case 'lease-grant':
+      writer.number(command.ttlMs)
+      break
+    case 'lease-keep-alive':
+      writer.number(command.leases.length)
+      for (const lease of command.leases) writer.number(lease)
+      break
+    case 'lease-revoke':
+      writer.number(command.lease)
+      break
     case 'close-session':
     case 'barrier':
+    case 'expire':
       break
   }
   return writer.take()
+}
+
+/** What a leader puts in as it logs a command; undefined where nothing is. */
+export function stampOf(command: Command): number | undefined {
+  if ('clock' in command) return command.clock
+  return 'now' in command ? command.now : undefined
+}
+
+/** The same proposal with another stamp: a copy, because what was logged with the old one stays as it is. */
+export function stamped(
+  { command, ...proposal }: Proposal,
+  bytes: Uint8Array,
+  stamp: number,
+): StampedProposal {
+  const copy = bytes.slice()
+  const view = new DataView(copy.buffer)
+  view.setUint32(1, stamp % 2 ** 32, true)
+  view.setUint32(5, Math.floor(stamp / 2 ** 32), true)
+  const restamped = 'clock' in command ? { ...command, clock: stamp } : { ...command, now: stamp }
+  return { proposal: { ...proposal, command: restamped as Command }, bytes: copy }
+}
+
+export interface StampedProposal {
+  readonly proposal: Proposal
+  readonly bytes: Uint8Array
+}
+
+function writeStamp(stamp: number): void {
+  writer.word(stamp % 2 ** 32)
+  writer.word(Math.floor(stamp / 2 ** 32))
+}
+
+function readStamp(reader: ByteReader): number {
+  const stamp = reader.word() + reader.word() * 2 ** 32
+  if (!Number.isSafeInteger(stamp)) throw new MalformedError('a time above 2^53')
+  return stamp
 }
 
 /**
@@ -87,10 +155,11 @@ export function encodeProposal({ session, seq, acked, command }: Proposal): Uint
 export function decodeProposal(bytes: Uint8Array): Proposal {
   const reader = new ByteReader(bytes)
   const type = asOneOf(reader.byte(), commandTypes)
+  const stamp = stampedTypes.has(type) ? readStamp(reader) : 0
   const session = reader.number()
   const seq = reader.number()
   const acked = reader.number()
-  const command = readCommand(reader, type)
+  const command = readCommand(reader, type, stamp)
   reader.finish()
   if (session === 0 ? type === 'close-session' : type === 'open-session') {
     throw new MalformedError('a session is opened outside of all sessions and closed inside itself')
@@ -99,7 +168,7 @@ export function decodeProposal(bytes: Uint8Array): Proposal {
   return { session, seq, acked, command }
 }
 
-function readCommand(reader: ByteReader, type: Command['type']): Command {
+function readCommand(reader: ByteReader, type: Command['type'], stamp: number): Command {
   switch (type) {
     case 'open-session':
       return { type, host: asHost(reader.text()) }
@@ -120,6 +189,16 @@ function readCommand(reader: ByteReader, type: Command['type']): Command {
       }
     case 'broadcast':
       return { type, topic: readKey(reader), body: readValue(reader) }
+    case 'call':
+      return { type, name: readKey(reader), args: reader.kept(reader.number()), now: stamp }
+    case 'lease-grant':
+      return { type, ttlMs: readTtl(reader), clock: stamp }
+    case 'lease-keep-alive':
+      return { type, leases: readLeases(reader), clock: stamp }
+    case 'lease-revoke':
+      return { type, lease: reader.number() }
+    case 'expire':
+      return { type, clock: stamp }
   }
 }
 
@@ -134,6 +213,16 @@ function readValue(reader: ByteReader): Uint8Array {
   const length = reader.number()
   if (length > valueBytesMax) throw new MalformedError('a value is too large')
   return reader.kept(length)
+}
+
+function readTtl(reader: ByteReader): number {
+  const ttlMs = reader.number()
+  if (ttlMs < leaseTtlMsMin || ttlMs > leaseTtlMsMax) throw new MalformedError('no such lease')
+  return ttlMs
+}
+
+function readLeases(reader: ByteReader): readonly number[] {
+  return Array.from({ length: reader.count() }, () => reader.number())
 }
 
 function writeMaybeValue(value: Uint8Array | null): void {
@@ -167,6 +256,12 @@ export function resultFields(result: Result): readonly unknown[] {
       return [type, result.ok, result.revision, result.value]
     case 'deleted':
       return [type, result.ok, result.revision]
+    case 'called':
+      return [type, result.revision, result.value]
+    case 'failed':
+      return [type, result.code, result.detail]
+    case 'kept':
+      return [type, result.gone]
     case 'session-expired':
     case 'stale':
       return [type]
@@ -186,6 +281,12 @@ export function asResult(value: unknown): Result {
       return asChecked(fields)
     case 'deleted':
       return { type, ok: asBoolean(fields[1]), revision: asNatural(fields[2]) }
+    case 'called':
+      return { type, revision: asNatural(fields[1]), value: asBytesKept(fields[2]) }
+    case 'failed':
+      return { type, code: asText(fields[1]), detail: fields[2] === null ? null : asBytesKept(fields[2]) }
+    case 'kept':
+      return { type, gone: asArray(fields[1]).map(asNatural) }
     case 'session-expired':
     case 'stale':
       return { type }
@@ -264,6 +365,11 @@ export function asValue(value: unknown): Uint8Array {
   const bytes = asBytes(value)
   if (bytes.length > valueBytesMax) throw new MalformedError('a value is too large')
   return keepBytes(bytes)
+}
+
+/** The answer of a command may be larger than a value. */
+function asBytesKept(value: unknown): Uint8Array {
+  return keepBytes(asBytes(value))
 }
 
 function asMaybeValue(value: unknown): Uint8Array | null {

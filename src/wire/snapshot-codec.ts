@@ -1,10 +1,11 @@
 import { OrderedMap } from '../base/ordered-map.ts'
 import { snapshotBytesMax, snapshotChunkBytes } from '../core/limits.ts'
-import type { Result, SessionId } from '../core/machine/command.ts'
+import type { LeaseId, Result, SessionId } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
-import type { MachineSnapshot } from '../core/machine/machine.ts'
+import type { Lease } from '../core/machine/leases.ts'
 import { isSound, type Members } from '../core/machine/members.ts'
 import type { Session } from '../core/machine/sessions.ts'
+import type { MachineState, Times } from '../core/machine/state.ts'
 import type { Index } from '../core/types.ts'
 import { decode, encode, MalformedError } from './codec.ts'
 import { asArray, asNatural } from './guards.ts'
@@ -19,22 +20,23 @@ import {
   resultFields,
 } from './proposal-codec.ts'
 
-// A snapshot is a header and then records: sessions with their results, then items, all in the order of their
+// A snapshot is a header and then records: sessions with their results, then leases, then items, all in the order of their
 // keys. Records are packed into chunks of about `snapshotChunkBytes`; each chunk is a message of its own, so
 // that a snapshot of any size is written and read in little memory. Chunks hold whole records: one of a large
 // value is longer.
 
-const formatVersion = 1
+const formatVersion = 2
 
 const sessionRecord = 0
 const resultRecord = 1
 const itemRecord = 2
+const leaseRecord = 3
 
 type Fields = readonly unknown[]
 
 /** The chunks of a snapshot, made while they are taken. The snapshot is immutable, so there is no hurry. */
 export function* encodeSnapshot(
-  snapshot: MachineSnapshot,
+  snapshot: MachineState,
   chunkBytes = snapshotChunkBytes,
 ): Generator<Uint8Array<ArrayBuffer>> {
   yield encode(headerFields(snapshot))
@@ -51,8 +53,8 @@ export function* encodeSnapshot(
   if (records.length > 0) yield encode(records)
 }
 
-function headerFields(snapshot: MachineSnapshot): Fields {
-  const { index, sessions, items, members } = snapshot
+function headerFields(snapshot: MachineState): Fields {
+  const { index, times, chain, sessions, leases, items, members } = snapshot
   let results = 0
   for (const session of sessions.values()) results += session.results.size
   const table = [
@@ -61,17 +63,21 @@ function headerFields(snapshot: MachineSnapshot): Fields {
     members.list.map(memberFields),
     members.quorums ?? null,
   ]
-  return [formatVersion, index, sessions.size, results, items.size, table]
+  const counts = [sessions.size, results, leases.size, items.size]
+  return [formatVersion, index, table, counts, [times.group, times.wall, chain]]
 }
 
-function* recordsOf(snapshot: MachineSnapshot): Generator<Fields> {
+function* recordsOf(snapshot: MachineState): Generator<Fields> {
   for (const session of snapshot.sessions.values()) {
-    yield [sessionRecord, session.id, session.host, session.floor, session.usedAt]
+    yield [sessionRecord, session.id, session.host, session.floor, session.usedAt, session.usedClock]
     const results = [...session.results].sort(([left], [right]) => left - right)
     for (const [seq, result] of results) yield [resultRecord, seq, ...resultFields(result)]
   }
+  for (const { id, ttlMs, deadline } of snapshot.leases.values()) yield [leaseRecord, id, ttlMs, deadline]
   for (const item of snapshot.items.values()) {
-    yield [itemRecord, item.key, item.value, item.createRevision, item.modRevision, item.version]
+    const { key, value, createRevision, modRevision, version, lease } = item
+    const fields = [itemRecord, key, value, createRevision, modRevision, version]
+    yield lease === 0 ? fields : [...fields, lease]
   }
 }
 
@@ -87,8 +93,8 @@ function sizeOf(record: Fields): number {
 /** The snapshot without what a witness does not keep: its first chunk, with nothing to follow. */
 export async function* withoutValues(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
-    const [version, index, , , , members] = asArray(decode(chunk), 6)
-    yield encode([version, index, 0, 0, 0, members])
+    const [version, index, members, , times] = asArray(decode(chunk), 5)
+    yield encode([version, index, members, [0, 0, 0, 0], times])
     return
   }
 }
@@ -97,8 +103,11 @@ interface Header {
   readonly index: Index
   readonly sessions: number
   readonly results: number
+  readonly leases: number
   readonly items: number
   readonly members: Members
+  readonly times: Times
+  readonly chain: number
 }
 
 /**
@@ -107,11 +116,13 @@ interface Header {
  */
 export class SnapshotDecoder {
   private readonly sessions = new OrderedMap<SessionId, Session>()
+  private readonly leases = new OrderedMap<LeaseId, Lease>()
   private readonly items = new OrderedMap<string, Item>()
   private header: Header | undefined
   private bytes = 0
   private results = 0
   private lastSession: DecodedSession | undefined
+  private lastLease = 0
   private lastKey = ''
 
   push(chunk: Uint8Array): void {
@@ -122,13 +133,16 @@ export class SnapshotDecoder {
     else for (const record of fields) this.add(this.header, asArray(record, 1))
   }
 
-  end(): MachineSnapshot {
-    const { header, sessions, items } = this
+  end(): MachineState {
+    const { header, sessions, leases, items } = this
     if (header === undefined) throw new MalformedError('a snapshot without a header')
-    if (sessions.size !== header.sessions || this.results !== header.results || items.size !== header.items) {
+    const counts = [sessions.size, this.results, leases.size, items.size]
+    const expected = [header.sessions, header.results, header.leases, header.items]
+    if (counts.some((count, at) => count !== expected[at])) {
       throw new MalformedError('a snapshot with other contents than its header says')
     }
-    return { index: header.index, items, sessions, members: header.members }
+    const { index, times, chain, members } = header
+    return { index, times, chain, items, sessions, leases, members }
   }
 
   private add(header: Header, record: Fields): void {
@@ -138,6 +152,9 @@ export class SnapshotDecoder {
         break
       case resultRecord:
         this.addResult(record)
+        break
+      case leaseRecord:
+        this.addLease(header, record)
         break
       case itemRecord:
         this.addItem(header, record)
@@ -153,6 +170,7 @@ export class SnapshotDecoder {
       host: asHost(record[2]),
       floor: asNatural(record[3]),
       usedAt: asIndex(record[4], header.index),
+      usedClock: asNatural(record[5]),
       results: new Map(),
       lastSeq: asNatural(record[3]),
     }
@@ -170,6 +188,13 @@ export class SnapshotDecoder {
     this.results += 1
   }
 
+  private addLease(header: Header, record: Fields): void {
+    const id = asIndex(record[1], header.index)
+    if (id <= this.lastLease) throw outOfOrder()
+    this.leases.set(id, { id, ttlMs: asNatural(record[2]), deadline: asNatural(record[3]) })
+    this.lastLease = id
+  }
+
   private addItem(header: Header, record: Fields): void {
     const key = asStoredKey(record[1])
     const item: Item = {
@@ -178,10 +203,13 @@ export class SnapshotDecoder {
       createRevision: asIndex(record[3], header.index),
       modRevision: asIndex(record[4], header.index),
       version: asIndex(record[5], header.index),
+      lease: asNatural(record[6] ?? 0),
     }
     if (key <= this.lastKey) throw outOfOrder()
     if (item.createRevision > item.modRevision)
       throw new MalformedError('an item written before it was created')
+    if (item.lease !== 0 && this.leases.get(item.lease) === undefined)
+      throw new MalformedError('an item goes with no lease')
     this.items.set(key, item)
     this.lastKey = key
   }
@@ -195,13 +223,15 @@ interface DecodedSession extends Session {
 function asHeader(fields: Fields): Header {
   if (fields[0] !== formatVersion) throw new MalformedError('a snapshot of an unknown format')
   const index = asNatural(fields[1])
-  return {
-    index,
-    sessions: asNatural(fields[2]),
-    results: asNatural(fields[3]),
-    items: asNatural(fields[4]),
-    members: asMembers(asArray(fields[5], 3), index),
-  }
+  const members = asMembers(asArray(fields[2], 3), index)
+  const [sessions, results, leases, items] = asArray(fields[3], 4).map(asNatural) as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  const [group, wall, chain] = asArray(fields[4], 3).map(asNatural) as [number, number, number]
+  return { index, members, sessions, results, leases, items, times: { group, wall }, chain }
 }
 
 function asMembers(fields: Fields, index: Index): Members {

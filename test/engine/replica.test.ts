@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { isQuorateError } from '../../src/core/error.ts'
 import { unappliedBytesMax } from '../../src/core/limits.ts'
-import { Machine, type MachineSnapshot } from '../../src/core/machine/machine.ts'
+import { Machine } from '../../src/core/machine/machine.ts'
+import type { MachineState } from '../../src/core/machine/state.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage, type Message } from '../../src/core/raft/message.ts'
 import type { Entry } from '../../src/core/raft/types.ts'
@@ -68,7 +69,7 @@ function learner(options: Partial<EngineOptions> = {}) {
   return { replica, writes, written, snapshotsDue: () => snapshotsDue }
 }
 
-function snapshotAt(index: Index, term: Term, from: ReplicaId): [Message, MachineSnapshot] {
+function snapshotAt(index: Index, term: Term, from: ReplicaId): [Message, MachineState] {
   const machine = new Machine()
   for (let i = 1; i <= index; i++) machine.applyNoop(i)
   const snapshot = { index, term, conf: { ...emptyConfState, voters: [from] } }

@@ -17,7 +17,7 @@ test('the past is given from any revision that is known', () => {
 })
 
 test('what is forgotten is said to be compacted', () => {
-  const log = new Log(new Machine(smallLimits))
+  const log = new Log(new Machine({ limits: smallLimits }))
   for (let i = 0; i < 10; i++) log.apply(put('a', '1'))
   assert.equal(log.machine.history.floor, 2)
   assert.equal(log.machine.history.since(1), 'compacted')
@@ -28,7 +28,7 @@ test('after a restore the past begins at the snapshot', () => {
   const log = new Log()
   log.apply(put('a', '1'))
   log.apply({ type: 'barrier' })
-  const restored = new Log(Machine.restore(log.machine.snapshot()))
+  const restored = new Log(new Machine({ state: log.machine.snapshot() }))
   restored.apply(put('a', '2'))
   assert.equal(restored.machine.history.since(1), 'compacted')
   assert.deepEqual(typesSince(restored.machine.history, 2), ['put 3'])
@@ -65,7 +65,14 @@ test('the bounds hold in count and bytes, and what is left is the newest without
 })
 
 function change(revision: number, size: number): Change {
-  const item = { key: 'a', value: new Uint8Array(size), createRevision: 1, modRevision: revision, version: 1 }
+  const item = {
+    key: 'a',
+    value: new Uint8Array(size),
+    createRevision: 1,
+    modRevision: revision,
+    version: 1,
+    lease: 0,
+  }
   return { type: 'put', key: 'a', revision, item }
 }
 

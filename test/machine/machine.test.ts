@@ -13,7 +13,7 @@ test('a put makes an item, and later ones keep its creation and count its versio
   log.apply(put('b', '1'))
   const changed = log.apply(put('a', '2'))
   assert.deepEqual(made.result, { type: 'written', revision: 1 })
-  const after = { key: 'a', value: bytes('2'), createRevision: 1, modRevision: 3, version: 2 }
+  const after = { key: 'a', value: bytes('2'), createRevision: 1, modRevision: 3, version: 2, lease: 0 }
   assert.deepEqual(log.machine.get('a'), after)
   assert.deepEqual(changed.changes, [{ type: 'put', key: 'a', revision: 3, item: after }])
 })
@@ -36,6 +36,7 @@ test('a deleted key starts anew when it is written again', () => {
     createRevision: 4,
     modRevision: 4,
     version: 1,
+    lease: 0,
   })
 })
 
@@ -154,10 +155,10 @@ test('a view stays as it was while writes go on', () => {
 
 test('indexes above 32 bits are kept whole', () => {
   const index = 2 ** 40
-  const machine = Machine.restore({ ...new Machine().snapshot(), index })
+  const machine = new Machine({ state: { ...new Machine().snapshot(), index } })
   machine.apply(index + 1, { session: 0, seq: 0, acked: 0, command: put('a', '1') })
   assert.equal(machine.get('a')?.modRevision, index + 1)
-  const other = Machine.restore({ ...new Machine().snapshot(), index: index + 2 ** 32 })
+  const other = new Machine({ state: { ...new Machine().snapshot(), index: index + 2 ** 32 } })
   other.apply(index + 2 ** 32 + 1, { session: 0, seq: 0, acked: 0, command: put('a', '1') })
   assert.notEqual(machine.hash(), other.hash())
 })

@@ -43,7 +43,7 @@ const entries = fc.array(entry, { maxLength: 80, size: 'max' })
 test('the machine answers and holds what the model does, through all retries and evictions', () => {
   fc.assert(
     fc.property(entries, entries => {
-      const machine = new Machine(smallLimits)
+      const machine = new Machine({ limits: smallLimits })
       const model = new Model(smallLimits)
       for (const [at, proposal] of proposalsOf(entries).entries()) {
         const index = at + 1
@@ -58,7 +58,7 @@ test('the machine answers and holds what the model does, through all retries and
 test('a machine restored from its snapshot at any point is the same machine for ever after', () => {
   fc.assert(
     fc.property(entries, fc.nat(80), fc.integer({ min: 1, max: 200 }), (entries, cut, chunkBytes) => {
-      const machine = new Machine(smallLimits)
+      const machine = new Machine({ limits: smallLimits })
       const proposals = proposalsOf(entries)
       let copy: Machine | undefined
       for (const [at, proposal] of proposals.entries()) {
@@ -76,7 +76,7 @@ test('a machine restored from its snapshot at any point is the same machine for 
 test('a snapshot and a view that were taken stay the same while applying goes on', () => {
   fc.assert(
     fc.property(entries, entries, (before, after) => {
-      const machine = new Machine(smallLimits)
+      const machine = new Machine({ limits: smallLimits })
       const proposals = proposalsOf([...before, ...after])
       proposals.slice(0, before.length).forEach((proposal, at) => {
         applyTo(machine, at + 1, proposal)
@@ -145,7 +145,7 @@ function applyTo(machine: Machine, index: number, proposal: Proposal | undefined
 function copyOf(machine: Machine, chunkBytes: number): Machine {
   const decoder = new SnapshotDecoder()
   for (const chunk of encodeSnapshot(machine.snapshot(), chunkBytes)) decoder.push(chunk)
-  const copy = Machine.restore(decoder.end(), smallLimits)
+  const copy = new Machine({ state: decoder.end(), limits: smallLimits })
   assert.equal(copy.hash(), machine.hash())
   return copy
 }

@@ -62,6 +62,8 @@ export class Model {
       }
       case 'compare-and-swap':
         return this.swap(index, command.key, command.expected, command.value)
+      default:
+        throw new Error(`the model knows no ${command.type}`)
     }
   }
 
@@ -77,7 +79,7 @@ export class Model {
 
   private write(index: number, key: string, value: Uint8Array): void {
     const { createRevision = index, version = 0 } = this.items.get(key) ?? {}
-    this.items.set(key, { key, value, createRevision, modRevision: index, version: version + 1 })
+    this.items.set(key, { key, value, createRevision, modRevision: index, version: version + 1, lease: 0 })
   }
 }
 

@@ -42,7 +42,7 @@ test('an acknowledged result is forgotten, and its number is never applied again
 })
 
 test('the window slides with the highest number seen, and what falls out is stale, not applied', () => {
-  const log = new Log(new Machine(smallLimits))
+  const log = new Log(new Machine({ limits: smallLimits }))
   const session = log.open()
   log.ask(session, 1, put('a', '1'))
   log.ask(session, 6, put('a', '6'))
@@ -53,7 +53,7 @@ test('the window slides with the highest number seen, and what falls out is stal
 })
 
 test('results that hold too many bytes are forgotten from the oldest on', () => {
-  const log = new Log(new Machine(smallLimits))
+  const log = new Log(new Machine({ limits: smallLimits }))
   const session = log.open()
   log.ask(session, 1, insert('a', '123456'))
   log.ask(session, 2, insert('b', '123456'))
@@ -81,7 +81,7 @@ test('a closed or unknown session applies nothing', () => {
 })
 
 test('a full table evicts the session that was used least recently, in the order of the log', () => {
-  const log = new Log(new Machine(smallLimits))
+  const log = new Log(new Machine({ limits: smallLimits }))
   const [first, second, third] = [log.open(), log.open(), log.open()]
   log.ask(first, 1, put('a', '1'))
   const fourth = log.open()
@@ -91,7 +91,7 @@ test('a full table evicts the session that was used least recently, in the order
 })
 
 test('a retry and a stale command are signs of life, too', () => {
-  const log = new Log(new Machine(smallLimits))
+  const log = new Log(new Machine({ limits: smallLimits }))
   const [first, second, third] = [log.open(), log.open(), log.open()]
   log.ask(first, 1, put('a', '1'), 1)
   log.open()
@@ -104,7 +104,7 @@ test('a retry and a stale command are signs of life, too', () => {
 })
 
 test('a snapshot keeps its sessions while the machine goes on', () => {
-  const log = new Log(new Machine(smallLimits))
+  const log = new Log(new Machine({ limits: smallLimits }))
   const session = log.open()
   log.ask(session, 1, swap('a', null, '1'))
   const before = log.machine.hash()
@@ -113,7 +113,7 @@ test('a snapshot keeps its sessions while the machine goes on', () => {
   log.open()
   log.open()
   log.open()
-  const restored = new Log(Machine.restore(snapshot, smallLimits))
+  const restored = new Log(new Machine({ state: snapshot, limits: smallLimits }))
   assert.equal(restored.machine.hash(), before)
   assert.equal(restored.ask(session, 1, swap('a', null, '1')).type, 'checked')
   assert.equal(restored.machine.get('a')?.version, 1)

@@ -2,16 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { snapshotChunkBytes } from '../../src/core/limits.ts'
-import { Machine, type MachineSnapshot } from '../../src/core/machine/machine.ts'
+import { Machine } from '../../src/core/machine/machine.ts'
 import { noMembers } from '../../src/core/machine/members.ts'
 import { planFounding } from '../../src/core/machine/members-plan.ts'
+import type { MachineState } from '../../src/core/machine/state.ts'
 import { decode, encode, MalformedError } from '../../src/wire/codec.ts'
 import { encodeSnapshot, SnapshotDecoder } from '../../src/wire/snapshot-codec.ts'
 import { mutated } from './mutated.ts'
 
 test('a snapshot comes back as the same state', () => {
   const machine = filled(200)
-  const restored = Machine.restore(decoded([...encodeSnapshot(machine.snapshot())]))
+  const restored = new Machine({ state: decoded([...encodeSnapshot(machine.snapshot())]) })
   assert.equal(restored.hash(), machine.hash())
   assert.equal(restored.appliedIndex, machine.appliedIndex)
   assert.deepEqual(restored.members, machine.members)
@@ -38,19 +39,22 @@ test('what is written while a snapshot is encoded is not in it (mutant M84)', ()
       command: { type: 'delete', key: `key/${499 - (index % 500)}` },
     })
   }
-  const restored = Machine.restore(decoder.end())
+  const restored = new Machine({ state: decoder.end() })
   assert.equal(restored.hash(), before)
   assert.notEqual(machine.hash(), before)
 })
 
 test('the state before any entry has a snapshot, too', () => {
-  const restored = Machine.restore(decoded([...encodeSnapshot(new Machine().snapshot())]))
+  const restored = new Machine({ state: decoded([...encodeSnapshot(new Machine().snapshot())]) })
   assert.equal(restored.hash(), new Machine().hash())
 })
 
 test('equal states have equal snapshots, byte for byte', () => {
   const snapshot = filled(50).snapshot()
-  assert.deepEqual([...encodeSnapshot(snapshot)], [...encodeSnapshot(Machine.restore(snapshot).snapshot())])
+  assert.deepEqual(
+    [...encodeSnapshot(snapshot)],
+    [...encodeSnapshot(new Machine({ state: snapshot }).snapshot())],
+  )
 })
 
 test('chunks are about as large as asked, and many', () => {
@@ -83,11 +87,11 @@ test('an unsound state is malformed: members, revisions, keys', () => {
   const sound = filled(1).snapshot()
   const [founder] = sound.members.list
   assert.ok(founder !== undefined)
-  const membersOf = (changes: Partial<MachineSnapshot['members']>): MachineSnapshot => ({
+  const membersOf = (changes: Partial<MachineState['members']>): MachineState => ({
     ...sound,
     members: { ...sound.members, ...changes },
   })
-  const unsound: readonly MachineSnapshot[] = [
+  const unsound: readonly MachineState[] = [
     { ...sound, index: 1 },
     membersOf({ nextReplica: 1 }),
     membersOf({ nextReplica: 0, list: [] }),
@@ -106,9 +110,11 @@ test('mutated chunks are restored as some state, or are malformed', () => {
       mutated(fc.nat().map(at => chunks[at % chunks.length] as Uint8Array)),
       (at, bytes) => {
         try {
-          Machine.restore(
-            decoded(chunks.map((chunk, position) => (position === at % chunks.length ? bytes : chunk))),
-          ).hash()
+          new Machine({
+            state: decoded(
+              chunks.map((chunk, position) => (position === at % chunks.length ? bytes : chunk)),
+            ),
+          }).hash()
         } catch (error) {
           assert.ok(error instanceof MalformedError, String(error))
         }
@@ -133,7 +139,7 @@ function filled(items: number): Machine {
   return machine
 }
 
-function decoded(chunks: readonly Uint8Array[]): MachineSnapshot {
+function decoded(chunks: readonly Uint8Array[]): MachineState {
   const decoder = new SnapshotDecoder()
   for (const chunk of chunks) decoder.push(chunk)
   return decoder.end()

@@ -25,6 +25,30 @@ export type Command =
   | { readonly type: 'barrier' }
   /** Changes nothing: it is there to be told of, in the order of the log. */
   | { readonly type: 'broadcast'; readonly topic: string; readonly body: Uint8Array }
+  | Call
+  | LeaseCommand
+
+/** Runs the handler that is registered under a name, in a transaction of its own. */
+export interface Call {
+  readonly type: 'call'
+  readonly name: string
+  readonly args: Uint8Array
+  /** The wall clock of the leader that logged it, ms since 1970; 0 until it is logged. */
+  readonly now: number
+}
+
+/** The index of the entry that granted the lease. */
+export type LeaseId = Index
+
+/**
+ * `clock` is the group's clock, stamped by the leader that logs the entry; 0 until then. See `Leases`. An expiry ends
+ * all leases and sessions whose time is over by then.
+ */
+export type LeaseCommand =
+  | { readonly type: 'lease-grant'; readonly ttlMs: number; readonly clock: number }
+  | { readonly type: 'lease-keep-alive'; readonly leases: readonly LeaseId[]; readonly clock: number }
+  | { readonly type: 'lease-revoke'; readonly lease: LeaseId }
+  | { readonly type: 'expire'; readonly clock: number }
 
 /** Null stands for "absent": as `expected` the key must not exist, as `value` the item is deleted. */
 export interface CompareAndSwap {
@@ -37,11 +61,17 @@ export interface CompareAndSwap {
 /** The answer to a command. A check that failed is an answer like any other; it changed nothing. */
 export type Result =
   | { readonly type: 'session'; readonly session: SessionId }
-  /** Of put, barrier, broadcast and close-session: the index of the entry. */
+  /** Of put, barrier, broadcast, close-session, expire, and of a grant, whose lease it names: the index of the entry. */
   | { readonly type: 'written'; readonly revision: Revision }
   | Checked
-  /** Of delete: whether the key existed, and the revision that deleted it (0 when it did not exist). */
+  /** Of delete and of revoking a lease: whether it existed, and the revision that ended it (0 when it did not exist). */
   | { readonly type: 'deleted'; readonly ok: boolean; readonly revision: Revision }
+  /** Of a call: what its handler gave. */
+  | { readonly type: 'called'; readonly revision: Revision; readonly value: Uint8Array }
+  /** Of a call whose handler threw: nothing of it took effect. The same on every replica. */
+  | { readonly type: 'failed'; readonly code: string; readonly detail: Uint8Array | null }
+  /** Of keeping leases alive: those that are over, in the order they were asked for. */
+  | { readonly type: 'kept'; readonly gone: readonly LeaseId[] }
   /** The session is closed, evicted or was never opened. Nothing was applied; an earlier attempt may be. */
   | { readonly type: 'session-expired' }
   /** The session has forgotten this number. Nothing was applied; an earlier attempt may be. */

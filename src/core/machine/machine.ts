@@ -1,21 +1,31 @@
-import { assert, unreachable } from '../../base/assert.ts'
+import { AssertionError, assert, unreachable } from '../../base/assert.ts'
 import { equalBytes } from '../../base/bytes.ts'
-import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
+import { seededRandom } from '../../base/random.ts'
 import {
+  clockStampMs,
   historyBytesMax,
   historyChangesMax,
+  leasesMax,
+  sessionIdleMs,
   sessionsMax,
   sessionWindowBytesMax,
   sessionWindowMax,
 } from '../limits.ts'
-import type { Index } from '../types.ts'
-import type { Command, CompareAndSwap, Proposal, Result, SessionId } from './command.ts'
+import type { HostId, Index } from '../types.ts'
+import type { Call, Command, CompareAndSwap, LeaseCommand, Proposal, Result, SessionId } from './command.ts'
+import type { CommandHandlers } from './handler.ts'
 import { History, type HistoryLimits } from './history.ts'
-import { type Change, type Item, putOf } from './item.ts'
-import { applyDelta, type Members, type MembersDelta, noMembers } from './members.ts'
+import type { Change, Item } from './item.ts'
+import { Keyspace } from './keyspace.ts'
+import type { Leases } from './leases.ts'
+import { applyDelta, type Members, type MembersDelta } from './members.ts'
+import { addNumber, finish } from './mix.ts'
+import { chained } from './outcome-chain.ts'
 import { type Session, type SessionLimits, Sessions } from './sessions.ts'
+import { emptyState, type MachineState, type Times } from './state.ts'
 import { hashState } from './state-hash.ts'
-import { View } from './view.ts'
+import { CommandFailure } from './transaction.ts'
+import type { View } from './view.ts'
 
 /** What applying one proposal did. */
 export interface Applied {
@@ -23,6 +33,8 @@ export interface Applied {
   /** True when the session had the result already: nothing was applied this time. */
   readonly duplicate: boolean
   readonly changes: readonly Change[]
+  /** What the handler of a call threw, where it was no CommandFailure. Each replica has its own. */
+  readonly thrown?: unknown
 }
 
 /** Whether a delta of the member table took effect. A refused one changed nothing. */
@@ -30,48 +42,49 @@ export type MembersResult =
   | { readonly type: 'changed'; readonly members: Members }
   | { readonly type: 'refused' }
 
-/** The whole replicated state after the entry at `index`. It stays as it is while the machine goes on. */
-export interface MachineSnapshot {
-  readonly index: Index
-  readonly items: ReadonlyOrderedMap<string, Item>
-  readonly sessions: ReadonlyOrderedMap<SessionId, Session>
-  readonly members: Members
-}
-
 /**
  * Bounds of a machine. Those of sessions decide what applying does: they must be the same on every replica,
  * so that a change of their defaults is a change of the protocol.
  */
 export interface MachineLimits extends SessionLimits, HistoryLimits {}
 
+export interface MachineOptions {
+  /** Of a snapshot. Default: that before the first entry of the log. */
+  readonly state?: MachineState | undefined
+  /** What `call` can run. More may be added later: before a call is applied, `knows` is asked. */
+  readonly handlers?: CommandHandlers | undefined
+  readonly limits?: MachineLimits | undefined
+}
+
 /**
- * The replicated state machine of the Store: items, sessions and members. A pure function of the log: the
+ * The replicated state machine of the Store: items, sessions, leases and members. A pure function of the log: the
  * same entries make the same state and the same results on every replica, at any time and in any environment.
  */
 export class Machine {
-  private readonly items: OrderedMap<string, Item>
+  readonly history: History
+  private readonly keyspace: Keyspace
   private readonly sessions: Sessions
   private readonly limits: MachineLimits
+  private readonly handlers: CommandHandlers
   private table: Members
   private applied: Index
+  private clocks: Times
+  private outcomes: number
   /** Dropped with the next entry: a view that nobody wants must not keep old values alive. */
   private currentView: View | undefined
-  readonly history: History
 
-  /** The state before the first entry of the log, or that of a snapshot. */
-  constructor(machineLimits: MachineLimits = limits, snapshot: MachineSnapshot = emptySnapshot) {
-    this.limits = machineLimits
-    this.items = snapshot.items.clone()
-    this.sessions = new Sessions(machineLimits, snapshot.sessions.values())
-    this.table = snapshot.members
-    this.applied = snapshot.index
+  constructor({ state = emptyState, handlers = noHandlers, limits = defaultLimits }: MachineOptions = {}) {
+    this.limits = limits
+    this.handlers = handlers
+    this.sessions = new Sessions(limits, state.sessions.values())
+    this.table = state.members
+    this.applied = state.index
+    this.clocks = state.times
+    this.outcomes = state.chain
     // A state that nobody has written to yet hides no change: its history begins before the first.
-    const isUntouched = snapshot.items.size === 0 && snapshot.index <= foundingIndex
-    this.history = new History(machineLimits, isUntouched ? 0 : snapshot.index)
-  }
-
-  static restore(snapshot: MachineSnapshot, machineLimits: MachineLimits = limits): Machine {
-    return new Machine(machineLimits, snapshot)
+    const isUntouched = state.items.size === 0 && state.index <= foundingIndex
+    this.history = new History(limits, isUntouched ? 0 : state.index)
+    this.keyspace = new Keyspace(state, this.history)
   }
 
   /** The index of the last entry. Every entry of the log comes through one of the three methods below. */
@@ -83,22 +96,29 @@ export class Machine {
     return this.table
   }
 
+  get times(): Times {
+    return this.clocks
+  }
+
+  /** Equal on all replicas at the same index, unless they have diverged. */
+  get chain(): number {
+    return this.outcomes
+  }
+
+  get leases(): Pick<Leases, 'get' | 'size' | 'overdue'> {
+    return this.keyspace.leases
+  }
+
+  /** False for a call that no handler is here for: it must not be applied before there is one. */
+  knows({ command }: Proposal): boolean {
+    return command.type !== 'call' || this.handlers.has(command.name)
+  }
+
   /** Applies the proposal of the entry at `index`. */
   apply(index: Index, proposal: Proposal): Applied {
     this.advance(index)
-    const { session: id, seq, acked, command } = proposal
-    if (id === 0) return this.execute(index, command)
-    const session = this.sessions.use(index, id, acked)
-    if (session === undefined) return unapplied({ type: 'session-expired' })
-    if (command.type === 'close-session') {
-      this.sessions.close(id)
-      return unapplied({ type: 'written', revision: index })
-    }
-    if (seq <= session.floor) return unapplied({ type: 'stale' })
-    const first = session.results.get(seq)
-    if (first !== undefined) return { result: first, duplicate: true, changes: noChanges }
-    const applied = this.execute(index, command)
-    session.record(seq, applied.result, this.limits)
+    const applied = this.applyInSession(index, proposal)
+    this.outcomes = chained(this.outcomes, index, applied)
     return applied
   }
 
@@ -122,21 +142,24 @@ export class Machine {
   }
 
   get(key: string): Item | undefined {
-    return this.items.get(key)
+    return this.keyspace.get(key)
   }
 
   /** The items as they are now, in constant time. */
   view(): View {
-    this.currentView ??= new View(this.applied, this.items.clone())
+    this.currentView ??= this.keyspace.view(this.applied)
     return this.currentView
   }
 
   /** The whole state as it is now, in constant time. */
-  snapshot(): MachineSnapshot {
+  snapshot(): MachineState {
     return {
       index: this.applied,
-      items: this.items.clone(),
+      times: this.clocks,
+      chain: this.outcomes,
+      items: this.keyspace.snapshot(),
       sessions: this.sessions.snapshot(),
+      leases: this.keyspace.leases.snapshot(),
       members: this.table,
     }
   }
@@ -144,11 +167,10 @@ export class Machine {
   /**
    * A hash of everything that applying depends on: equal states have equal hashes, however they came about,
    * and two states that differ by accident have different ones but once in four billion times. Not for use
-   * against forgery. It walks the whole state: to keep it up with every write would cost each write more than all
-   * comparisons are worth.
+   * against forgery. It walks the whole state, where `chain` tells of the way that led there and costs nothing.
    */
   hash(): number {
-    return hashState(this.applied, this.items.values(), this.sessions.all(), this.table)
+    return hashState(this.snapshot())
   }
 
   private advance(index: Index): void {
@@ -157,14 +179,35 @@ export class Machine {
     this.currentView = undefined
   }
 
-  private execute(index: Index, command: Command): Applied {
+  private applyInSession(index: Index, { session: id, seq, acked, command }: Proposal): Applied {
+    if (id === 0) return this.execute(index, command, undefined)
+    const session = this.sessions.use(id, { index, clock: this.clocks.group, acked })
+    if (session === undefined) return unapplied({ type: 'session-expired' })
+    if (command.type === 'close-session') {
+      this.sessions.close(id)
+      return unapplied({ type: 'written', revision: index })
+    }
+    if (seq <= session.floor) return unapplied({ type: 'stale' })
+    const first = session.results.get(seq)
+    if (first !== undefined) return { result: first, duplicate: true, changes: noChanges }
+    const applied = this.execute(index, command, session.host)
+    session.record(seq, applied.result, this.limits)
+    return applied
+  }
+
+  private execute(index: Index, command: Command, host: HostId | undefined): Applied {
     switch (command.type) {
       case 'open-session':
-        return unapplied({ type: 'session', session: this.sessions.open(index, command.host) })
+        return unapplied({
+          type: 'session',
+          session: this.sessions.open(index, command.host, this.clocks.group),
+        })
       case 'close-session':
         return unapplied({ type: 'session-expired' })
       case 'put':
-        return written({ type: 'written', revision: index }, this.write(index, command.key, command.value))
+        return written({ type: 'written', revision: index }, [
+          this.keyspace.put(index, command.key, command.value),
+        ])
       case 'insert':
         return this.compareAndSwap(index, { key: command.key, expected: null, value: command.value })
       case 'delete':
@@ -174,58 +217,86 @@ export class Machine {
       case 'barrier':
       case 'broadcast':
         return unapplied({ type: 'written', revision: index })
+      case 'call':
+        return this.call(index, command, host)
       default:
-        return unreachable(command)
+        return this.lease(index, command)
     }
   }
 
   private delete(index: Index, key: string): Applied {
-    const previous = this.items.get(key)
+    const previous = this.get(key)
     if (previous === undefined) return unapplied({ type: 'deleted', ok: false, revision: 0 })
-    return written({ type: 'deleted', ok: true, revision: index }, this.erase(index, previous))
+    return written({ type: 'deleted', ok: true, revision: index }, [this.keyspace.erase(index, previous)])
   }
 
   /** Compares values as bytes; an insert is the case that expects none. */
   private compareAndSwap(index: Index, command: Omit<CompareAndSwap, 'type'>): Applied {
     const { key, expected, value } = command
-    const present = this.items.get(key)
+    const present = this.get(key)
     const found = present?.value ?? null
     const ok = expected === null || found === null ? expected === found : equalBytes(expected, found)
     if (ok && value !== null) {
-      return written({ type: 'checked', ok, revision: index, value }, this.write(index, key, value))
+      return written({ type: 'checked', ok, revision: index, value }, [this.keyspace.put(index, key, value)])
     }
     if (ok && present !== undefined) {
-      return written({ type: 'checked', ok, revision: index, value: null }, this.erase(index, present))
+      return written({ type: 'checked', ok, revision: index, value: null }, [
+        this.keyspace.erase(index, present),
+      ])
     }
     return unapplied({ type: 'checked', ok, revision: present?.modRevision ?? 0, value: found })
   }
 
-  private write(revision: Index, key: string, value: Uint8Array): Change {
-    const previous = this.items.get(key)
-    const createRevision = previous?.createRevision ?? revision
-    const version = (previous?.version ?? 0) + 1
-    // The string that is there already: another one would live as long, for each write of the key that is remembered.
-    const name = previous?.key ?? key
-    const item: Item = { key: name, value, createRevision, modRevision: revision, version }
-    this.items.set(name, item)
-    return this.changed(putOf(item))
+  private call(index: Index, { name, args, now }: Call, host: HostId | undefined): Applied {
+    const handler = this.handlers.get(name)
+    assert(handler !== undefined, 'a command is applied where it is known')
+    this.clocks = { ...this.clocks, wall: Math.max(this.clocks.wall, now) }
+    const random = seededRandom(finish(addNumber(addNumber(callSeed, index), now)))
+    const transaction = this.keyspace.transaction(index)
+    try {
+      const value = handler(transaction, args, { now: this.clocks.wall, random, host })
+      return written({ type: 'called', revision: index, value }, this.keyspace.commit(transaction))
+    } catch (error) {
+      if (error instanceof AssertionError) throw error
+      if (error instanceof CommandFailure) {
+        return unapplied({ type: 'failed', code: error.code, detail: error.detail })
+      }
+      return { ...unapplied({ type: 'failed', code: 'COMMAND_FAILED', detail: null }), thrown: error }
+    }
   }
 
-  private erase(revision: Index, previous: Item): Change {
-    this.items.delete(previous.key)
-    return this.changed({ type: 'delete', key: previous.key, revision, item: null })
-  }
-
-  private changed(change: Change): Change {
-    this.history.add(change)
-    return change
+  private lease(index: Index, command: LeaseCommand): Applied {
+    const { leases } = this.keyspace
+    if (command.type === 'lease-revoke') {
+      if (leases.get(command.lease) === undefined)
+        return unapplied({ type: 'deleted', ok: false, revision: 0 })
+      const changes = this.keyspace.end(index, [command.lease])
+      return written({ type: 'deleted', ok: true, revision: index }, changes)
+    }
+    this.clocks = { ...this.clocks, group: Math.max(this.clocks.group, command.clock) }
+    const { group } = this.clocks
+    switch (command.type) {
+      case 'lease-grant':
+        if (leases.size >= leasesMax) return unapplied({ type: 'failed', code: 'SYSTEM_BUSY', detail: null })
+        leases.grant(index, command.ttlMs, group)
+        return unapplied({ type: 'written', revision: index })
+      case 'lease-keep-alive':
+        return unapplied({ type: 'kept', gone: command.leases.filter(id => !leases.keepAlive(id, group)) })
+      case 'expire':
+        this.sessions.expire(group - sessionIdleMs - clockStampMs)
+        return written({ type: 'written', revision: index }, this.keyspace.end(index, leases.overdue(group)))
+      default:
+        return unreachable(command)
+    }
   }
 }
 
 /** The entry that makes the first member of a group, before any client's. */
 const foundingIndex = 1
 
-const limits: MachineLimits = {
+const callSeed = 7
+
+const defaultLimits: MachineLimits = {
   sessionsMax,
   sessionWindowMax,
   sessionWindowBytesMax,
@@ -233,19 +304,14 @@ const limits: MachineLimits = {
   historyBytesMax,
 }
 
-const noChanges: readonly Change[] = []
+const noHandlers: CommandHandlers = new Map()
 
-const emptySnapshot: MachineSnapshot = {
-  index: 0,
-  items: new OrderedMap(),
-  sessions: new OrderedMap(),
-  members: noMembers,
-}
+const noChanges: readonly Change[] = []
 
 function unapplied(result: Result): Applied {
   return { result, duplicate: false, changes: noChanges }
 }
 
-function written(result: Result, change: Change): Applied {
-  return { result, duplicate: false, changes: [change] }
+function written(result: Result, changes: readonly Change[]): Applied {
+  return { result, duplicate: false, changes }
 }

@@ -10,6 +10,8 @@ export interface Session {
   readonly floor: number
   /** The index of its last command, by which the least recently used session is found. */
   readonly usedAt: Index
+  /** The group's clock at that command, or as it was last stamped before. */
+  readonly usedClock: number
   /** By number, all greater than `floor`, in the order of execution. */
   readonly results: ReadonlyMap<number, Result>
 }
@@ -54,9 +56,16 @@ export class Sessions {
     return this.table.get(id)
   }
 
-  open(index: Index, host: HostId): SessionId {
+  open(index: Index, host: HostId, clock: number): SessionId {
     if (this.table.size >= this.limits.sessionsMax) this.evict()
-    const session: Session = { id: index, host, floor: 0, usedAt: index, results: new Map() }
+    const session: Session = {
+      id: index,
+      host,
+      floor: 0,
+      usedAt: index,
+      usedClock: clock,
+      results: new Map(),
+    }
     this.table.set(index, new LiveSession(session, this.epoch))
     return index
   }
@@ -65,16 +74,26 @@ export class Sessions {
     this.table.delete(id)
   }
 
+  /** Forgets those that nobody has used since then. */
+  expire(before: number): void {
+    const idle = [...this.table.values()].filter(session => session.usedClock < before)
+    for (const { id } of idle) this.table.delete(id)
+  }
+
   /** Marks the session as used and forgets what its client has; undefined when there is no such session. */
-  use(index: Index, id: SessionId, acked: number): LiveSession | undefined {
+  use(
+    id: SessionId,
+    use: { readonly index: Index; readonly clock: number; readonly acked: number },
+  ): LiveSession | undefined {
     let session = this.table.get(id)
     if (session === undefined) return undefined
     if (session.epoch !== this.epoch) {
       session = new LiveSession(session, this.epoch)
       this.table.set(id, session)
     }
-    session.usedAt = index
-    session.forgetTo(acked)
+    session.usedAt = use.index
+    session.usedClock = use.clock
+    session.forgetTo(use.acked)
     return session
   }
 
@@ -99,6 +118,7 @@ export class LiveSession implements Session {
   readonly results: Map<number, Result>
   floor: number
   usedAt: Index
+  usedClock: number
   private bytes = 0
 
   constructor(session: Session, epoch: number) {
@@ -106,6 +126,7 @@ export class LiveSession implements Session {
     this.host = session.host
     this.floor = session.floor
     this.usedAt = session.usedAt
+    this.usedClock = session.usedClock
     this.results = new Map(session.results)
     this.epoch = epoch
     for (const result of this.results.values()) this.bytes += footprint(result)
@@ -143,5 +164,6 @@ export class LiveSession implements Session {
 
 /** Only values are counted: the number of results has a bound of its own. */
 function footprint(result: Result): number {
-  return result.type === 'checked' && result.value !== null ? result.value.length : 0
+  if (result.type === 'checked' || result.type === 'called') return result.value?.length ?? 0
+  return result.type === 'failed' ? (result.detail?.length ?? 0) : 0
 }

@@ -1,28 +1,29 @@
 import { crc32c } from '../../base/checksum.ts'
-import type { Index } from '../types.ts'
 import type { Result } from './command.ts'
 import type { Item } from './item.ts'
+import type { Lease } from './leases.ts'
 import type { Members } from './members.ts'
+import { addNumber, addText, finish } from './mix.ts'
 import type { Session } from './sessions.ts'
+import type { MachineState } from './state.ts'
 
 // Hashes of parts are added up modulo 2^32, so that the whole does not depend on the order in which a map happens to
 // be iterated (the additive multiset hash of Clarke et al., 2003). Each part is mixed thoroughly before: sums of bare
 // CRCs would cancel out, because a CRC is linear.
 
-export function hashState(
-  index: Index,
-  items: Iterable<Item>,
-  sessions: Iterable<Session>,
-  members: Members,
-): number {
-  let itemsHash = 0
-  for (const item of items) itemsHash = (itemsHash + hashItem(item)) >>> 0
-  let sessionsHash = 0
-  for (const session of sessions) sessionsHash = (sessionsHash + hashSession(session)) >>> 0
+export function hashState({ index, times, items, sessions, leases, members }: MachineState): number {
   let hash = addNumber(stateSeed, index)
-  hash = addNumber(hash, itemsHash)
-  hash = addNumber(hash, sessionsHash)
+  hash = addNumber(addNumber(hash, times.group), times.wall)
+  hash = addNumber(hash, sum(items.values(), hashItem))
+  hash = addNumber(hash, sum(sessions.values(), hashSession))
+  hash = addNumber(hash, sum(leases.values(), hashLease))
   return finish(addNumber(hash, hashMembers(members)))
+}
+
+function sum<Part>(parts: Iterable<Part>, hashOf: (part: Part) => number): number {
+  let total = 0
+  for (const part of parts) total = (total + hashOf(part)) >>> 0
+  return total
 }
 
 function hashItem(item: Item): number {
@@ -30,7 +31,11 @@ function hashItem(item: Item): number {
   hash = addNumber(hash, crc32c(item.value))
   hash = addNumber(hash, item.createRevision)
   hash = addNumber(hash, item.modRevision)
-  return finish(addNumber(hash, item.version))
+  return finish(addNumber(addNumber(hash, item.version), item.lease))
+}
+
+function hashLease(lease: Lease): number {
+  return finish(addNumber(addNumber(addNumber(leaseSeed, lease.id), lease.ttlMs), lease.deadline))
 }
 
 function hashSession(session: Session): number {
@@ -39,16 +44,18 @@ function hashSession(session: Session): number {
   let hash = addNumber(sessionSeed, session.id)
   hash = addText(hash, session.host)
   hash = addNumber(hash, session.floor)
-  hash = addNumber(hash, session.usedAt)
+  hash = addNumber(addNumber(hash, session.usedAt), session.usedClock)
   return finish(addNumber(hash, results))
 }
 
-function hashResult(seq: number, result: Result): number {
+export function hashResult(seq: number, result: Result): number {
   let hash = addText(addNumber(resultSeed, seq), result.type)
   if ('session' in result) hash = addNumber(hash, result.session)
   if ('ok' in result) hash = addNumber(hash, Number(result.ok))
   if ('revision' in result) hash = addNumber(hash, result.revision)
-  if ('value' in result) hash = addNumber(hash, result.value === null ? -1 : crc32c(result.value))
+  if ('value' in result) hash = addBytes(hash, result.value)
+  if ('code' in result) hash = addBytes(addText(hash, result.code), result.detail)
+  if ('gone' in result) for (const lease of result.gone) hash = addNumber(hash, lease)
   return finish(hash)
 }
 
@@ -63,34 +70,13 @@ function hashMembers(members: Members): number {
   return finish(hash)
 }
 
+function addBytes(hash: number, bytes: Uint8Array | null): number {
+  return addNumber(hash, bytes === null ? 0 : 1 + crc32c(bytes))
+}
+
 const itemSeed = 1
 const sessionSeed = 2
 const resultSeed = 3
 const membersSeed = 4
 const stateSeed = 5
-
-function addText(hash: number, text: string): number {
-  let sum = addWord(hash, text.length)
-  for (let i = 0; i < text.length; i++) sum = addWord(sum, text.charCodeAt(i))
-  return sum
-}
-
-/** Takes all 53 bits of a safe integer, in two words. */
-function addNumber(hash: number, value: number): number {
-  return addWord(addWord(hash, value % 2 ** 32), Math.floor(value / 2 ** 32))
-}
-
-// The round and the finalizer of MurmurHash3 (x86, 32 bits), whose avalanche is well studied.
-
-function addWord(hash: number, word: number): number {
-  let mixed = Math.imul(word, 0xcc9e2d51)
-  mixed = Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593)
-  const sum = hash ^ mixed
-  return Math.imul((sum << 13) | (sum >>> 19), 5) + 0xe6546b64
-}
-
-function finish(hash: number): number {
-  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-  return (mixed ^ (mixed >>> 16)) >>> 0
-}
+const leaseSeed = 6
