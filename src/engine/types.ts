@@ -64,6 +64,8 @@ export interface StoreEntry<Value = unknown> {
   readonly modRevision: Revision
   /** Writes since the key was created, from 1. */
   readonly version: number
+  /** The lease that the key goes with, where there is one. */
+  readonly lease?: number
 }
 
 export interface Written {

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Machine } from '../../src/core/machine/machine.ts'
+import {
+  CommandError,
+  type Commands,
+  CommandTable,
+  encodeArgs,
+  txnCommand,
+} from '../../src/engine/commands.ts'
+import { type Compare, checkTxn, type Operation, type Txn } from '../../src/engine/txn.ts'
+import { decodeValue, encodeValue } from '../../src/wire/value.ts'
+import { Log } from '../machine/log.ts'
+
+function logWith(commands: Commands = {}): Log {
+  return new Log(new Machine({ handlers: new CommandTable(() => commands) }))
+}
+
+function run(log: Log, name: string, args: unknown): unknown {
+  const { result } = log.apply({ type: 'call', name, args: encodeArgs(args), now: 1000 })
+  if (result.type === 'called') return decodeValue(result.value)
+  assert.equal(result.type, 'failed')
+  return result.type === 'failed' && [result.code, result.detail && decodeValue(result.detail)]
+}
+
+function txn(log: Log, request: Txn): unknown {
+  return run(log, txnCommand, checkTxn(request))
+}
+
+function put(log: Log, key: string, value: unknown): void {
+  log.apply({ type: 'put', key, value: encodeValue(value) })
+}
+
+/** Whether the comparison holds. */
+function holds(log: Log, compare: Compare): boolean {
+  return (txn(log, { compare: [compare] }) as { ok: boolean }).ok
+}
+
+test('a transaction does one branch or the other, and says what each operation gave', () => {
+  const log = logWith()
+  put(log, 'a', 1)
+  const request: Txn = {
+    compare: [{ key: 'a', value: 1 }],
+    success: [
+      { type: 'put', key: 'a', value: 2 },
+      { type: 'get', key: 'a' },
+      { type: 'delete', key: 'missing' },
+      { type: 'increment', key: 'n', by: 5 },
+      { type: 'increment', key: 'n', by: 5, max: 9 },
+      { type: 'scan', range: {} },
+      { type: 'deleteRange', range: { gte: 'n' } },
+    ],
+    failure: [{ type: 'get', key: 'none' }],
+  }
+  const a = { key: 'a', value: 2, createRevision: 1, modRevision: 2, version: 2 }
+  const n = { key: 'n', value: 5, createRevision: 2, modRevision: 2, version: 1 }
+  assert.deepEqual(txn(log, request), {
+    ok: true,
+    results: [null, a, false, { ok: true, value: 5 }, { ok: false, value: 5 }, [a, n], 1],
+  })
+  assert.deepEqual(txn(log, request), { ok: false, results: [null] })
+})
+
+test('a comparison holds of a value, of whether a key exists, and of each of its numbers', () => {
+  const log = logWith()
+  put(log, 'a', { x: 1, y: 2 })
+  put(log, 'a', { y: 2, x: 1 })
+  const holding: Compare[] = [
+    { key: 'a', value: { y: 2, x: 1 } },
+    { key: 'a', value: 7, is: '!=' },
+    { key: 'b', value: 7, is: '!=' },
+    { key: 'a', exists: true },
+    { key: 'b', exists: false },
+    { key: 'a', createRevision: 1 },
+    { key: 'a', modRevision: 1, is: '>' },
+    { key: 'a', version: 2, is: '>=' },
+    { key: 'a', version: 3, is: '<' },
+    { key: 'a', version: 2, is: '<=' },
+    { key: 'b', modRevision: 0 },
+    { key: 'a', lease: 0 },
+  ]
+  for (const compare of holding) assert.ok(holds(log, compare), JSON.stringify(compare))
+  const failing: Compare[] = [
+    { key: 'a', value: { x: 1 } },
+    { key: 'b', value: null },
+    { key: 'b', exists: true },
+    { key: 'a', modRevision: 1 },
+    { key: 'a', version: 2, is: '!=' },
+  ]
+  for (const compare of failing) assert.ok(!holds(log, compare), JSON.stringify(compare))
+})
+
+test('a key that was deleted and made again has the same version and another revision', () => {
+  const log = logWith()
+  put(log, 'a', 1)
+  log.apply({ type: 'delete', key: 'a' })
+  put(log, 'a', 1)
+  assert.ok(holds(log, { key: 'a', version: 1 }))
+  assert.ok(!holds(log, { key: 'a', modRevision: 1 }))
+})
+
+test('a comparison of a range holds of all its keys, and of their number', () => {
+  const log = logWith()
+  put(log, 'seat/1', 'x')
+  put(log, 'seat/2', 'x')
+  put(log, 'table', 'x')
+  const range = { prefix: 'seat/' }
+  assert.ok(holds(log, { range, count: 2 }))
+  assert.ok(holds(log, { range, modRevision: 2, is: '<=' }))
+  assert.ok(!holds(log, { range, modRevision: 1, is: '<=' }))
+  assert.ok(holds(log, { range: { prefix: 'none/' }, modRevision: 9, is: '>' }), 'of no keys at all')
+})
+
+test('tables have keys of their own; a scan of one sees no other', () => {
+  const log = logWith()
+  const of = (table: string | undefined, type: 'put' | 'get', key: string): Operation =>
+    ({ type, key, value: table ?? '', ...(table !== undefined && { table }) }) as Operation
+  txn(log, {
+    success: [
+      of('users', 'put', 'a'),
+      of(undefined, 'put', 'a'),
+      of('user', 'put', 'a'),
+      of('users', 'put', 'b'),
+    ],
+  })
+  const scan = (table: string | undefined, range = {}): unknown => {
+    const { results } = txn(log, {
+      success: [{ type: 'scan', range, ...(table !== undefined && { table }) }],
+    }) as {
+      results: { key: string; value: string }[][]
+    }
+    return results[0]?.map(({ key, value }) => `${key}=${value}`)
+  }
+  assert.deepEqual(scan('users'), ['a=users', 'b=users'])
+  assert.deepEqual(scan('users', { gt: 'a' }), ['b=users'])
+  assert.deepEqual(scan('users', { lt: 'b' }), ['a=users'])
+  assert.deepEqual(scan('users', { lte: 'b', gte: 'b' }), ['b=users'])
+  assert.deepEqual(scan('users', { prefix: 'b' }), ['b=users'])
+  assert.deepEqual(scan('users', { reverse: true, limit: 1 }), ['b=users'])
+  assert.deepEqual(scan('user'), ['a=user'])
+  assert.deepEqual(scan(undefined), ['a='])
+  for (const range of [{ gt: '' }, { gte: '\0' }, { gt: '\0users\0a' }, { lt: '\u{10ffff}' }, { prefix: '' }])
+    assert.deepEqual(scan(undefined, range), ['a='], JSON.stringify(range))
+  assert.deepEqual(scan(undefined, { prefix: '\0users' }), [])
+  assert.deepEqual(run(log, txnCommand, { success: [of(undefined, 'put', '\0users\0c')] }), [
+    'COMMAND_FAILED',
+    null,
+  ])
+})
+
+test('what is no transaction is a TypeError before anything is sent', () => {
+  const wrong: unknown[] = [
+    null,
+    { otherwise: [] },
+    { compare: [{ key: 'a' }] },
+    { compare: [{ key: 'a', exists: true, version: 1 }] },
+    { compare: [{ key: 'a', version: 1.5 }] },
+    { compare: [{ key: 'a', version: 1, is: '~' }] },
+    { compare: [{ key: 'a', count: 1 }] },
+    { compare: [{ range: {}, value: 1 }] },
+    { compare: [{ key: '', exists: true }] },
+    { success: [{ type: 'move', key: 'a' }] },
+    { failure: [{ type: 'get', key: 'a', table: 'a b' }] },
+    { success: [{ type: 'scan', range: { prefix: 'a', gt: 'b' } }] },
+  ]
+  for (const request of wrong)
+    assert.throws(() => checkTxn(request as Txn), TypeError, JSON.stringify(request))
+})
+
+test('a command sees values, its caller gets its result, and a CommandError says why it failed', () => {
+  const log = logWith({
+    'seat.reserve@1': (tx, args, { host, now }) => {
+      const { seat } = args as { seat: string }
+      if (!tx.insert(`seat/${seat}`, { host: host ?? null, now })) throw new CommandError('TAKEN', { seat })
+      return { seat, left: 10 - tx.count({ prefix: 'seat/' }) }
+    },
+  })
+  assert.deepEqual(run(log, 'seat.reserve@1', { seat: '1A' }), { seat: '1A', left: 9 })
+  assert.deepEqual(run(log, 'seat.reserve@1', { seat: '1A' }), ['TAKEN', { seat: '1A' }])
+})
+
+test('a command that gives a promise, or what is no value, has failed and has written nothing', () => {
+  const log = logWith({
+    'later@1': async tx => tx.put('a', 1),
+    'function@1': tx => {
+      tx.put('a', 1)
+      return () => 1
+    },
+  })
+  for (const name of ['later@1', 'function@1'])
+    assert.deepEqual(run(log, name, null), ['COMMAND_FAILED', null])
+  assert.equal(log.machine.view().size, 0)
+})
