@@ -34,6 +34,8 @@ export function storeCommandOf(command: Command): StoreCommand | undefined {
     }
     case 'broadcast':
       return { type: 'broadcast', topic: command.topic, body: decodeValue(command.body) }
+    case 'fenced':
+      return storeCommandOf(command.command)
     case 'call':
       return { type: 'command', name: command.name, args: decodeValue(command.args) }
     case 'lease-grant':

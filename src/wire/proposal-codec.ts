@@ -1,6 +1,6 @@
 import { keepBytes } from '../base/keep-bytes.ts'
 import { keyCharactersMax, leaseTtlMsMax, leaseTtlMsMin, valueBytesMax } from '../core/limits.ts'
-import type { Checked, Command, Proposal, Result } from '../core/machine/command.ts'
+import type { Checked, Command, Fenced, Proposal, Result } from '../core/machine/command.ts'
 import { isKey } from '../core/machine/key.ts'
 import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
 import type { QuorumSets } from '../core/quorum.ts'
@@ -26,15 +26,9 @@ const commandTypes: readonly Command['type'][] = [
   'lease-keep-alive',
   'lease-revoke',
   'expire',
+  'fenced',
 ]
 const commandNumbers = numbersOf(commandTypes)
-
-const stampedTypes: ReadonlySet<Command['type']> = new Set([
-  'call',
-  'lease-grant',
-  'lease-keep-alive',
-  'expire',
-])
 
 const resultTypes: readonly Result['type'][] = [
   'session',
@@ -46,6 +40,7 @@ const resultTypes: readonly Result['type'][] = [
   'called',
   'failed',
   'kept',
+  'fenced',
 ]
 const resultNumbers = numbersOf(resultTypes)
 
@@ -57,17 +52,20 @@ const roleNumbers = numbersOf(roles)
 const writer = new ByteWriter(8 * 1024)
 
 /**
- * The data of a log entry: type of the command, its stamp where it has one, session, seq, acked, fields. By hand rather
+ * The data of a log entry: type of the command, session, seq, acked, fields. By hand rather
  * than by MessagePack: it is written for every command, and read on every replica.
  */
 export function encodeProposal({ session, seq, acked, command }: Proposal): Uint8Array {
   writer.clear()
   writer.byte(commandNumbers[command.type])
-  const stamp = stampOf(command)
-  if (stamp !== undefined) writeStamp(stamp)
   writer.number(session)
   writer.number(seq)
   writer.number(acked)
+  writeCommand(command)
+  return writer.take()
+}
+
+function writeCommand(command: Command): void {
   switch (command.type) {
     case 'open-session':
       writer.text(command.host)
@@ -90,61 +88,54 @@ export function encodeProposal({ session, seq, acked, command }: Proposal): Uint
       writer.bytes(command.body)
       break
     case 'call':
+      writer.number(command.now)
       writer.text(command.name)
       writer.bytes(command.args)
       break
     case 'lease-grant':
+      writer.number(command.clock)
       writer.number(command.ttlMs)
       break
     case 'lease-keep-alive':
+      writer.number(command.clock)
       writer.number(command.leases.length)
       for (const lease of command.leases) writer.number(lease)
       break
     case 'lease-revoke':
       writer.number(command.lease)
       break
+    case 'expire':
+      writer.number(command.clock)
+      break
+    case 'fenced':
+      writer.text(command.key)
+      writer.number(command.createRevision)
+      writer.byte(commandNumbers[command.command.type])
+      writeCommand(command.command)
+      break
     case 'close-session':
     case 'barrier':
-    case 'expire':
       break
   }
-  return writer.take()
 }
 
-/** What a leader puts in as it logs a command; undefined where nothing is. */
-export function stampOf(command: Command): number | undefined {
-  if ('clock' in command) return command.clock
-  return 'now' in command ? command.now : undefined
+/** Which clock a leader stamps a command with as it logs it: the group's, or its own wall clock. */
+export function stampOf(command: Command): 'group' | 'wall' | undefined {
+  if (command.type === 'fenced') return stampOf(command.command)
+  if ('clock' in command) return 'group'
+  return command.type === 'call' ? 'wall' : undefined
 }
 
-/** The same proposal with another stamp: a copy, because what was logged with the old one stays as it is. */
-export function stamped(
-  { command, ...proposal }: Proposal,
-  bytes: Uint8Array,
-  stamp: number,
-): StampedProposal {
-  const copy = bytes.slice()
-  const view = new DataView(copy.buffer)
-  view.setUint32(1, stamp % 2 ** 32, true)
-  view.setUint32(5, Math.floor(stamp / 2 ** 32), true)
-  const restamped = 'clock' in command ? { ...command, clock: stamp } : { ...command, now: stamp }
-  return { proposal: { ...proposal, command: restamped as Command }, bytes: copy }
+/** The same proposal with another stamp. What was logged with the old one stays as it is. */
+export function stamped({ command, ...proposal }: Proposal, stamp: number): Proposal {
+  return { ...proposal, command: stampedCommand(command, stamp) }
 }
 
-export interface StampedProposal {
-  readonly proposal: Proposal
-  readonly bytes: Uint8Array
-}
-
-function writeStamp(stamp: number): void {
-  writer.word(stamp % 2 ** 32)
-  writer.word(Math.floor(stamp / 2 ** 32))
-}
-
-function readStamp(reader: ByteReader): number {
-  const stamp = reader.word() + reader.word() * 2 ** 32
-  if (!Number.isSafeInteger(stamp)) throw new MalformedError('a time above 2^53')
-  return stamp
+function stampedCommand(command: Command, stamp: number): Command {
+  if (command.type === 'fenced')
+    return { ...command, command: stampedCommand(command.command, stamp) as typeof command.command }
+  if ('clock' in command) return { ...command, clock: stamp }
+  return command.type === 'call' ? { ...command, now: stamp } : command
 }
 
 /**
@@ -155,11 +146,10 @@ function readStamp(reader: ByteReader): number {
 export function decodeProposal(bytes: Uint8Array): Proposal {
   const reader = new ByteReader(bytes)
   const type = asOneOf(reader.byte(), commandTypes)
-  const stamp = stampedTypes.has(type) ? readStamp(reader) : 0
   const session = reader.number()
   const seq = reader.number()
   const acked = reader.number()
-  const command = readCommand(reader, type, stamp)
+  const command = readCommand(reader, type)
   reader.finish()
   if (session === 0 ? type === 'close-session' : type === 'open-session') {
     throw new MalformedError('a session is opened outside of all sessions and closed inside itself')
@@ -168,7 +158,7 @@ export function decodeProposal(bytes: Uint8Array): Proposal {
   return { session, seq, acked, command }
 }
 
-function readCommand(reader: ByteReader, type: Command['type'], stamp: number): Command {
+function readCommand(reader: ByteReader, type: Command['type']): Command {
   switch (type) {
     case 'open-session':
       return { type, host: asHost(reader.text()) }
@@ -189,16 +179,20 @@ function readCommand(reader: ByteReader, type: Command['type'], stamp: number): 
       }
     case 'broadcast':
       return { type, topic: readKey(reader), body: readValue(reader) }
-    case 'call':
-      return { type, name: readKey(reader), args: reader.kept(reader.number()), now: stamp }
+    case 'call': {
+      const now = reader.number()
+      return { type, now, name: readKey(reader), args: reader.kept(reader.number()) }
+    }
     case 'lease-grant':
-      return { type, ttlMs: readTtl(reader), clock: stamp }
+      return { type, clock: reader.number(), ttlMs: readTtl(reader) }
     case 'lease-keep-alive':
-      return { type, leases: readLeases(reader), clock: stamp }
+      return { type, clock: reader.number(), leases: readLeases(reader) }
     case 'lease-revoke':
       return { type, lease: reader.number() }
     case 'expire':
-      return { type, clock: stamp }
+      return { type, clock: reader.number() }
+    case 'fenced':
+      return { type, key: readKey(reader), createRevision: reader.number(), command: readFenced(reader) }
   }
 }
 
@@ -213,6 +207,14 @@ function readValue(reader: ByteReader): Uint8Array {
   const length = reader.number()
   if (length > valueBytesMax) throw new MalformedError('a value is too large')
   return reader.kept(length)
+}
+
+function readFenced(reader: ByteReader): Fenced['command'] {
+  const type = asOneOf(reader.byte(), commandTypes)
+  if (type === 'open-session' || type === 'close-session') throw new MalformedError('sessions need no fence')
+  const command = readCommand(reader, type)
+  if (command.type === 'fenced') throw new MalformedError('one fence inside another')
+  return command
 }
 
 function readTtl(reader: ByteReader): number {
@@ -262,6 +264,7 @@ export function resultFields(result: Result): readonly unknown[] {
       return [type, result.code, result.detail]
     case 'kept':
       return [type, result.gone]
+    case 'fenced':
     case 'session-expired':
     case 'stale':
       return [type]
@@ -287,6 +290,7 @@ export function asResult(value: unknown): Result {
       return { type, code: asText(fields[1]), detail: fields[2] === null ? null : asBytesKept(fields[2]) }
     case 'kept':
       return { type, gone: asArray(fields[1]).map(asNatural) }
+    case 'fenced':
     case 'session-expired':
     case 'stale':
       return { type }

@@ -1,6 +1,7 @@
 import type { Command, Proposal, Result } from '../../src/core/machine/command.ts'
 import type { Item } from '../../src/core/machine/item.ts'
 import type { SessionLimits } from '../../src/core/machine/sessions.ts'
+import { bytes, callArgsOf } from './log.ts'
 
 interface ModelSession {
   readonly id: number
@@ -13,6 +14,8 @@ interface ModelSession {
  * searched from end to end, and the sessions in the order of their use.
  */
 export class Model {
+  readonly leases = new Map<number, { readonly ttlMs: number; deadline: number }>()
+  private clock = 0
   readonly items = new Map<string, Item>()
   private readonly limits: SessionLimits
   private sessions: ModelSession[] = []
@@ -62,9 +65,65 @@ export class Model {
       }
       case 'compare-and-swap':
         return this.swap(index, command.key, command.expected, command.value)
+      case 'fenced': {
+        const holds = this.items.get(command.key)?.createRevision === command.createRevision
+        return holds ? this.execute(index, command.command) : { type: 'fenced' }
+      }
+      case 'call':
+        return this.call(index, command.args)
+      case 'lease-revoke': {
+        const ok = this.leases.has(command.lease)
+        this.end(command.lease)
+        return { type: 'deleted', ok, revision: ok ? index : 0 }
+      }
       default:
-        throw new Error(`the model knows no ${command.type}`)
+        this.clock = Math.max(this.clock, command.clock)
+        return this.timed(index, command)
     }
+  }
+
+  private timed(index: number, command: Extract<Command, { readonly clock: number }>): Result {
+    if (command.type === 'lease-keep-alive') {
+      const gone = command.leases.filter(id => !this.leases.has(id))
+      for (const id of command.leases) {
+        const lease = this.leases.get(id)
+        if (lease !== undefined) lease.deadline = this.clock + lease.ttlMs
+      }
+      return { type: 'kept', gone }
+    }
+    if (command.type === 'lease-grant')
+      this.leases.set(index, { ttlMs: command.ttlMs, deadline: this.clock + command.ttlMs })
+    else for (const [id, { deadline }] of [...this.leases]) if (deadline <= this.clock) this.end(id)
+    return { type: 'written', revision: index }
+  }
+
+  private end(lease: number): void {
+    if (!this.leases.delete(lease)) return
+    for (const item of [...this.items.values()]) if (item.lease === lease) this.items.delete(item.key)
+  }
+
+  /** What `writeAll` of the log's helpers does. */
+  private call(index: number, args: Uint8Array): Result {
+    const { writes, lease, fails } = callArgsOf(args)
+    const id = this.leases.has(lease) ? lease : 0
+    if (fails) return { type: 'failed', code: 'ASKED', detail: null }
+    const before = new Map(this.items)
+    for (const [key, value] of writes) {
+      if (value === null) this.items.delete(key)
+      else {
+        const { createRevision = index, version = 0, modRevision = 0 } = this.items.get(key) ?? {}
+        const counted = modRevision === index ? version : version + 1
+        this.items.set(key, {
+          key,
+          value: bytes(value),
+          createRevision,
+          modRevision: index,
+          version: counted,
+          lease: id,
+        })
+      }
+    }
+    return { type: 'called', revision: index, value: bytes(String(before.size)) }
   }
 
   private swap(index: number, key: string, expected: Uint8Array | null, value: Uint8Array | null): Result {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { valueBytesMax } from '../../src/core/limits.ts'
-import type { Command, Proposal, Result } from '../../src/core/machine/command.ts'
+import type { Command, Fenced, Proposal, Result } from '../../src/core/machine/command.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import type { MembersDelta, Role } from '../../src/core/machine/members.ts'
 import { ByteWriter } from '../../src/wire/byte-writer.ts'
@@ -31,11 +31,29 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   record({ type: fc.constant('compare-and-swap' as const), key, expected: maybeValue, value: maybeValue }),
   fc.constant<Command>({ type: 'barrier' }),
   record({ type: fc.constant('broadcast' as const), topic: key, body: value }),
+  record({ type: fc.constant('call' as const), now: natural, name: key, args: value }),
+  record({
+    type: fc.constant('lease-grant' as const),
+    clock: natural,
+    ttlMs: fc.integer({ min: 100, max: 1e7 }),
+  }),
+  record({ type: fc.constant('lease-keep-alive' as const), clock: natural, leases: fc.array(natural) }),
+  record({ type: fc.constant('lease-revoke' as const), lease: natural }),
+  record({ type: fc.constant('expire' as const), clock: natural }),
 )
 const positive = natural.map(number => Math.max(1, number))
+const maybeFenced: fc.Arbitrary<Command> = fc.oneof(
+  command,
+  record({
+    type: fc.constant('fenced' as const),
+    key,
+    createRevision: natural,
+    command: command as fc.Arbitrary<Fenced['command']>,
+  }),
+)
 const proposal: fc.Arbitrary<Proposal> = fc.oneof(
-  record({ session: positive, seq: positive, acked: natural, command }),
-  record({ session: fc.constant(0), seq: fc.constant(0), acked: fc.constant(0), command }),
+  record({ session: positive, seq: positive, acked: natural, command: maybeFenced }),
+  record({ session: fc.constant(0), seq: fc.constant(0), acked: fc.constant(0), command: maybeFenced }),
   record({
     session: fc.constant(0),
     seq: fc.constant(0),
@@ -59,7 +77,10 @@ const result: fc.Arbitrary<Result> = fc.oneof(
     value: maybeValue,
   }),
   record({ type: fc.constant('deleted' as const), ok: fc.boolean(), revision: natural }),
-  fc.constantFrom<Result>({ type: 'session-expired' }, { type: 'stale' }),
+  record({ type: fc.constant('called' as const), revision: natural, value }),
+  record({ type: fc.constant('failed' as const), code: host, detail: maybeValue }),
+  record({ type: fc.constant('kept' as const), gone: fc.array(natural) }),
+  fc.constantFrom<Result>({ type: 'session-expired' }, { type: 'stale' }, { type: 'fenced' }),
 )
 const role = fc.constantFrom<Role>('voter', 'learner')
 const delta: fc.Arbitrary<MembersDelta> = record({
@@ -123,6 +144,13 @@ test('what no client writes is malformed', () => {
     [2, 0, 0, 0, 'a', large],
     [5, 0, 0, 0, 'a', 0],
     [5, 0, 0, 0, 'a', 0, 2],
+    [8, 0, 0, 0, 0, ''],
+    [8, 0, 0, 0, 0, 'a', 9],
+    [9, 0, 0, 0, 0, 99],
+    [10, 0, 0, 0, 0, 2, 1],
+    [13, 0, 0, 0, 'a', 1],
+    [13, 0, 0, 0, 'a', 1, 0, 'host'],
+    [13, 0, 0, 0, 'a', 1, 13, 'a', 1, 6],
   ]
   for (const fields of proposals) {
     const writer = new ByteWriter()
@@ -153,7 +181,7 @@ test('mutated bytes are applied as some proposal, or are malformed, and never ha
   fc.assert(
     fc.property(mutated(proposal.map(encodeProposal)), bytes => {
       const proposal = orMalformed(() => decodeProposal(bytes))
-      if (proposal !== undefined) machine.apply(machine.appliedIndex + 1, proposal)
+      if (proposal !== undefined && machine.knows(proposal)) machine.apply(machine.appliedIndex + 1, proposal)
     }),
     { numRuns: 2000 },
   )

@@ -27,6 +27,7 @@ export type Command =
   | { readonly type: 'broadcast'; readonly topic: string; readonly body: Uint8Array }
   | Call
   | LeaseCommand
+  | Fenced
 
 /** Runs the handler that is registered under a name, in a transaction of its own. */
 export interface Call {
@@ -35,6 +36,17 @@ export interface Call {
   readonly args: Uint8Array
   /** The wall clock of the leader that logged it, ms since 1970; 0 until it is logged. */
   readonly now: number
+}
+
+/**
+ * Does the command only while the key is still what it was when that revision created it: the holder of a lock names the
+ * key of the lock, and what it held up too long does nothing any more.
+ */
+export interface Fenced {
+  readonly type: 'fenced'
+  readonly key: string
+  readonly createRevision: Revision
+  readonly command: Exclude<Command, Fenced>
 }
 
 /** The index of the entry that granted the lease. */
@@ -72,6 +84,8 @@ export type Result =
   | { readonly type: 'failed'; readonly code: string; readonly detail: Uint8Array | null }
   /** Of keeping leases alive: those that are over, in the order they were asked for. */
   | { readonly type: 'kept'; readonly gone: readonly LeaseId[] }
+  /** The fence did not hold: nothing was done. */
+  | { readonly type: 'fenced' }
   /** The session is closed, evicted or was never opened. Nothing was applied; an earlier attempt may be. */
   | { readonly type: 'session-expired' }
   /** The session has forgotten this number. Nothing was applied; an earlier attempt may be. */

@@ -111,7 +111,8 @@ export class Machine {
 
   /** False for a call that no handler is here for: it must not be applied before there is one. */
   knows({ command }: Proposal): boolean {
-    return command.type !== 'call' || this.handlers.has(command.name)
+    const inner = command.type === 'fenced' ? command.command : command
+    return inner.type !== 'call' || this.handlers.has(inner.name)
   }
 
   /** Applies the proposal of the entry at `index`. */
@@ -219,6 +220,10 @@ export class Machine {
         return unapplied({ type: 'written', revision: index })
       case 'call':
         return this.call(index, command, host)
+      case 'fenced':
+        if (this.get(command.key)?.createRevision !== command.createRevision)
+          return unapplied({ type: 'fenced' })
+        return this.execute(index, command.command, host)
       default:
         return this.lease(index, command)
     }
