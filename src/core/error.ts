@@ -21,6 +21,10 @@ export type ErrorCode =
   | 'REFUSED' // the leader's `validate` refused the command; the message says why
   | 'REQUEST_UNKNOWN' // the leader has no handler for a request of this name
   | 'REQUEST_FAILED' // the leader's handler failed; what it did before is not undone
+  | 'COMMAND_FAILED' // a command threw and left nothing behind; `detail` has its code and data
+  | 'COMMAND_UNKNOWN' // the leader, or this replica, was not opened with a command of that name
+  | 'FENCED' // the lock that a write names is not held any more; nothing was written
+  | 'LEASE_NOT_FOUND' // the lease is over, or never was
   | 'TOO_LARGE' // a key, a value or a proposal is above its limit
   | 'UNAUTHORIZED' // the secret is wrong, or an auth hook refused
   | 'WRONG_CLUSTER' // the stored data or the peer belongs to another cluster or deployment

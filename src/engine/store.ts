@@ -1,72 +1,50 @@
 import { Emitter, type Unsubscribe } from '../base/emitter.ts'
-import { QuorateError } from '../core/error.ts'
-import type { Command, Result } from '../core/machine/command.ts'
-import type { Item } from '../core/machine/item.ts'
+import type { QuorateError } from '../core/error.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
-import type { Backend, Freshness } from './backend.ts'
-import { type Call, startCall } from './call.ts'
+import type { Backend } from './backend.ts'
+import type { Call } from './call.ts'
 import { closed } from './closed.ts'
-import { checkBounds, checkKey } from './key-filter.ts'
+import { checkCommandName, txnCommand } from './command.ts'
+import { checkKey } from './key-filter.ts'
 import { LogStream } from './log-stream.ts'
 import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
 import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
 import type { Replica } from './replica.ts'
-import { ClientSession } from './session.ts'
-import {
-  type Absent,
-  absent,
-  type Broadcast,
-  type BroadcastRange,
-  type CallOptions,
-  type ChangeOptions,
-  type Checked,
-  type Deleted,
-  type LogEntry,
-  type LogRange,
-  type Member,
-  type MemberList,
-  type ReadOptions,
-  type ScanRange,
-  type StoreEntry,
-  type StoreEvents,
-  type StoreHost,
-  type StoreStatus,
-  type WatchEvent,
-  type WatchRange,
-  type WriteOptions,
-  type Written,
+import { expectType, StoreCalls } from './store-calls.ts'
+import { checkRevision, Table } from './table.ts'
+import { checkTableName, TableKeys } from './table-keys.ts'
+import { checkTxn, type Txn, type TxnResult } from './txn.ts'
+import type {
+  Broadcast,
+  BroadcastRange,
+  CallOptions,
+  ChangeOptions,
+  LogEntry,
+  LogRange,
+  Member,
+  MemberList,
+  StoreEvents,
+  StoreHost,
+  StoreStatus,
+  WatchEvent,
+  WriteOptions,
+  Written,
 } from './types.ts'
-import { Watch } from './watch.ts'
+import type { Watch } from './watch.ts'
 
-/**
- * A replicated, ordered map from keys to values: one Raft group, seen from this host.
- *
- * Keys are well-formed strings of 1 to 1024 UTF-16 code units, ordered by code unit. Values are null, booleans, finite
- * numbers, strings, Uint8Array, arrays and plain objects of these, at most 1 MiB encoded; anything else is a TypeError.
- *
- * Every write takes effect exactly once or not at all, through retries and changes of leadership. Where nobody can tell
- * which, the error's `outcome` is 'unknown' (OUTCOME_UNKNOWN at the deadline, say); with 'none' nothing was written.
- * A wrong argument is a TypeError.
- */
-export class Store {
+/** A replicated store: one Raft group, seen from this host. Its own keys, its tables, its log and its members. */
+export class Store extends Table {
   readonly name: GroupId
   readonly host: StoreHost
   /** @internal The host was opened for this store alone. */
   closesHost = false
-  private readonly backend: Backend
-  private readonly parts: HostParts
   private readonly closed: () => Promise<void>
-  private readonly deadlineMs: number
-  private readonly session: ClientSession
   private readonly emitter: Emitter<StoreEvents>
-  private readonly watches = new Set<Watch<WatchEvent>>()
   private readonly streams = new Set<{ end(error: unknown): void }>()
-  /** The latest revision that this store wrote or read: what 'session' reads must not go back behind. */
-  private seen: Revision = 0
+  private readonly allWatches: Set<Watch<WatchEvent>>
   private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
-  private ending: QuorateError | undefined
   private closing: Promise<void> | undefined
 
   /** @internal */
@@ -79,103 +57,50 @@ export class Store {
     readonly closed: () => Promise<void>
     readonly deadlineMs: number
   }) {
-    const { id, random, clock } = options.parts
+    const calls = new StoreCalls(options)
+    const watches = new Set<Watch<WatchEvent>>()
+    super(calls, new TableKeys(''), watches)
+    this.allWatches = watches
     this.name = options.name
     this.host = options.host
-    this.backend = options.backend
-    this.parts = options.parts
     this.closed = options.closed
-    this.deadlineMs = options.deadlineMs
-    this.session = new ClientSession({
-      hostId: id,
-      random,
-      clock,
-      submit: (proposal, call) => this.backend.submit(proposal, call),
-    })
-    this.emitter = new Emitter<StoreEvents>(error => this.throwLater(error))
+    this.emitter = new Emitter<StoreEvents>(error => calls.throwLater(error))
   }
 
-  /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
-  async put(key: string, value: unknown, options: WriteOptions = {}): Promise<Written> {
-    checkKey(key)
-    const result = await this.execute({ type: 'put', key, value: encodeValue(value) }, options)
-    return { revision: expectType(result, 'written').revision }
-  }
-
-  /** Sets a key that does not exist. `ok` is false, and `value` what stands there, when it does. */
-  async insert<Value = unknown>(
-    key: string,
-    value: Value,
-    options: WriteOptions = {},
-  ): Promise<Checked<Value>> {
-    checkKey(key)
-    return checked(await this.execute({ type: 'insert', key, value: encodeValue(value) }, options))
-  }
-
-  /** Removes a key. `ok` is false when it did not exist. */
-  async delete(key: string, options: WriteOptions = {}): Promise<Deleted> {
-    checkKey(key)
-    const { ok, revision } = expectType(await this.execute({ type: 'delete', key }, options), 'deleted')
-    return { ok, revision }
+  /** The table of that name: keys of its own, in the same log. Names have 1 to 64 letters, digits, dots, dashes, `_`. */
+  table(name: string): Table {
+    checkTableName(name)
+    return new Table(this.calls, new TableKeys(name), this.allWatches)
   }
 
   /**
-   * Sets a key to `next` if its value equals `expected`; `absent` stands for a key that does not exist, on both sides.
-   * Values are equal when they hold the same data, whatever the order of an object's keys. The value after the call
-   * is in the answer.
+   * Does one branch or the other, by what it compares, all at one revision. A comparison that fails is an answer
+   * (`ok: false`), not an error. Rejects with COMMAND_FAILED where an operation cannot be done: nothing was.
    */
-  async compareAndSwap<Value = unknown>(
-    key: string,
-    expected: Value | Absent,
-    next: Value | Absent,
+  async txn(txn: Txn, options: WriteOptions = {}): Promise<TxnResult> {
+    const { value, revision } = await this.calls.run(txnCommand, checkTxn(txn), options)
+    return { ...(value as Omit<TxnResult, 'revision'>), revision }
+  }
+
+  /**
+   * Runs a registered command (`commands` in the options of the store) and resolves with what it gave, once it is
+   * applied here. Rejects with COMMAND_FAILED where it threw (`detail` has code and data of its CommandError), and
+   * COMMAND_UNKNOWN where the leader has no command of that name: nothing was written.
+   */
+  async command<Value = unknown>(
+    name: string,
+    args: unknown = null,
     options: WriteOptions = {},
-  ): Promise<Checked<Value>> {
-    checkKey(key)
-    const encoded = (value: Value | Absent) => (value === absent ? null : encodeValue(value))
-    const command = {
-      type: 'compare-and-swap',
-      key,
-      expected: encoded(expected),
-      value: encoded(next),
-    } as const
-    return checked(await this.execute(command, options))
+  ): Promise<Value> {
+    checkCommandName(name)
+    return (await this.calls.run(name, args, options)).value as Value
   }
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
   async barrier(options: WriteOptions = {}): Promise<Written> {
-    return { revision: expectType(await this.execute({ type: 'barrier' }, options), 'written').revision }
-  }
-
-  /** The value of a key, undefined where it does not exist. Linearizable unless `consistency` says otherwise. */
-  async get<Value = unknown>(key: string, options: ReadOptions = {}): Promise<Value | undefined> {
-    return (await this.entry<Value>(key, options))?.value
-  }
-
-  /** A key's value with its revisions, undefined where it does not exist. */
-  async entry<Value = unknown>(
-    key: string,
-    options: ReadOptions = {},
-  ): Promise<StoreEntry<Value> | undefined> {
-    checkKey(key)
-    const { items, revision } = await this.backend.get(key, this.freshness(options), this.call(options))
-    this.see(revision)
-    const [item] = items
-    return item === undefined ? undefined : entryOf<Value>(item)
-  }
-
-  /** All entries of a range as they were at one moment, in the order of their keys. */
-  async scan<Value = unknown>(
-    range: ScanRange = {},
-    options: ReadOptions = {},
-  ): Promise<StoreEntry<Value>[]> {
-    const { limit, reverse = false } = range
-    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
-      throw new TypeError('limit must be an integer from 0')
+    return {
+      revision: expectType(await this.calls.execute({ type: 'barrier' }, options), 'written').revision,
     }
-    const query = { bounds: checkBounds(range), limit, reverse }
-    const { items, revision } = await this.backend.scan(query, this.freshness(options), this.call(options))
-    this.see(revision)
-    return items.map(item => entryOf<Value>(item))
   }
 
   /**
@@ -187,37 +112,12 @@ export class Store {
   }
 
   /**
-   * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out. The watch is
-   * registered before this returns. It ends with COMPACTED when the history from `range.from` is gone, SLOW_CONSUMER
-   * when its reader does not keep up, the error of the store when that ends; without an error by `close`.
-   */
-  watch<Value = unknown>(range: WatchRange = {}): Watch<WatchEvent<Value>> {
-    const { from, signal } = range
-    checkRevision(from, 'from')
-    if (this.ending !== undefined) throw this.ending
-    const bounds = checkBounds(range)
-    const watch = new Watch<WatchEvent<Value>>({
-      signal,
-      open: sink => this.backend.watch(bounds, from, sink),
-      eventOf: change => ({
-        type: change.type,
-        key: change.key,
-        value: change.item === null ? undefined : (decodeValue(change.item.value) as Value),
-        revision: change.revision,
-      }),
-      closed: () => this.watches.delete(watch as Watch<WatchEvent>),
-    })
-    this.watches.add(watch as Watch<WatchEvent>)
-    return watch
-  }
-
-  /**
    * Has every replica told of a value, in the order of the log; it changes nothing. Resolves when it is durable on a
    * quorum. It is heard once by each of `broadcasts`, and stands in `entries`. `topic` is what a key is.
    */
   async broadcast(topic: string, body: unknown, options: WriteOptions = {}): Promise<Written> {
     checkKey(topic, 'topic')
-    const result = await this.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options)
+    const result = await this.calls.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options)
     return { revision: expectType(result, 'written').revision }
   }
 
@@ -256,7 +156,7 @@ export class Store {
   ): Promise<Reply> {
     checkKey(name, 'name of a request')
     const request = { name, body: encodeValue(body), from: this.host.id }
-    return decodeValue(await this.backend.request(request, this.call(options))) as Reply
+    return decodeValue(await this.calls.backend.request(request, this.calls.start(options))) as Reply
   }
 
   /** The members of the group, linearizable. */
@@ -266,7 +166,7 @@ export class Store {
 
   /** The members of the group and the revision of their last change, linearizable. */
   async membership(options: CallOptions = {}): Promise<MemberList> {
-    return this.backend.members(this.call(options))
+    return this.calls.backend.members(this.calls.start(options))
   }
 
   /**
@@ -330,7 +230,7 @@ export class Store {
 
   /** What this host knows right now. Costs nothing and promises nothing. */
   status(): StoreStatus {
-    return this.backend.status()
+    return this.calls.backend.status()
   }
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): Unsubscribe {
@@ -348,7 +248,7 @@ export class Store {
   }
 
   private async closeNow(): Promise<void> {
-    const wasOpen = this.ending === undefined
+    const wasOpen = !this.calls.isEnded
     this.endStreams(undefined)
     this.stopped(closed('none', 'store'))
     if (this.closesHost) await this.host.close()
@@ -361,7 +261,7 @@ export class Store {
 
   /** @internal */
   tick(now: number): void {
-    this.session.tick(now)
+    this.calls.tick(now)
   }
 
   /** @internal Leader, part or members of the replica may have changed. */
@@ -381,10 +281,9 @@ export class Store {
 
   /** @internal Nothing works any more. */
   stopped(error: QuorateError): void {
-    if (this.ending !== undefined) return
-    this.ending = error
-    this.session.close(error)
-    for (const watch of [...this.watches]) watch.close()
+    if (this.calls.isEnded) return
+    this.calls.end(error)
+    for (const watch of [...this.allWatches]) watch.close()
     this.endStreams(error)
   }
 
@@ -396,36 +295,14 @@ export class Store {
     const { from, to = Number.POSITIVE_INFINITY, signal } = range
     checkRevision(from, 'from')
     checkRevision(range.to, 'to')
-    if (this.ending !== undefined) throw this.ending
-    const read = (next: Revision | undefined, call: Call) => this.backend.entries(next, call)
+    this.calls.check()
+    const read = (next: Revision | undefined, call: Call) => this.calls.backend.entries(next, call)
     const closed = () => this.streams.delete(stream)
     // The first member came as a snapshot, so nothing is missing before the second entry.
     const first = from === 1 ? 2 : from
     const stream = new LogStream<Event>({ from: first, to, signal, read, eventOf, closed })
     this.streams.add(stream)
     return stream
-  }
-
-  private async execute(command: Command, options: WriteOptions): Promise<Result> {
-    const call = this.call(options)
-    const result = await this.session.execute(command, this.withCommitted(call, options))
-    if ('revision' in result) this.see(result.revision)
-    return result
-  }
-
-  private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
-    if (onCommitted === undefined) return call
-    let isTold = false
-    const committed = (revision: Revision) => {
-      if (isTold) return
-      isTold = true
-      try {
-        onCommitted(revision)
-      } catch (error) {
-        this.throwLater(error)
-      }
-    }
-    return { ...call, committed }
   }
 
   private async change(
@@ -440,52 +317,6 @@ export class Store {
     const expected = options.expectedRevision
     checkRevision(expected, 'expectedRevision')
     const request = { type, hosts: list, numbers, expected }
-    return (await this.backend.change(request, this.call(options))).members
+    return (await this.calls.backend.change(request, this.calls.start(options))).members
   }
-
-  private call(options: CallOptions): Call {
-    if (this.ending !== undefined) throw this.ending
-    return startCall(this.parts.clock, options, this.deadlineMs)
-  }
-
-  private freshness({ consistency = 'linearizable' }: ReadOptions): Freshness {
-    if (!['linearizable', 'session', 'stale'].includes(consistency)) {
-      throw new TypeError("consistency is 'linearizable', 'session' or 'stale'")
-    }
-    return { consistency, atLeast: this.seen }
-  }
-
-  /** What a listener threw: the platform reports it as uncaught. */
-  private throwLater(error: unknown): void {
-    this.parts.clock.soon(() => {
-      throw error
-    })
-  }
-
-  private see(revision: Revision): void {
-    this.seen = Math.max(this.seen, revision)
-  }
-}
-
-function checkRevision(revision: unknown, name: string): void {
-  if (revision === undefined || (Number.isSafeInteger(revision) && (revision as number) > 0)) return
-  throw new TypeError(`${name} must be a revision: an integer from 1`)
-}
-
-function entryOf<Value>(item: Item): StoreEntry<Value> {
-  const { key, value, createRevision, modRevision, version } = item
-  return { key, value: decodeValue(value) as Value, createRevision, modRevision, version }
-}
-
-function checked<Value>(result: Result): Checked<Value> {
-  const { ok, revision, value } = expectType(result, 'checked')
-  return { ok, revision, value: value === null ? undefined : (decodeValue(value) as Value) }
-}
-
-function expectType<Type extends Result['type']>(
-  result: Result,
-  type: Type,
-): Extract<Result, { type: Type }> {
-  if (result.type === type) return result as Extract<Result, { type: Type }>
-  throw new QuorateError('INTERNAL', `a command was answered by a result of another kind: ${result.type}`)
 }

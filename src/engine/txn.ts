@@ -1,10 +1,8 @@
-import { equalBytes } from '../base/bytes.ts'
 import type { Revision } from '../core/types.ts'
-import { encodeValue } from '../wire/value.ts'
-import type { CommandTransaction, IncrementOptions, PutOptions } from './command-transaction.ts'
+import type { IncrementOptions, LeaseOptions } from './command-transaction.ts'
 import { checkBounds, checkKey } from './key-filter.ts'
 import { checkTableName } from './table-keys.ts'
-import type { KeyRange, ScanRange, StoreEntry } from './types.ts'
+import type { KeyRange, ScanRange } from './types.ts'
 
 /** How two numbers compare. */
 export type Relation = '=' | '!=' | '<' | '<=' | '>' | '>='
@@ -17,7 +15,7 @@ export interface KeyNumbers {
   readonly lease: number
 }
 
-type NumberTest = {
+export type NumberTest = {
   [Name in keyof KeyNumbers]: { readonly [Only in Name]: number } & { readonly is?: Relation }
 }[keyof KeyNumbers]
 
@@ -36,7 +34,7 @@ export type Compare = { readonly table?: string } & (
 
 /** What is done, and what it gives in `results`. */
 export type Operation = { readonly table?: string } & (
-  | ({ readonly type: 'put'; readonly key: string; readonly value: unknown } & PutOptions) // null
+  | ({ readonly type: 'put'; readonly key: string; readonly value: unknown } & LeaseOptions) // null
   | { readonly type: 'delete'; readonly key: string } // whether it existed
   | { readonly type: 'deleteRange'; readonly range: KeyRange } // how many
   | { readonly type: 'get'; readonly key: string } // the entry, or null
@@ -60,13 +58,6 @@ export interface TxnResult {
   readonly results: readonly unknown[]
 }
 
-/** Runs on every replica. What it gets was checked by `checkTxn` where it was asked for. */
-export function runTxn(tx: CommandTransaction, txn: Txn): Omit<TxnResult, 'revision'> {
-  const ok = (txn.compare ?? []).every(compare => holds(tx, compare))
-  const operations = (ok ? txn.success : txn.failure) ?? []
-  return { ok, results: operations.map(operation => perform(tableOf(tx, operation), operation)) }
-}
-
 /** The transaction with nothing in it but what it says. Throws TypeError on what is none, TOO_LARGE. */
 export function checkTxn(txn: Txn): Txn {
   if (typeof txn !== 'object' || txn === null) throw new TypeError('a transaction is an object')
@@ -79,67 +70,8 @@ export function checkTxn(txn: Txn): Txn {
   return { compare, success, failure }
 }
 
-function tableOf(tx: CommandTransaction, { table }: { readonly table?: string }): CommandTransaction {
-  return table === undefined ? tx : tx.table(table)
-}
-
-function perform(tx: CommandTransaction, operation: Operation): unknown {
-  switch (operation.type) {
-    case 'put':
-      tx.put(operation.key, operation.value, operation)
-      return null
-    case 'delete':
-      return tx.delete(operation.key)
-    case 'deleteRange':
-      return tx.deleteRange(operation.range)
-    case 'get':
-      return tx.entry(operation.key) ?? null
-    case 'scan':
-      return tx.scan(operation.range)
-    case 'increment':
-      return tx.increment(operation.key, operation)
-  }
-}
-
-function holds(tx: CommandTransaction, compare: Compare): boolean {
-  const table = tableOf(tx, compare)
-  if ('range' in compare) {
-    if ('count' in compare) return compares(table.count(compare.range), compare.is, compare.count)
-    return table.scan(compare.range).every(entry => numberHolds(entry, compare))
-  }
-  const entry = table.entry(compare.key)
-  if ('exists' in compare) return compare.exists === (entry !== undefined)
-  if (!('value' in compare)) return numberHolds(entry, compare)
-  const isEqual = entry !== undefined && equalBytes(encodeValue(entry.value), encodeValue(compare.value))
-  return isEqual === (compare.is !== '!=')
-}
-
-const numberNames = ['createRevision', 'modRevision', 'version', 'lease'] as const
-
-function numberHolds(entry: StoreEntry | undefined, test: NumberTest): boolean {
-  const numbers: Partial<KeyNumbers> = test
-  return numberNames.every(name => {
-    const expected = numbers[name]
-    return expected === undefined || compares(entry?.[name] ?? 0, test.is, expected)
-  })
-}
-
-function compares(left: number, relation: Relation = '=', right: number): boolean {
-  switch (relation) {
-    case '=':
-      return left === right
-    case '!=':
-      return left !== right
-    case '<':
-      return left < right
-    case '<=':
-      return left <= right
-    case '>':
-      return left > right
-    case '>=':
-      return left >= right
-  }
-}
+/** What a comparison may look at, of those that are numbers. */
+export const numberNames = ['createRevision', 'modRevision', 'version', 'lease'] as const
 
 const relations: readonly unknown[] = ['=', '!=', '<', '<=', '>', '>=']
 const tests: readonly string[] = ['exists', 'value', 'count', ...numberNames]

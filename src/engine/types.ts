@@ -20,6 +20,19 @@ export interface WriteOptions extends CallOptions {
    * witnesses, are not told; nor is any host of a condition that failed and that it got to know within a snapshot.
    */
   readonly onCommitted?: (revision: Revision) => void
+  /** Writes only while this lock is held: see `store.lock`. Rejects with FENCED where it is not; nothing was written. */
+  readonly fence?: Fence
+}
+
+/** A lock that is held: its key, and the revision that made the key, which is its fencing token. */
+export interface Fence {
+  readonly key: string
+  readonly token: Revision
+}
+
+export interface PutOptions extends WriteOptions {
+  /** The lease that the key goes with: it is deleted when the lease is over. */
+  readonly lease?: number
 }
 
 /**

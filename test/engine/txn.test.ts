@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Machine } from '../../src/core/machine/machine.ts'
-import {
-  CommandError,
-  type Commands,
-  CommandTable,
-  encodeArgs,
-  txnCommand,
-} from '../../src/engine/commands.ts'
+import { CommandError, type Commands, encodeArgs, txnCommand } from '../../src/engine/command.ts'
+import { CommandTable } from '../../src/engine/command-table.ts'
 import { type Compare, checkTxn, type Operation, type Txn } from '../../src/engine/txn.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { Log } from '../machine/log.ts'

@@ -1,12 +1,7 @@
-import { QuorateError } from '../core/error.ts'
 import { proposalBytesMax } from '../core/limits.ts'
-import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts'
-import { CommandFailure } from '../core/machine/transaction.ts'
 import type { HostId } from '../core/types.ts'
 import { encodeOnce } from '../wire/codec.ts'
-import { decodeValue } from '../wire/value.ts'
-import { type CommandTransaction, TableTransaction } from './command-transaction.ts'
-import { runTxn, type Txn } from './txn.ts'
+import type { CommandTransaction } from './command-transaction.ts'
 
 export interface CommandContext {
   /** The wall clock of the leader, ms since 1970. It never goes back; take it for `Date.now()`. */
@@ -47,37 +42,6 @@ export class CommandError extends Error {
 /** The name under which `store.txn` and its kin are in the log. */
 export const txnCommand = '$txn@1'
 
-const builtIn: Commands = { [txnCommand]: (tx, txn) => runTxn(tx, txn as Txn) }
-
-/** What a replica can run: what every replica can, and what the application gave it. */
-export class CommandTable implements CommandHandlers {
-  private readonly own: () => Commands
-  private readonly handlers = new Map<Command, CommandHandler>()
-
-  constructor(own: () => Commands) {
-    this.own = own
-  }
-
-  has(name: string): boolean {
-    return this.find(name) !== undefined
-  }
-
-  get(name: string): CommandHandler | undefined {
-    const command = this.find(name)
-    if (command === undefined) return undefined
-    const known = this.handlers.get(command)
-    if (known !== undefined) return known
-    const handler = handlerOf(command)
-    this.handlers.set(command, handler)
-    return handler
-  }
-
-  private find(name: string): Command | undefined {
-    const commands = name.startsWith('$') ? builtIn : this.own()
-    return Object.hasOwn(commands, name) ? commands[name] : undefined
-  }
-}
-
 /** Throws TypeError on what are no commands. */
 export function checkCommands(commands: Commands): Commands {
   for (const [name, command] of Object.entries(commands)) {
@@ -99,21 +63,3 @@ export function encodeArgs(value: unknown): Uint8Array {
 
 /** An entry, but for its name and session. */
 const argsBytesMax = proposalBytesMax - 4096
-
-function handlerOf(command: Command): CommandHandler {
-  return (transaction, args, context) => {
-    try {
-      const result = command(new TableTransaction(transaction), decodeValue(args), context)
-      return encodeArgs(result === undefined ? null : result)
-    } catch (error) {
-      throw failureOf(error)
-    }
-  }
-}
-
-/** Whatever is the same on every replica becomes part of the result; what engines word as they like does not. */
-function failureOf(error: unknown): unknown {
-  if (error instanceof CommandError) return new CommandFailure(error.code, encodeArgs(error.data))
-  if (error instanceof QuorateError && error.code === 'TOO_LARGE') return new CommandFailure(error.code)
-  return error
-}

@@ -1,0 +1,57 @@
+import { QuorateError } from '../core/error.ts'
+import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts'
+import { CommandFailure } from '../core/machine/transaction.ts'
+import { decodeValue } from '../wire/value.ts'
+import { type Command, CommandError, type Commands, encodeArgs, txnCommand } from './command.ts'
+import { runTxn } from './run-txn.ts'
+import { TableTransaction } from './table-transaction.ts'
+import type { Txn } from './txn.ts'
+
+const builtIn: Commands = { [txnCommand]: (tx, txn) => runTxn(tx, txn as Txn) }
+
+/** What a replica can run: what every replica can, and what the application gave it. */
+export class CommandTable implements CommandHandlers {
+  private readonly own: () => Commands
+  private readonly handlers = new Map<Command, CommandHandler>()
+
+  constructor(own: () => Commands) {
+    this.own = own
+  }
+
+  has(name: string): boolean {
+    return this.find(name) !== undefined
+  }
+
+  get(name: string): CommandHandler | undefined {
+    const command = this.find(name)
+    if (command === undefined) return undefined
+    const known = this.handlers.get(command)
+    if (known !== undefined) return known
+    const handler = handlerOf(command)
+    this.handlers.set(command, handler)
+    return handler
+  }
+
+  private find(name: string): Command | undefined {
+    const commands = name.startsWith('$') ? builtIn : this.own()
+    return Object.hasOwn(commands, name) ? commands[name] : undefined
+  }
+}
+
+function handlerOf(command: Command): CommandHandler {
+  return (transaction, args, context) => {
+    try {
+      const result = command(new TableTransaction(transaction), decodeValue(args), context)
+      return encodeArgs(result === undefined ? null : result)
+    } catch (error) {
+      throw failureOf(error)
+    }
+  }
+}
+
+/** Whatever is the same on every replica becomes part of the result; what engines word as they like does not. */
+function failureOf(error: unknown): unknown {
+  if (error instanceof CommandError) return new CommandFailure(error.code, encodeArgs(error.data))
+  if (error instanceof QuorateError && error.code === 'TOO_LARGE') return new CommandFailure(error.code)
+  return error
+}

@@ -1,0 +1,172 @@
+import type { Clock } from '../clock/clock.ts'
+import { QuorateError } from '../core/error.ts'
+import type { Command, Result } from '../core/machine/command.ts'
+import type { Revision } from '../core/types.ts'
+import { decodeValue } from '../wire/value.ts'
+import type { Backend, Freshness, ReadResult, ScanQuery } from './backend.ts'
+import { type Call, startCall } from './call.ts'
+import { encodeArgs } from './command.ts'
+import { checkKey } from './key-filter.ts'
+import type { HostParts } from './parts.ts'
+import { ClientSession } from './session.ts'
+import type { CallOptions, ReadOptions, WriteOptions } from './types.ts'
+
+/**
+ * The calls of one store, whichever of its faces makes them: its session, what it has seen, and how it ends. Writes and
+ * reads are of the keys of the store; tables translate.
+ */
+export class StoreCalls {
+  readonly backend: Backend
+  readonly clock: Clock
+  private readonly deadlineMs: number
+  private readonly session: ClientSession
+  /** The latest revision that this store wrote or read: what 'session' reads must not go back behind. */
+  private seen: Revision = 0
+  private ending: QuorateError | undefined
+
+  constructor(options: {
+    readonly backend: Backend
+    readonly parts: HostParts
+    readonly deadlineMs: number
+  }) {
+    const { id, random, clock } = options.parts
+    this.backend = options.backend
+    this.clock = clock
+    this.deadlineMs = options.deadlineMs
+    this.session = new ClientSession({
+      hostId: id,
+      random,
+      clock,
+      submit: (proposal, call) => this.backend.submit(proposal, call),
+    })
+  }
+
+  get isEnded(): boolean {
+    return this.ending !== undefined
+  }
+
+  /** Throws why nothing works any more. */
+  check(): void {
+    if (this.ending !== undefined) throw this.ending
+  }
+
+  /** Fails what waits in here. */
+  end(error: QuorateError): void {
+    this.ending = error
+    this.session.close(error)
+  }
+
+  tick(now: number): void {
+    this.session.tick(now)
+  }
+
+  start(options: CallOptions): Call {
+    this.check()
+    return startCall(this.clock, options, this.deadlineMs)
+  }
+
+  async execute(
+    command: Exclude<Command, { readonly type: 'fenced' }>,
+    options: WriteOptions,
+  ): Promise<Result> {
+    const call = this.withCommitted(this.start(options), options)
+    const { fence } = options
+    const result = await this.session.execute(
+      fence === undefined ? command : { type: 'fenced', ...checkFence(fence), command },
+      call,
+    )
+    if (result.type === 'fenced')
+      throw new QuorateError('FENCED', 'the lock is lost or somebody else has it; nothing was written')
+    if ('revision' in result) this.see(result.revision)
+    return result
+  }
+
+  /** Runs a registered command, and gives what it gave. */
+  async run(
+    name: string,
+    args: unknown,
+    options: WriteOptions,
+  ): Promise<{ readonly value: unknown; readonly revision: Revision }> {
+    const result = await this.execute({ type: 'call', name, args: encodeArgs(args), now: 0 }, options)
+    if (result.type === 'failed') throw commandFailed(name, result)
+    const { value, revision } = expectType(result, 'called')
+    return { value: decodeValue(value), revision }
+  }
+
+  async get(key: string, options: ReadOptions): Promise<ReadResult> {
+    const result = await this.backend.get(key, this.freshness(options), this.start(options))
+    this.see(result.revision)
+    return result
+  }
+
+  async scan(query: ScanQuery, options: ReadOptions): Promise<ReadResult> {
+    const result = await this.backend.scan(query, this.freshness(options), this.start(options))
+    this.see(result.revision)
+    return result
+  }
+
+  /** What a listener threw: the platform reports it as uncaught. */
+  throwLater(error: unknown): void {
+    this.clock.soon(() => {
+      throw error
+    })
+  }
+
+  private see(revision: Revision): void {
+    this.seen = Math.max(this.seen, revision)
+  }
+
+  private freshness({ consistency = 'linearizable' }: ReadOptions): Freshness {
+    if (!['linearizable', 'session', 'stale'].includes(consistency)) {
+      throw new TypeError("consistency is 'linearizable', 'session' or 'stale'")
+    }
+    return { consistency, atLeast: this.seen }
+  }
+
+  private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
+    if (onCommitted === undefined) return call
+    let isTold = false
+    const committed = (revision: Revision) => {
+      if (isTold) return
+      isTold = true
+      try {
+        onCommitted(revision)
+      } catch (error) {
+        this.throwLater(error)
+      }
+    }
+    return { ...call, committed }
+  }
+}
+
+export function expectType<Type extends Result['type']>(
+  result: Result,
+  type: Type,
+): Extract<Result, { type: Type }> {
+  if (result.type === type) return result as Extract<Result, { type: Type }>
+  throw new QuorateError('INTERNAL', `a command was answered by a result of another kind: ${result.type}`)
+}
+
+function checkFence({ key, token }: NonNullable<WriteOptions['fence']>): {
+  readonly key: string
+  readonly createRevision: Revision
+} {
+  checkKey(key, 'key of a fence')
+  if (!Number.isSafeInteger(token) || token < 1) throw new TypeError('the token of a fence is a revision')
+  return { key, createRevision: token }
+}
+
+/** What a command threw, to its caller. Nothing was written. */
+function commandFailed(name: string, { code, detail }: Extract<Result, { type: 'failed' }>): QuorateError {
+  const data = detail === null ? undefined : decodeValue(detail)
+  switch (code) {
+    case 'TOO_LARGE':
+      return new QuorateError('TOO_LARGE', `what ${name} takes, writes or gives is too large for one entry`)
+    case 'LEASE_NOT_FOUND':
+      return new QuorateError('LEASE_NOT_FOUND', 'the lease is over, or never was')
+    default:
+      return new QuorateError('COMMAND_FAILED', `the command ${name} failed: ${code}`, {
+        detail: { code, data },
+      })
+  }
+}

@@ -1,0 +1,206 @@
+import type { Result } from '../core/machine/command.ts'
+import type { Change } from '../core/machine/item.ts'
+import { decodeValue, encodeValue } from '../wire/value.ts'
+import { txnCommand } from './command.ts'
+import type { Incremented, IncrementOptions } from './command-transaction.ts'
+import { checkBounds } from './key-filter.ts'
+import { expectType, type StoreCalls } from './store-calls.ts'
+import { entryOf } from './store-entry.ts'
+import type { TableKeys } from './table-keys.ts'
+import { checkTxn, type Operation } from './txn.ts'
+import {
+  type Absent,
+  absent,
+  type Checked,
+  type Deleted,
+  type KeyRange,
+  type PutOptions,
+  type ReadOptions,
+  type ScanRange,
+  type StoreEntry,
+  type WatchEvent,
+  type WatchRange,
+  type WriteOptions,
+  type Written,
+} from './types.ts'
+import { Watch } from './watch.ts'
+
+/**
+ * An ordered map from keys to values: a named table of a store, or the store itself, whose own keys are in none.
+ *
+ * Keys are well-formed strings of 1 to 1024 UTF-16 code units (with the table's name), ordered by code unit. Values are
+ * null, booleans, finite numbers, strings, Uint8Array, arrays and plain objects of these, at most 1 MiB encoded; anything
+ * else is a TypeError.
+ *
+ * Every write takes effect exactly once or not at all, through retries and changes of leadership. Where nobody can tell
+ * which, the error's `outcome` is 'unknown' (OUTCOME_UNKNOWN at the deadline, say); with 'none' nothing was written.
+ * A wrong argument is a TypeError.
+ */
+export class Table {
+  /** @internal */
+  protected readonly calls: StoreCalls
+  private readonly keys: TableKeys
+  private readonly watches: Set<Watch<WatchEvent>>
+
+  /** @internal */
+  constructor(calls: StoreCalls, keys: TableKeys, watches: Set<Watch<WatchEvent>>) {
+    this.calls = calls
+    this.keys = keys
+    this.watches = watches
+  }
+
+  /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
+  async put(key: string, value: unknown, options: PutOptions = {}): Promise<Written> {
+    const { lease } = options
+    if (lease !== undefined) {
+      const { revision } = await this.operate({ type: 'put', key, value, lease }, options)
+      return { revision }
+    }
+    const command = { type: 'put', key: this.keys.inStore(key), value: encodeValue(value) } as const
+    return { revision: expectType(await this.calls.execute(command, options), 'written').revision }
+  }
+
+  /** Sets a key that does not exist. `ok` is false, and `value` what stands there, when it does. */
+  async insert<Value = unknown>(
+    key: string,
+    value: Value,
+    options: WriteOptions = {},
+  ): Promise<Checked<Value>> {
+    const command = { type: 'insert', key: this.keys.inStore(key), value: encodeValue(value) } as const
+    return checked(await this.calls.execute(command, options))
+  }
+
+  /** Removes a key. `ok` is false when it did not exist. */
+  async delete(key: string, options: WriteOptions = {}): Promise<Deleted> {
+    const result = await this.calls.execute({ type: 'delete', key: this.keys.inStore(key) }, options)
+    const { ok, revision } = expectType(result, 'deleted')
+    return { ok, revision }
+  }
+
+  /** Removes the keys of a range, all at one revision, and says how many they were. */
+  async deleteRange(
+    range: KeyRange,
+    options: WriteOptions = {},
+  ): Promise<{ readonly count: number; readonly revision: number }> {
+    const { result, revision } = await this.operate({ type: 'deleteRange', range }, options)
+    return { count: result as number, revision }
+  }
+
+  /**
+   * Sets a key to `next` if its value equals `expected`; `absent` stands for a key that does not exist, on both sides.
+   * Values are equal when they hold the same data, whatever the order of an object's keys. The value after the call
+   * is in the answer.
+   */
+  async compareAndSwap<Value = unknown>(
+    key: string,
+    expected: Value | Absent,
+    next: Value | Absent,
+    options: WriteOptions = {},
+  ): Promise<Checked<Value>> {
+    const encoded = (value: Value | Absent) => (value === absent ? null : encodeValue(value))
+    const command = {
+      type: 'compare-and-swap',
+      key: this.keys.inStore(key),
+      expected: encoded(expected),
+      value: encoded(next),
+    } as const
+    return checked(await this.calls.execute(command, options))
+  }
+
+  /** Removes a key if its value equals `expected`; else the key stays, and its value is in the answer. */
+  compareAndDelete<Value = unknown>(
+    key: string,
+    expected: Value,
+    options: WriteOptions = {},
+  ): Promise<Checked<Value>> {
+    return this.compareAndSwap<Value>(key, expected, absent, options)
+  }
+
+  /**
+   * Adds an integer to a number, within bounds. Rejects with COMMAND_FAILED (`detail.code` NOT_A_NUMBER) where something
+   * else stands.
+   */
+  async increment(key: string, options: IncrementOptions & WriteOptions = {}): Promise<Incremented> {
+    const { by, min, max, initial } = options
+    const given = Object.entries({ by, min, max, initial }).filter(([, number]) => number !== undefined)
+    for (const [name, number] of given)
+      if (!Number.isSafeInteger(number)) throw new TypeError(`${name} must be an integer`)
+    const operation = { type: 'increment', key, ...Object.fromEntries(given) } as const
+    return (await this.operate(operation, options)).result as Incremented
+  }
+
+  /** The value of a key, undefined where it does not exist. Linearizable unless `consistency` says otherwise. */
+  async get<Value = unknown>(key: string, options: ReadOptions = {}): Promise<Value | undefined> {
+    return (await this.entry<Value>(key, options))?.value
+  }
+
+  /** A key's value with its revisions, undefined where it does not exist. */
+  async entry<Value = unknown>(
+    key: string,
+    options: ReadOptions = {},
+  ): Promise<StoreEntry<Value> | undefined> {
+    const [item] = (await this.calls.get(this.keys.inStore(key), options)).items
+    return item === undefined ? undefined : entryOf<Value>(item, this.keys)
+  }
+
+  /** All entries of a range as they were at one moment, in the order of their keys. */
+  async scan<Value = unknown>(
+    range: ScanRange = {},
+    options: ReadOptions = {},
+  ): Promise<StoreEntry<Value>[]> {
+    const { limit, reverse = false } = range
+    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
+      throw new TypeError('limit must be an integer from 0')
+    }
+    const bounds = this.keys.range(checkBounds(range))
+    const { items } = await this.calls.scan({ bounds, limit, reverse }, options)
+    return items.map(item => entryOf<Value>(item, this.keys))
+  }
+
+  /**
+   * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out. The watch is
+   * registered before this returns. It ends with COMPACTED when the history from `range.from` is gone, SLOW_CONSUMER
+   * when its reader does not keep up, the error of the store when that ends; without an error by `close`.
+   */
+  watch<Value = unknown>(range: WatchRange = {}): Watch<WatchEvent<Value>> {
+    const { from, signal } = range
+    checkRevision(from, 'from')
+    this.calls.check()
+    const bounds = this.keys.range(checkBounds(range))
+    const watch = new Watch<WatchEvent<Value>>({
+      signal,
+      open: sink => this.calls.backend.watch(bounds, from, sink),
+      eventOf: change => this.eventOf<Value>(change),
+      closed: () => this.watches.delete(watch as Watch<WatchEvent>),
+    })
+    this.watches.add(watch as Watch<WatchEvent>)
+    return watch
+  }
+
+  private eventOf<Value>({ type, key, item, revision }: Change): WatchEvent<Value> {
+    const value = item === null ? undefined : (decodeValue(item.value) as Value)
+    return { type, key: this.keys.inTable(key), value, revision }
+  }
+
+  /** A transaction of one operation. */
+  private async operate(
+    operation: Operation,
+    options: WriteOptions,
+  ): Promise<{ readonly result: unknown; readonly revision: number }> {
+    const table = this.keys.name === '' ? {} : { table: this.keys.name }
+    const txn = checkTxn({ success: [{ ...operation, ...table }] })
+    const { value, revision } = await this.calls.run(txnCommand, txn, options)
+    const [result] = (value as { readonly results: readonly unknown[] }).results
+    return { result, revision }
+  }
+}
+
+export function checkRevision(revision: unknown, name: string): void {
+  if (revision === undefined || (Number.isSafeInteger(revision) && (revision as number) > 0)) return
+  throw new TypeError(`${name} must be a revision: an integer from 1`)
+}
+
+function checked<Value>(result: Result): Checked<Value> {
+  const { ok, revision, value } = expectType(result, 'checked')
+  return { ok, revision, value: value === null ? undefined : (decodeValue(value) as Value) }
+}
