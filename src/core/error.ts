@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'COMMAND_FAILED' // a command threw and left nothing behind; `detail` has its code and data
   | 'COMMAND_UNKNOWN' // the leader, or this replica, was not opened with a command of that name
   | 'FENCED' // the lock that a write names is not held any more; nothing was written
+  | 'LEASE_LOST' // a lease is over, or this host could not keep it alive in time
   | 'LEASE_NOT_FOUND' // the lease is over, or never was
   | 'TOO_LARGE' // a key, a value or a proposal is above its limit
   | 'UNAUTHORIZED' // the secret is wrong, or an auth hook refused

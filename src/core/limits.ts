@@ -104,8 +104,8 @@ export const leasesMax = 65_536
 
 /** Keys that go with one lease: they are removed by one entry. */
 export const leaseKeysMax = transactionKeysMax
-/** How long a lease may last: it is for who is about, not for what shall be kept. */
-export const leaseTtlMsMin = 100
+/** How long a lease may last: less than a second is less than a hidden tab's timers are late by, or an election. */
+export const leaseTtlMsMin = 1000
 export const leaseTtlMsMax = 24 * 60 * 60 * 1000
 
 /** Changes that can be watched from the past, by count and bytes; older ones are COMPACTED. */

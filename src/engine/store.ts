@@ -7,6 +7,8 @@ import type { Call } from './call.ts'
 import { closed } from './closed.ts'
 import { checkCommandName, txnCommand } from './command.ts'
 import { checkKey } from './key-filter.ts'
+import type { Lease } from './lease.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
 import { LogStream } from './log-stream.ts'
 import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
@@ -45,6 +47,7 @@ export class Store extends Table {
   private readonly streams = new Set<{ end(error: unknown): void }>()
   private readonly allWatches: Set<Watch<WatchEvent>>
   private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
+  private readonly leases: LeaseKeeper
   private closing: Promise<void> | undefined
 
   /** @internal */
@@ -61,6 +64,7 @@ export class Store extends Table {
     const watches = new Set<Watch<WatchEvent>>()
     super(calls, new TableKeys(''), watches)
     this.allWatches = watches
+    this.leases = new LeaseKeeper(calls)
     this.name = options.name
     this.host = options.host
     this.closed = options.closed
@@ -94,6 +98,14 @@ export class Store extends Table {
   ): Promise<Value> {
     checkCommandName(name)
     return (await this.calls.run(name, args, options)).value as Value
+  }
+
+  /**
+   * Grants a lease, which this store keeps alive until it is revoked or the store closed. `ttlMs` is how long it lasts
+   * without that, from one second to a day: what a crash of this host leaves behind is gone after so long.
+   */
+  lease(ttlMs: number, options: CallOptions = {}): Promise<Lease> {
+    return this.leases.grant(ttlMs, options)
   }
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
@@ -262,6 +274,7 @@ export class Store extends Table {
   /** @internal */
   tick(now: number): void {
     this.calls.tick(now)
+    this.leases.tick(now)
   }
 
   /** @internal Leader, part or members of the replica may have changed. */
@@ -283,6 +296,7 @@ export class Store extends Table {
   stopped(error: QuorateError): void {
     if (this.calls.isEnded) return
     this.calls.end(error)
+    this.leases.close()
     for (const watch of [...this.allWatches]) watch.close()
     this.endStreams(error)
   }

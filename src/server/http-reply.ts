@@ -49,6 +49,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   COMMAND_FAILED: 422,
   COMMAND_UNKNOWN: 404,
   FENCED: 412,
+  LEASE_LOST: 409,
   LEASE_NOT_FOUND: 404,
   TOO_LARGE: 413,
   UNAUTHORIZED: 401,

@@ -28,7 +28,11 @@ const plain: fc.Arbitrary<Command> = fc.oneof(
       fails: fc.boolean(),
     })
     .map(write),
-  fc.record({ type: fc.constant('lease-grant' as const), clock, ttlMs: fc.integer({ min: 100, max: 1000 }) }),
+  fc.record({
+    type: fc.constant('lease-grant' as const),
+    clock,
+    ttlMs: fc.integer({ min: 1000, max: 3000 }),
+  }),
   fc.record({
     type: fc.constant('lease-keep-alive' as const),
     clock,

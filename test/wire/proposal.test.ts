@@ -35,7 +35,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   record({
     type: fc.constant('lease-grant' as const),
     clock: natural,
-    ttlMs: fc.integer({ min: 100, max: 1e7 }),
+    ttlMs: fc.integer({ min: 1000, max: 1e7 }),
   }),
   record({ type: fc.constant('lease-keep-alive' as const), clock: natural, leases: fc.array(natural) }),
   record({ type: fc.constant('lease-revoke' as const), lease: natural }),

@@ -1,0 +1,81 @@
+import { leaseTtlMsMax, leaseTtlMsMin } from '../core/limits.ts'
+import type { LeaseId } from '../core/machine/command.ts'
+import { Lease } from './lease.ts'
+import { expectType, type StoreCalls } from './store-calls.ts'
+import type { CallOptions } from './types.ts'
+
+interface Kept {
+  readonly lease: Lease
+  /** By the clock of this host: counted from before the request left, so it ends here before it ends in the group. */
+  heldUntil: number
+  keepAt: number
+}
+
+/** A lease is kept alive this many times within its time: one loss, or a slow election, does not end it. */
+const keepsPerTtl = 3
+
+/** The leases of one store, kept alive together: one command for all that are due. */
+export class LeaseKeeper {
+  private readonly calls: StoreCalls
+  private readonly kept = new Map<LeaseId, Kept>()
+  private isKeeping = false
+
+  constructor(calls: StoreCalls) {
+    this.calls = calls
+  }
+
+  async grant(ttlMs: number, options: CallOptions): Promise<Lease> {
+    if (!Number.isSafeInteger(ttlMs) || ttlMs < leaseTtlMsMin || ttlMs > leaseTtlMsMax)
+      throw new TypeError(`a lease lasts from ${leaseTtlMsMin} to ${leaseTtlMsMax} ms`)
+    const sentAt = this.calls.clock.now()
+    const result = await this.calls.execute({ type: 'lease-grant', ttlMs, clock: 0 }, options)
+    const id = expectType(result, 'written').revision
+    const lease = new Lease(id, ttlMs, lease => this.revoke(lease))
+    this.kept.set(id, { lease, heldUntil: sentAt + ttlMs, keepAt: sentAt + ttlMs / keepsPerTtl })
+    return lease
+  }
+
+  tick(now: number): void {
+    if (this.kept.size === 0) return
+    const due: Kept[] = []
+    for (const one of [...this.kept.values()]) {
+      if (now >= one.heldUntil) this.lose(one, 'the lease could not be kept alive in time')
+      else if (now >= one.keepAt) due.push(one)
+    }
+    if (due.length > 0 && !this.isKeeping) void this.keep(due, now)
+  }
+
+  /** The store is closed: what it held ends by itself in the group. */
+  close(): void {
+    for (const one of [...this.kept.values()]) this.lose(one, 'the store was closed')
+  }
+
+  private async keep(due: readonly Kept[], now: number): Promise<void> {
+    this.isKeeping = true
+    const deadlineMs = Math.max(...due.map(one => one.heldUntil)) - now
+    const leases = due.map(one => one.lease.id)
+    try {
+      const result = await this.calls.execute({ type: 'lease-keep-alive', leases, clock: 0 }, { deadlineMs })
+      const gone = new Set(expectType(result, 'kept').gone)
+      for (const one of due) {
+        if (gone.has(one.lease.id)) this.lose(one, 'the lease is over')
+        one.heldUntil = now + one.lease.ttlMs
+        one.keepAt = now + one.lease.ttlMs / keepsPerTtl
+      }
+    } catch {
+      // Tried again with the next tick, until it is too late.
+    } finally {
+      this.isKeeping = false
+    }
+  }
+
+  private async revoke(lease: Lease): Promise<void> {
+    const one = this.kept.get(lease.id)
+    if (one !== undefined) this.lose(one, 'the lease was revoked')
+    await this.calls.execute({ type: 'lease-revoke', lease: lease.id }, {})
+  }
+
+  private lose({ lease }: Kept, why: string): void {
+    if (this.kept.delete(lease.id)) lease.lost(why)
+  }
+}

@@ -1,0 +1,40 @@
+import { QuorateError } from '../core/error.ts'
+import type { LeaseId } from '../core/machine/command.ts'
+
+/**
+ * Time for which something holds: keys that are put with it (`put(key, value, { lease: lease.id })`) are deleted when it
+ * is over. The store keeps it alive until it is revoked; it is over when that did not reach a quorum for `ttlMs`, because
+ * this host was suspended or cut off, say. It never ends early: not for a change of leaders, nor for a clock.
+ */
+export class Lease {
+  readonly id: LeaseId
+  readonly ttlMs: number
+  private readonly controller = new AbortController()
+  private readonly end: (lease: Lease) => Promise<void>
+
+  /** @internal */
+  constructor(id: LeaseId, ttlMs: number, end: (lease: Lease) => Promise<void>) {
+    this.id = id
+    this.ttlMs = ttlMs
+    this.end = end
+  }
+
+  /** Aborted, with LEASE_LOST, as soon as this host does not know any more that the lease holds. */
+  get signal(): AbortSignal {
+    return this.controller.signal
+  }
+
+  /** Ends it, and deletes its keys. Idempotent. */
+  revoke(): Promise<void> {
+    return this.end(this)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.revoke()
+  }
+
+  /** @internal */
+  lost(why: string): void {
+    this.controller.abort(new QuorateError('LEASE_LOST', why))
+  }
+}
