@@ -1,10 +1,21 @@
 export { type ErrorCode, isQuorateError, type Outcome, QuorateError } from './core/error.ts'
 export type { DeploymentId, GroupId, HostId, Index, ReplicaId, Revision, Term } from './core/types.ts'
+export { type Command, type CommandContext, CommandError, type Commands } from './engine/command.ts'
+export type {
+  CommandTransaction,
+  Incremented,
+  IncrementOptions,
+  LeaseOptions,
+} from './engine/command-transaction.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
+export type { Lease } from './engine/lease.ts'
 export type { LogStream } from './engine/log-stream.ts'
 export type { GroupMetrics, HostMetrics } from './engine/metrics.ts'
 export type { QuorumRule } from './engine/quorum-rule.ts'
 export type { Store } from './engine/store.ts'
+export type { RequestHandler, StoreHooks } from './engine/store-hooks.ts'
+export type { Table } from './engine/table.ts'
+export type { Compare, Operation, Relation, Txn, TxnResult } from './engine/txn.ts'
 export {
   type Absent,
   absent,
@@ -15,6 +26,7 @@ export {
   type Checked,
   type Consistency,
   type Deleted,
+  type Fence,
   type HostEvents,
   type HostInfo,
   type KeyRange,
@@ -23,13 +35,12 @@ export {
   type Member,
   type MemberList,
   type MemberRole,
+  type PutOptions,
   type ReadOptions,
-  type RequestHandler,
   type ScanRange,
   type StoreCommand,
   type StoreEntry,
   type StoreEvents,
-  type StoreHooks,
   type StoreHost,
   type StoreStatus,
   type WatchEvent,

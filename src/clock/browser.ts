@@ -21,7 +21,12 @@ let shared: Clock | undefined
 
 /** Real time in a page, also while it is hidden. All hosts of a page share one: a worker costs a thread, and stays. */
 export function browserClock(): Clock {
-  shared ??= { now: () => performance.now(), after: workerTimers() ?? pageTimer, soon: messageQueue() }
+  shared ??= {
+    now: () => performance.now(),
+    wall: () => Date.now(),
+    after: workerTimers() ?? pageTimer,
+    soon: messageQueue(),
+  }
   return shared
 }
 

@@ -12,7 +12,7 @@ const entriesPerLook = 32
  * Applies committed entries in order, in slices that leave room for everything else on the thread.
  *
  * Invariant: entries are applied to the machine that stands when they are; a snapshot is installed only when nothing
- * that was queued before it is left (mutant M83).
+ * that was queued before it is left (mutant M83). Where an entry cannot be applied, those behind it wait with it.
  */
 export class Applier {
   machine: Machine
@@ -21,16 +21,18 @@ export class Applier {
   /** Payload that came into the log and is not applied. What is overwritten there counts until all is applied. */
   bytesWaiting = 0
   private lastWaiting: Index = 0
-  private readonly apply: (machine: Machine, entry: Entry) => void
+  /** False: the entry cannot be applied now. */
+  private readonly apply: (machine: Machine, entry: Entry) => boolean
   private readonly sliceMs: number
   private readonly clock: Clock
   private queue: Message[] = []
   private position = 0
+  private isBlocked = false
 
   constructor(
     machine: Machine,
     options: {
-      readonly apply: (machine: Machine, entry: Entry) => void
+      readonly apply: (machine: Machine, entry: Entry) => boolean
       readonly sliceMs: number
       readonly clock: Clock
     },
@@ -54,7 +56,7 @@ export class Applier {
 
   /** Applies for at most a slice. `responses` tells Raft what is done; paused: there is more to do in another turn. */
   run(sliceMs = this.sliceMs): { readonly responses: readonly Message[]; readonly isPaused: boolean } {
-    if (this.queue.length === 0) return { responses: [], isPaused: false }
+    if (this.queue.length === 0 || this.isBlocked) return { responses: [], isPaused: false }
     const end = this.clock.now() + sliceMs
     const responses: Message[] = []
     for (let isPaused = false; !isPaused; ) {
@@ -66,12 +68,25 @@ export class Applier {
       this.queue.shift()
       this.position = 0
     }
-    return { responses, isPaused: true }
+    return { responses, isPaused: !this.isBlocked }
   }
 
-  /** Applies all that is queued, however long it takes. */
+  /** What could not be applied may be now. */
+  resume(): void {
+    this.isBlocked = false
+  }
+
+  /**
+   * Applies all that is queued, however long it takes, because a snapshot that holds it all is about to take its place:
+   * what cannot be applied is taken for applied.
+   */
   drain(): readonly Message[] {
-    return this.run(Number.POSITIVE_INFINITY).responses
+    const { responses } = this.run(Number.POSITIVE_INFINITY)
+    const skipped = this.queue.flatMap(message => message.responses)
+    this.queue = []
+    this.position = 0
+    this.isBlocked = false
+    return [...responses, ...skipped]
   }
 
   /** Puts the state of a snapshot in the machine's place. Nothing may be queued. */
@@ -88,21 +103,23 @@ export class Applier {
     for (; this.position < entries.length; this.position++) {
       if (this.position % entriesPerLook === entriesPerLook - 1 && this.clock.now() >= end) {
         // Past this look in the next slice, even where the slice is shorter than a single entry.
-        this.applyNext(entries)
+        if (!this.applyNext(entries)) return false
         this.position++
         return this.position >= entries.length
       }
-      this.applyNext(entries)
+      if (!this.applyNext(entries)) return false
     }
     return true
   }
 
-  private applyNext(entries: readonly Entry[]): void {
+  private applyNext(entries: readonly Entry[]): boolean {
     const entry = entries[this.position]
     assert(entry !== undefined, 'the position lies within the message')
+    this.isBlocked = !this.apply(this.machine, entry)
+    if (this.isBlocked) return false
     this.bytesApplied += entry.data.length
     this.bytesWaiting =
       entry.index >= this.lastWaiting ? 0 : Math.max(0, this.bytesWaiting - entry.data.length)
-    this.apply(this.machine, entry)
+    return true
   }
 }

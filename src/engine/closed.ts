@@ -14,3 +14,14 @@ export function removed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
 export function notRemoved(group: string): QuorateError {
   return new QuorateError('MEMBERSHIP_REFUSED', `${group} has not removed this host, as far as it has noted`)
 }
+
+/** The error of what needs a replica's state, where that waits for a command which nobody gave to the replica. */
+export function unknownCommand(name = 'a command', outcome: 'none' | 'unknown' = 'none'): QuorateError {
+  return new QuorateError(
+    'COMMAND_UNKNOWN',
+    `this replica was not opened with ${name}, and can apply nothing more`,
+    {
+      outcome,
+    },
+  )
+}

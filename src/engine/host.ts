@@ -17,13 +17,15 @@ import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
 import { RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
+import { replicaStatus } from './replica-status.ts'
 import type { Replicas, ReplicasParts } from './replicas.ts'
 import { Requests } from './requests.ts'
 import { Sender } from './sender.ts'
 import { SingleFlight } from './single-flight.ts'
 import { Store } from './store.ts'
+import type { StoreHooks } from './store-hooks.ts'
 import { checkHooks } from './store-hooks.ts'
-import type { CallOptions, HostEvents, HostInfo, StoreHooks, StoreHost } from './types.ts'
+import type { CallOptions, HostEvents, HostInfo, StoreHost } from './types.ts'
 
 export interface StoreOptions extends CallOptions, StoreHooks {
   /** False: resolve as soon as the replica runs, even while no leader is known. Then only stale reads work at once. */
@@ -158,6 +160,7 @@ export class Host implements StoreHost {
     const call = startCall(this.parts.clock, options, this.options.deadlineMs)
     // Before anything of the store starts: it may lead at once.
     this.hooks.set(name, { ...this.hooks.get(name), ...checkHooks(options) })
+    this.replicas?.commandsChanged(name)
     const store = await this.storeOnce(name, call)
     if (options.waitForLeader !== false) await this.replicas?.leaderKnown(name, call)
     return store
@@ -293,7 +296,7 @@ export class Host implements StoreHost {
     const watches = new RemoteWatches({ group, requests, clock, gateway, nextId: () => ++this.lastWatch })
     this.remoteWatches.set(group, watches)
     this.dial()
-    const status = () => witness?.status()
+    const status = () => witness && replicaStatus(witness)
     const check = () => this.check(witness)
     return new ClientBackend({ group, requests, clock, watches, gateways, status, check })
   }

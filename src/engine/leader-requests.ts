@@ -11,7 +11,7 @@ import { leaderOf } from './membership.ts'
 import type { Replica } from './replica.ts'
 import type { Requests } from './requests.ts'
 import { retrying } from './retry.ts'
-import type { RequestHandler, StoreHooks } from './types.ts'
+import type { RequestHandler, StoreHooks } from './store-hooks.ts'
 
 /**
  * Requests of the application to the leader of a group, which are not logged. A request runs once at most: it is asked

@@ -3,9 +3,11 @@ import { uncommittedBytesMax } from '../core/limits.ts'
 import type { Proposal, SessionId } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
+import { encodeProposal, stamped, stampOf } from '../wire/proposal-codec.ts'
+import { commandNameOf } from './applied-state.ts'
 import { storeCommandOf } from './log-entry.ts'
 import type { Draft, Refusal, Taken } from './proposals.ts'
-import type { StoreHooks } from './types.ts'
+import type { StoreHooks } from './store-hooks.ts'
 import type { Writer } from './writer.ts'
 
 /** Longest reason of a refusal that crosses the wire. */
@@ -21,6 +23,7 @@ export class Leading {
   private readonly machine: () => Machine
   private readonly hooks: () => StoreHooks
   private readonly writer: Writer
+  private readonly times: Times
   private readonly gate = new Gate(uncommittedBytesMax)
   /** What was put into the log and is not applied: read already, so it need not be read again. */
   private readonly logged = new Map<Uint8Array, Proposal>()
@@ -35,11 +38,13 @@ export class Leading {
     readonly machine: () => Machine
     readonly hooks: () => StoreHooks
     readonly writer: Writer
+    readonly times: Times
   }) {
     this.node = parts.node
     this.machine = parts.machine
     this.hooks = parts.hooks
     this.writer = parts.writer
+    this.times = parts.times
   }
 
   /**
@@ -49,10 +54,13 @@ export class Leading {
   take(drafts: readonly Draft[]): Taken {
     const refused: Refusal[] = []
     const { validate } = this.hooks()
-    const passed = drafts.filter(draft => {
-      if (this.isUnderWay(draft.proposal)) return false
-      return validate === undefined || this.passes(draft, refused)
-    })
+    const passed: Draft[] = []
+    for (const draft of drafts) {
+      if (this.isUnderWay(draft.proposal)) continue
+      if (validate !== undefined && !this.passes(draft, refused)) continue
+      const loggable = this.loggable(draft, refused)
+      if (loggable !== undefined) passed.push(loggable)
+    }
     if (passed.length === 0) return { answer: 'handed', refused }
     const bytes = passed.reduce((sum, draft) => sum + draft.bytes.length, 0)
     if (!this.gate.admits(bytes, this.node.uncommittedBytes) || !this.writer.admits(bytes)) return busy
@@ -65,6 +73,15 @@ export class Leading {
       return { answer: 'handed', refused }
     }
     return answer.type === 'refused' && answer.reason === 'busy' ? busy : notNow
+  }
+
+  get isExpiring(): boolean {
+    return this.isUnderWay(expiry)
+  }
+
+  /** Has the group end what is overdue; where there is no room now, it is asked again. */
+  expire(): void {
+    this.take([{ proposal: expiry, bytes: noBytes }])
   }
 
   /** The proposal of an entry that this leader logged itself. */
@@ -98,6 +115,27 @@ export class Leading {
     if (ofSession?.size === 0) this.underWay.delete(session)
   }
 
+  /** The draft as it is to be logged: stamped where its command depends on time. */
+  private loggable(draft: Draft, refused: Refusal[]): Draft | undefined {
+    const { proposal } = draft
+    const { session, seq, command } = proposal
+    if (!this.machine().knows(proposal)) {
+      const reason = `this leader was not opened with ${commandNameOf(proposal)}`
+      refused.push({ session, seq, isBusy: false, reason, isUnknown: true })
+      return undefined
+    }
+    const clock = stampOf(command)
+    if (clock === undefined) return draft
+    const time = this.times[clock]()
+    if (time !== undefined) {
+      const restamped = stamped(proposal, time)
+      return { proposal: restamped, bytes: encodeProposal(restamped) }
+    }
+    // It has just begun to lead, and does not know yet what time it is.
+    refused.push({ session, seq, isBusy: false, reason: undefined })
+    return undefined
+  }
+
   private passes({ proposal }: Draft, refused: Refusal[]): boolean {
     const { session: id, seq, command } = proposal
     const machine = this.machine()
@@ -128,6 +166,18 @@ export class Leading {
     }
   }
 }
+
+/** The clocks that commands are stamped with. */
+interface Times {
+  /** The group's, in ms; undefined while this leader does not know it. */
+  readonly group: () => number | undefined
+  /** Ms since 1970. */
+  readonly wall: () => number
+}
+
+const expiry: Proposal = { session: 0, seq: 0, acked: 0, command: { type: 'expire', clock: 0 } }
+/** It is encoded when it is stamped. */
+const noBytes = new Uint8Array()
 
 const busy: Taken = { answer: 'busy', refused: [] }
 const notNow: Taken = { answer: 'not-now', refused: [] }

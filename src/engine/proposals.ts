@@ -21,6 +21,8 @@ export interface Refusal {
   readonly seq: number
   readonly isBusy: boolean
   readonly reason: string | undefined
+  /** The reason is that the leader has no such command. */
+  readonly isUnknown?: boolean
 }
 
 /** Drafts that a host could not take: somebody else must, or later. */
@@ -182,7 +184,7 @@ export class Proposals {
    * or else they wait for the next leader, or the next tick.
    */
   refused(round: number, refusals: readonly Refusal[]): void {
-    for (const { session, seq, isBusy, reason } of refusals) {
+    for (const { session, seq, isBusy, reason, isUnknown } of refusals) {
       const waiter = this.waiters.get(session)?.get(seq)
       if (waiter === undefined || waiter.sentTerm === 0 || waiter.round !== round) continue
       waiter.attempts -= 1
@@ -191,7 +193,9 @@ export class Proposals {
         this.forget(waiter)
         const outcome = waiter.attempts === 0 ? 'none' : 'unknown'
         waiter.pending.reject(
-          new QuorateError('REFUSED', `the leader refused the command: ${reason}`, { outcome }),
+          isUnknown === true
+            ? new QuorateError('COMMAND_UNKNOWN', reason, { outcome })
+            : new QuorateError('REFUSED', `the leader refused the command: ${reason}`, { outcome }),
         )
       } else if (isBusy) this.turnedAway(waiter)
       else this.unsent.push(waiter)

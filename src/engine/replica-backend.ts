@@ -2,6 +2,7 @@ import type { Proposal } from '../core/machine/command.ts'
 import type { Revision } from '../core/types.ts'
 import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
+import { unknownCommand } from './closed.ts'
 import { type Bounds, keyFilter } from './key-filter.ts'
 import type { LeaderRequests } from './leader-requests.ts'
 import type { LogSlice } from './log-slice.ts'
@@ -9,6 +10,7 @@ import type { MemberRequest } from './member-request.ts'
 import { type Membership, memberListOf } from './membership.ts'
 import type { Answer } from './proposals.ts'
 import type { Replica } from './replica.ts'
+import { replicaStatus } from './replica-status.ts'
 import type { MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
 
@@ -91,13 +93,14 @@ export class ReplicaBackend implements Backend {
   }
 
   status(): StoreStatus {
-    return this.replica.status()
+    return replicaStatus(this.replica)
   }
 
   private async fresh({ consistency, atLeast }: Freshness, call: Call): Promise<void> {
     this.check()
     if (consistency === 'stale') return
-    const { reads } = this.replica
+    const { reads, state } = this.replica
+    if (state.unknownCommand !== undefined) throw unknownCommand(state.unknownCommand)
     if (consistency === 'session') return reads.reached(atLeast, call)
     const done = reads.linearizable(call)
     this.wake()

@@ -89,7 +89,7 @@ export class ReplicaFrames {
    * leader for ever, and the leader that could have told it may be gone.
    */
   private tellIfOut(host: HostId, group: GroupId, id: ReplicaId): boolean {
-    const isOut = this.running.byGroup.get(group)?.isOut(id) === true
+    const isOut = this.running.byGroup.get(group)?.state.isOut(id) === true
     if (isOut) this.sender.send(host, 'control', 'removed', [group, id])
     return isOut
   }
@@ -108,19 +108,26 @@ export class ReplicaFrames {
     const replica = this.running.touch(group)
     const refused = replica?.lead(drafts) ?? untaken(drafts, 'not-now')
     if (refused.length === 0) return
-    const fields = refused.map(({ session, seq, isBusy, reason }) => [session, seq, isBusy, reason ?? null])
+    const fields = refused.map(({ session, seq, isBusy, reason, isUnknown = false }) => [
+      session,
+      seq,
+      isBusy,
+      reason ?? null,
+      isUnknown,
+    ])
     this.sender.send(from, 'control', 'refuse', [group, round, fields])
   }
 
   private receiveRefusal(body: unknown): void {
     const [group, round, list] = asArray(body, 3)
     const refusals = asArray(list).map(value => {
-      const [session, seq, isBusy, reason] = asArray(value, 4)
+      const [session, seq, isBusy, reason, isUnknown] = asArray(value, 5)
       return {
         session: asNatural(session),
         seq: asNatural(seq),
         isBusy: asBoolean(isBusy),
         reason: reason === null ? undefined : asText(reason),
+        isUnknown: asBoolean(isUnknown),
       }
     })
     this.running.byGroup.get(asText(group))?.proposals.refused(asNatural(round), refusals)

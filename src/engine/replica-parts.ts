@@ -5,7 +5,8 @@ import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
 import type { StoredGroup } from '../storage/storage.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
-import type { StoreHooks, StoreStatus } from './types.ts'
+import type { StoreHooks } from './store-hooks.ts'
+import type { StoreStatus } from './types.ts'
 import type { Writer } from './writer.ts'
 
 /** What a replica has from its host. `Replica` is a parameter here, because a replica knows this file. */

@@ -1,20 +1,19 @@
-import { QuorateError } from '../core/error.ts'
-import { Machine } from '../core/machine/machine.ts'
-import { wasRemoved } from '../core/machine/members.ts'
+import type { QuorateError } from '../core/error.ts'
+import type { Machine } from '../core/machine/machine.ts'
 import type { MachineState } from '../core/machine/state.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
 import { localAppendThread, localApplyThread, type Message } from '../core/raft/message.ts'
 import type { RaftNode, Ready } from '../core/raft/raft-node.ts'
-import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
+import type { ConfState, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import { type Beat, beatOf, messageOf } from '../wire/beat-codec.ts'
-import { decodeOrNothing } from '../wire/guards.ts'
-import { decodeProposal } from '../wire/proposal-codec.ts'
-import { AppliedLog } from './applied-log.ts'
-import { Applier } from './applier.ts'
-import { applyChange } from './apply-change.ts'
+import { type AppliedEvents, AppliedState } from './applied-state.ts'
+import { unknownCommand } from './closed.ts'
+import { CommandTable } from './command-table.ts'
 import { compactionIndex, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
+import { Expiry } from './expiry.ts'
+import { GroupClock } from './group-clock.ts'
 import { GroupWrites } from './group-writes.ts'
 import { hasRoom } from './intake.ts'
 import { KnownHosts } from './known-hosts.ts'
@@ -45,19 +44,14 @@ export class Replica {
   readonly reads: Reads
   readonly watchers = new Watchers()
   readonly node: RaftNode
-  readonly applier: Applier
   readonly quiescence: Quiescence
   readonly membersChange = new Condition()
   /** The leader, or what is known of it, changed. */
   readonly leaderChange = new Condition()
-  /** The configuration at `machine.appliedIndex`. */
-  conf: ConfState
-  /** The term of the entry at `machine.appliedIndex`. */
-  appliedTerm: Term
   private readonly host: ReplicaHost<Replica>
-  private readonly appliedLog: AppliedLog
-  /** The member table at `machine.appliedIndex`; another array whenever it is another table. */
-  members: readonly Member[] = []
+  readonly state: AppliedState
+  private readonly groupClock: GroupClock
+  private readonly expiry = new Expiry()
   private readonly leading: Leading
   private readonly hosts = new KnownHosts()
   private hardState: HardState
@@ -84,22 +78,27 @@ export class Replica {
     this.writes = new GroupWrites(hardState)
     this.log = new MemoryLog({ hardState, snapshot, entries })
     this.snapshotIndex = snapshot?.index ?? 0
-    this.appliedTerm = snapshot?.term ?? 0
-    this.conf = this.log.initialState().conf
-    const machine = new Machine({ state: start.state })
-    this.applier = new Applier(machine, {
-      apply: (target, entry) => this.apply(target, entry),
+    this.groupClock = new GroupClock(parts.clock)
+    this.state = new AppliedState({
+      id: this.id,
+      isWitness: this.isWitness,
+      state: start.state,
+      conf: this.log.initialState().conf,
+      term: snapshot?.term ?? 0,
+      handlers: new CommandTable(() => host.hooksOf(this.group).commands ?? {}),
       sliceMs: options.applySliceMs,
       clock: parts.clock,
+      events: this.appliedEvents(),
     })
-    this.appliedLog = new AppliedLog(machine.appliedIndex)
-    this.learnHosts()
+    const { machine } = this
+    this.hosts.learn(this.members)
     this.node = newRaftNode({ id: this.id, log: this.log, applied: machine.appliedIndex, parts, options })
     this.leading = new Leading({
       node: this.node,
       machine: () => this.machine,
       hooks: () => host.hooksOf(this.group),
       writer: host.writer,
+      times: { group: () => this.groupClock.now(this.term), wall: () => parts.clock.wall() },
     })
     const isHere = (id: ReplicaId) => host.hostsOf(this.group).some(one => one === this.hosts.of(id))
     this.resignation = new Resignation(this.node, isHere)
@@ -132,13 +131,22 @@ export class Replica {
       conf: () => this.conf,
       hostOf: id => this.hosts.of(id),
       hostsHere: () => host.hostsOf(this.group),
-      hasCalls: () => this.proposals.isWaiting || this.reads.isWaiting,
+      hasCalls: () => this.proposals.isWaiting || this.reads.isWaiting || this.machine.leases.size > 0,
       send: (to, beat) => host.outbox.beat(to, beat),
     })
   }
 
   get machine(): Machine {
-    return this.applier.machine
+    return this.state.machine
+  }
+
+  get members(): readonly Member[] {
+    return this.state.members
+  }
+
+  /** The configuration at `machine.appliedIndex`. */
+  get conf(): ConfState {
+    return this.state.conf
   }
 
   /** The host that leads, as far as this replica knows. */
@@ -158,12 +166,16 @@ export class Replica {
     return this.hardState.term
   }
 
+  get commit(): Index {
+    return this.hardState.commit
+  }
+
   /** A message of a peer replica, already checked for its form. */
   step(from: HostId, message: Message): void {
     if (!this.accepts(from, message)) return
     this.quiescence.listen()
     this.quiescence.stir()
-    if (hasRoom(this.applier, this.host.writer, message, this.hardState.commit)) this.node.step(message)
+    if (hasRoom(this.state.applier, this.host.writer, message, this.hardState.commit)) this.node.step(message)
   }
 
   /** A heartbeat of a peer replica, or the answer to one, or a word about sleep. */
@@ -209,7 +221,9 @@ export class Replica {
     this.reads.tick(now)
     if (!this.quiescence.isAsleep) this.quiescence.tick()
     if (this.quiescence.isAsleep) return false
-    this.resignation.tick(this.host.writer.isHung)
+    // A leader that waits for a command to be given to it can neither apply nor answer.
+    this.resignation.tick(this.host.writer.isHung || this.state.unknownCommand !== undefined)
+    this.expire()
     this.proposals.tick(now)
     return true
   }
@@ -231,7 +245,7 @@ export class Replica {
   applySlice(): void {
     if (this.isEnded) return
     const before = this.machine.appliedIndex
-    const { responses, isPaused } = this.applier.run()
+    const { responses, isPaused } = this.state.applier.run()
     for (const response of responses) this.node.step(response)
     if (this.machine.appliedIndex > before) this.advanced()
     if (isPaused || this.node.hasReady()) this.host.wake()
@@ -251,9 +265,13 @@ export class Replica {
 
   /** What is applied from there on, as much as makes a message. Throws COMPACTED where it is gone. */
   entries(from: Index): LogSlice {
-    const { node, machine } = this
-    const entries = this.appliedLog.slice(node, from, machine.appliedIndex)
-    return { from, entries, hostOf: session => machine.session(session)?.host }
+    return this.state.entries(this.node, from)
+  }
+
+  /** The application gave this replica other commands than before. */
+  commandsChanged(): void {
+    this.state.resume()
+    this.host.wake()
   }
 
   /** An own snapshot is saved: it takes the log's place up to its index, but for what slow followers may still want. */
@@ -270,7 +288,7 @@ export class Replica {
     this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)
       this.log.compact(compactTo)
-      this.appliedLog.forget(compactTo)
+      this.state.forget(compactTo)
     })
     this.host.wake()
   }
@@ -312,21 +330,6 @@ export class Replica {
     if (this.ending !== undefined) throw this.ending(outcome)
   }
 
-  status(): StoreStatus {
-    return {
-      group: this.group,
-      role: this.role(),
-      leader: this.leader,
-      replica: this.id,
-      term: this.hardState.term,
-      commit: this.hardState.commit,
-      applied: this.machine.appliedIndex,
-      asleep: this.quiescence.isAsleep,
-      members: this.members,
-      keys: this.machine.view().size,
-    }
-  }
-
   role(): StoreStatus['role'] {
     if (this.ending !== undefined) return endedRole(this.ending('none'))
     if (this.isWitness) return 'witness'
@@ -365,7 +368,7 @@ export class Replica {
     if (message.to === localAppendThread) return this.persist(message)
     if (message.to === localApplyThread) {
       this.proposals.committed(message.entries)
-      return this.applier.add(message)
+      return this.state.applier.add(message)
     }
     const host = this.hosts.of(message.to)
     // A replica whose host is not known yet is told again by a later heartbeat.
@@ -386,7 +389,7 @@ export class Replica {
     if (snapshot !== null) this.snapshotIndex = snapshot.index
     // Kept with the write: while it is under way, a late leader's snapshot may arrive and be refused.
     const state = snapshot === null ? undefined : this.received.at(snapshot)
-    this.applier.expect(message.entries)
+    this.state.applier.expect(message.entries)
     this.host.writer.add(this.group, this.writes.of(message), () => this.persisted(message, state))
   }
 
@@ -406,13 +409,10 @@ export class Replica {
 
   private install(snapshot: Snapshot, state: MachineState): void {
     // What was committed before the snapshot is applied before it, so that nothing old runs behind it (mutant M83).
-    for (const response of this.applier.drain()) this.node.step(response)
+    for (const response of this.state.applier.drain()) this.node.step(response)
     this.log.applySnapshot(snapshot)
-    this.conf = snapshot.conf
-    this.applier.replace(new Machine({ state }))
-    this.appliedTerm = snapshot.term
+    this.state.install(snapshot, state)
     this.watchers.reset(snapshot.index)
-    this.appliedLog.restart(snapshot.index)
     this.memberTableChanged()
     this.proposals.installed(id => this.machine.session(id))
     this.advanced()
@@ -430,51 +430,50 @@ export class Replica {
 
   private advanced(): void {
     this.campaignAlone()
+    if (this.leads && this.state.term === this.term) this.groupClock.lead(this.term, this.machine.times.group)
     this.reads.advanced()
     this.host.events.applied(this)
     const { snapshotEntriesEvery, snapshotBytesEvery } = this.host.options
     const isDue =
       this.machine.appliedIndex - this.snapshotIndex >= snapshotEntriesEvery ||
-      this.applier.bytesApplied >= snapshotBytesEvery
+      this.state.applier.bytesApplied >= snapshotBytesEvery
     // A snapshot stands on the log: it waits until this host's own disk has what a quorum has, and not an entry that
     // another leader's is about to overwrite.
-    if (isDue && this.log.term(this.machine.appliedIndex) === this.appliedTerm)
+    if (isDue && this.log.term(this.machine.appliedIndex) === this.state.term)
       this.host.events.snapshotDue(this)
   }
 
-  private apply(machine: Machine, entry: Entry): void {
-    this.appliedTerm = entry.term
-    if (entry.type === 'conf-change') return this.applyChange(machine, entry)
-    if (entry.type === 'stripped' && !this.isWitness)
-      throw new QuorateError('INTERNAL', 'an entry came without its value, to a replica that keeps values')
-    if (entry.data.length === 0) return machine.applyNoop(entry.index)
-    // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-    const proposal = this.leading.claim(entry.data) ?? decodeOrNothing(() => decodeProposal(entry.data))
-    if (proposal === undefined)
-      throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
-    const { result, changes, duplicate } = machine.apply(entry.index, proposal)
-    if (duplicate || result.type === 'stale' || result.type === 'session-expired')
-      this.appliedLog.skip(entry.index)
-    if (changes.length > 0) this.watchers.notify(changes)
-    this.proposals.applied(proposal.session, proposal.seq, result)
+  private appliedEvents(): AppliedEvents {
+    return {
+      claim: data => this.leading.claim(data),
+      applied: ({ session, seq }, { result, changes }) => {
+        if (changes.length > 0) this.watchers.notify(changes)
+        this.proposals.applied(session, seq, result)
+      },
+      confChange: change => this.node.applyConfChange(change),
+      membersChanged: isOtherTable => {
+        if (isOtherTable) this.memberTableChanged()
+        else this.membersChange.notify()
+      },
+      removed: () => this.host.events.removed(this),
+      blocked: () => this.blocked(),
+    }
   }
 
-  private applyChange(machine: Machine, entry: Entry): void {
-    const { result, change } = applyChange(machine, entry, this.id)
-    if (result === 'refused') this.appliedLog.skip(entry.index)
-    this.conf = this.node.applyConfChange(change)
-    if (result === 'changed') this.memberTableChanged()
-    else this.membersChange.notify()
-    if (this.isOut(this.id)) this.host.events.removed(this)
+  /** What waits for this replica's state cannot have it before the application gives it the command. */
+  private blocked(): void {
+    const error = (outcome: 'none' | 'unknown') => unknownCommand(this.state.unknownCommand, outcome)
+    this.proposals.close(error)
+    this.reads.close(error('none'))
+    this.host.events.leaderChanged(this)
   }
 
-  /**
-   * Whether the group is done with a replica. Not merely absent from the table: a new learner applies the time before
-   * its own joining, too; and one that still counts in a half of a joint configuration is needed to leave it.
-   */
-  isOut(id: ReplicaId): boolean {
-    const { voters, votersOutgoing } = this.conf
-    return wasRemoved(this.machine.members, id) && !voters.includes(id) && !votersOutgoing.includes(id)
+  /** As the leader: has the group end the leases and sessions whose time is over. */
+  private expire(): void {
+    const now = this.leads ? this.groupClock.now(this.term) : undefined
+    if (now === undefined || this.leading.isExpiring || !this.expiry.isDue(this.machine, now)) return
+    this.leading.expire()
+    this.requestTurn()
   }
 
   private hand(batch: readonly Draft[], round: number): Taken {
@@ -486,14 +485,8 @@ export class Replica {
   }
 
   private memberTableChanged(): void {
-    this.learnHosts()
+    this.hosts.learn(this.members)
     this.membersChange.notify()
     this.host.events.membersChanged(this)
-  }
-
-  private learnHosts(): void {
-    const { list } = this.machine.members
-    this.members = list.map(({ host, ...member }) => ({ hostId: host, ...member }))
-    this.hosts.learn(this.members)
   }
 }

@@ -24,7 +24,8 @@ import type { Requests } from './requests.ts'
 import { RunningReplicas } from './running-replicas.ts'
 import type { Sender } from './sender.ts'
 import { Snapshots } from './snapshots.ts'
-import type { HostEvents, StoreHooks } from './types.ts'
+import type { StoreHooks } from './store-hooks.ts'
+import type { HostEvents } from './types.ts'
 import { Writer } from './writer.ts'
 
 /** What the replicas of a host have from it. */
@@ -127,6 +128,11 @@ export class Replicas {
   ): Promise<{ readonly replica: Replica; readonly backend: Backend | undefined }> {
     const replica = this.running.byGroup.get(group) ?? (await this.joining.openReplica(group, call))
     return { replica, backend: replica.isWitness ? undefined : this.backendOf(replica) }
+  }
+
+  /** The application gave the group's replica, if it runs here, other commands than before. */
+  commandsChanged(group: GroupId): void {
+    this.running.touch(group)?.commandsChanged()
   }
 
   /** Resolves when the group's replica knows a leader and its own state is not empty. */

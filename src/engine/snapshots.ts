@@ -56,12 +56,15 @@ export class Snapshots {
    * (mutant M81).
    */
   take(replica: Replica): void {
-    const { group, applier } = replica
+    const {
+      group,
+      state: { applier },
+    } = replica
     if (this.taking.has(group)) return
     if (this.outgoing.has(group) && applier.bytesApplied < this.heldLogBytesMax) return
     this.taking.add(group)
     const state = replica.machine.snapshot()
-    const snapshot = { index: state.index, term: replica.appliedTerm, conf: replica.conf }
+    const snapshot = { index: state.index, term: replica.state.term, conf: replica.conf }
     applier.bytesApplied = 0
     this.parts.storage
       .saveSnapshot(group, snapshot, this.unhurried(encodeSnapshot(state)))

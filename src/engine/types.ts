@@ -133,36 +133,6 @@ export type StoreCommand =
   | { readonly type: 'broadcast'; readonly topic: string; readonly body: unknown }
   | { readonly type: 'command'; readonly name: string; readonly args: unknown }
 
-/** Answers one kind of request on the leader. What it throws reaches the asker as REQUEST_FAILED, with its message. */
-export type RequestHandler = (
-  body: unknown,
-  context: {
-    /** The host whose store asks. */
-    readonly from: HostId
-    /** Aborted as soon as nobody waits for the reply any more: this host no longer leads, say. */
-    readonly signal: AbortSignal
-  },
-) => unknown
-
-/**
- * What the application adds to a store on the host that leads it. Every host that may come to lead needs the same; a
- * host without them leads without them. They can be given anew whenever the store is opened.
- */
-export interface StoreHooks {
-  /**
-   * Asked about each command of any host before it is logged, and never when it is applied. Answers why the command is
-   * refused, or undefined. A refused one was not written: its caller gets REFUSED, with outcome 'none' (or 'unknown'
-   * where an earlier attempt went to another leader and may have been written). A rule that throws refuses. It must
-   * answer at once: everything else waits for it.
-   */
-  readonly validate?: (
-    command: StoreCommand,
-    context: { readonly host: HostId | undefined },
-  ) => string | undefined
-  /** Handlers of `store.request`, by name. */
-  readonly requests?: Readonly<Record<string, RequestHandler>>
-}
-
 /**
  * An entry of the log. A command is here once, in its place, whether its condition held or not: the entries before it
  * tell that. `members` says who was changed, as they are now, and which replicas were removed. `none` is an entry that
@@ -259,6 +229,8 @@ export interface StoreStatus {
   readonly members: readonly Member[]
   /** Number of keys. */
   readonly keys: number
+  /** The command that this replica was not given, and without which it can apply nothing any more. */
+  readonly unknownCommand?: string
 }
 
 export interface StoreEvents {

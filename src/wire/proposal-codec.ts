@@ -121,9 +121,18 @@ function writeCommand(command: Command): void {
 
 /** Which clock a leader stamps a command with as it logs it: the group's, or its own wall clock. */
 export function stampOf(command: Command): 'group' | 'wall' | undefined {
-  if (command.type === 'fenced') return stampOf(command.command)
-  if ('clock' in command) return 'group'
-  return command.type === 'call' ? 'wall' : undefined
+  switch (command.type) {
+    case 'call':
+      return 'wall'
+    case 'lease-grant':
+    case 'lease-keep-alive':
+    case 'expire':
+      return 'group'
+    case 'fenced':
+      return stampOf(command.command)
+    default:
+      return undefined
+  }
 }
 
 /** The same proposal with another stamp. What was logged with the old one stays as it is. */

@@ -30,7 +30,7 @@ function asking() {
   const sender = {
     send: (_to: string, _lane: string, _kind: string, body: readonly unknown[]) => sent.push(body) > 0,
   } as unknown as Sender
-  const clock = { now: () => timers.now(), after: () => () => {}, soon: () => {} }
+  const clock = { now: () => timers.now(), wall: () => 0, after: () => () => {}, soon: () => {} }
   return { requests: new Requests(sender, { clock, random: () => 0 }), sent }
 }
 

@@ -193,7 +193,7 @@ describe('the entries of a log', () => {
     const { store } = await cluster.open('z', { role: 'client' })
     const next = store.broadcasts().next()
     await cluster.run(20_000)
-    assert.equal(Reflect.get(Reflect.get(store, 'backend'), 'failures'), 0)
+    assert.equal(Reflect.get(Reflect.get(Reflect.get(store, 'calls'), 'backend'), 'failures'), 0)
     await cluster.settle(a.store.broadcast('t', 1))
     assert.equal((await cluster.settle(next)).value?.body, 1)
   })

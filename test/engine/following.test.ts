@@ -4,7 +4,7 @@ import { seededRandom } from '../../src/base/random.ts'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import type { HostId, Revision } from '../../src/core/types.ts'
 import type { Store } from '../../src/engine/store.ts'
-import type { StoreHooks } from '../../src/engine/types.ts'
+import type { StoreHooks } from '../../src/engine/store-hooks.ts'
 import { TestCluster } from './cluster.ts'
 
 const names: readonly HostId[] = ['a', 'b', 'c']

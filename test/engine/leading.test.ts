@@ -24,6 +24,7 @@ function leading() {
     machine: () => new Machine(),
     hooks: () => ({}),
     writer: writer as unknown as Writer,
+    times: { group: () => 0, wall: () => 0 },
   })
   return { node, writer, leader, logged }
 }

@@ -193,7 +193,7 @@ describe('a replica', () => {
     assert.equal(snapshotsDue(), 0)
     written()
     append(3, 2, { ...noop(3, 2) }, 3)
-    assert.equal(replica.appliedTerm, 2)
+    assert.equal(replica.state.term, 2)
   })
 })
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import { leaderRequestsMax } from '../../src/core/limits.ts'
 import type { Requests } from '../../src/engine/requests.ts'
-import type { RequestHandler, StoreHooks } from '../../src/engine/types.ts'
+import type { RequestHandler, StoreHooks } from '../../src/engine/store-hooks.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { TestCluster } from './cluster.ts'
 

@@ -4,7 +4,8 @@ import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import type { RaftNode } from '../../src/core/raft/raft-node.ts'
 import { Leading } from '../../src/engine/leading.ts'
-import { absent, type StoreCommand, type StoreHooks } from '../../src/engine/types.ts'
+import type { StoreHooks } from '../../src/engine/store-hooks.ts'
+import { absent, type StoreCommand } from '../../src/engine/types.ts'
 import type { Writer } from '../../src/engine/writer.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { TestCluster } from './cluster.ts'
@@ -158,7 +159,13 @@ describe('a rule of the store', () => {
       },
     } as unknown as RaftNode
     const writer = { admits: () => true } as unknown as Writer
-    const leading = new Leading({ node, machine: () => machine, hooks: () => hooks, writer })
+    const leading = new Leading({
+      node,
+      machine: () => machine,
+      hooks: () => hooks,
+      writer,
+      times: { group: () => 0, wall: () => 0 },
+    })
     const take = (session: number, seq: number) => {
       const command = { type: 'delete', key: 'x' } as const
       const proposal = { session, seq, acked: 0, command }

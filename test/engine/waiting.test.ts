@@ -148,7 +148,7 @@ describe('a session', () => {
       new ClientSession({
         hostId: 'a',
         random: seededRandom(1),
-        clock: { now: () => 0, after: () => () => {}, soon: queueMicrotask },
+        clock: { now: () => 0, wall: () => 0, after: () => () => {}, soon: queueMicrotask },
         submit: () => Promise.reject(new QuorateError(code, 'why', { outcome: 'unknown' })),
       }).execute({ type: 'barrier' }, { deadline: 1000, signal: undefined })
     const told = (code: ErrorCode) => (error: unknown) =>
@@ -163,7 +163,12 @@ describe('a session', () => {
     const session = new ClientSession({
       hostId: 'a',
       random: seededRandom(1),
-      clock: { now: () => 0, after: (ms, call) => timers.after(ms, call), soon: queueMicrotask },
+      clock: {
+        now: () => 0,
+        wall: () => 0,
+        after: (ms, call) => timers.after(ms, call),
+        soon: queueMicrotask,
+      },
       submit: ({ seq, command }: Proposal) =>
         command.type === 'open-session'
           ? Promise.resolve({ result: { type: 'session', session: 7 }, attempts: 1 })

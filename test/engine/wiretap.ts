@@ -48,6 +48,7 @@ export async function tapped(options: Partial<EngineOptions> & { readonly storag
       rendezvous: { found: async () => ({ founder: 'a', deployment }) },
       clock: {
         now: () => timers.now(),
+        wall: () => 0,
         after: (ms, call) => timers.after(ms, call),
         soon: call => void timers.after(0, call),
       },

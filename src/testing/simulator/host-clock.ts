@@ -27,6 +27,11 @@ export class HostClock implements Clock {
     return this.baseMs + (this.timers.now() - this.sinceMs) * this.rate
   }
 
+  /** Whole ms, as a platform's. */
+  wall(): number {
+    return 1_700_000_000_000 + Math.floor(this.now())
+  }
+
   after(ms: number, callback: () => void): () => void {
     const { throttleMs } = this
     // A little late, as timers are: one that rang before its time would be asked for again and again without an end.
