@@ -27,6 +27,17 @@ export const elections: Section = {
       ],
     },
     {
+      id: 'Q61',
+      title: 'votes are asked for before the own term and vote are durable',
+      edits: [
+        {
+          file: election,
+          find: 'if (isPreVote || raft.config.earlyVoteRequests === true) raft.send(request)',
+          replace: 'if (isPreVote || raft.config.earlyVoteRequests !== true) raft.send(request)',
+        },
+      ],
+    },
+    {
       id: 'M03',
       title: 'stepping down within a term clears the vote',
       edits: [

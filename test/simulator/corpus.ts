@@ -108,4 +108,11 @@ export const corpus: readonly Finding[] = [
     found: 'a greeting that came late was believed: a leader slept without a follower, which campaigned',
     test: 'test/engine/peer-book.test.ts',
   },
+  {
+    generator: 3,
+    seed: 900002844,
+    found:
+      'a candidate asked for votes before its term was durable: after a power cut it led the same term again',
+    test: 'test/raft/election.test.ts',
+  },
 ]

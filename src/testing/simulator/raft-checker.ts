@@ -85,18 +85,20 @@ export class RaftChecker {
 
   /** A replica says something to a peer: it must be true of its disk. */
   saying(message: Message): void {
-    if (message.reject || (message.type !== 'MsgVoteResp' && message.type !== 'MsgAppResp')) return
-    const { from, to, term, index } = message
+    const { type, from, to, term, index } = message
+    if (message.reject || (type !== 'MsgVote' && type !== 'MsgVoteResp' && type !== 'MsgAppResp')) return
     const mirror = this.durable.get(from)
     if (mirror === undefined) return this.fail('durable-first', `replica ${from} speaks before it is stored`)
-    const { hardState } = mirror
-    if (message.type === 'MsgVoteResp') {
-      const isKept = hardState.term > term || (hardState.term === term && hardState.vote === to)
-      if (!isKept) this.fail('durable-first', `replica ${from} votes in term ${term} before it is durable`)
-      this.grant(term, from, to)
-    } else if (hardState.term < term || (hardState.term === term && mirror.last < index)) {
-      this.fail('durable-first', `replica ${from} acknowledges ${index} of term ${term} before it is durable`)
-    }
+    // A candidate votes for itself, and speaks of its own log.
+    const vote = type === 'MsgVote' ? from : to
+    if (type !== 'MsgAppResp') this.grant(term, from, vote)
+    const { hardState, last } = mirror
+    if (hardState.term > term) return
+    const isLogStored = type === 'MsgVoteResp' || last >= index
+    const isVoteStored = type === 'MsgAppResp' || hardState.vote === vote
+    if (hardState.term === term && isVoteStored && isLogStored) return
+    const what = type === 'MsgAppResp' ? `acknowledges ${index}` : `votes for ${vote}`
+    this.fail('durable-first', `replica ${from} ${what} in term ${term} before it is durable`)
   }
 
   /** Looks at a replica after an event that may have moved it. True when it changed. */
