@@ -40,6 +40,23 @@ describe('the loop of a host', () => {
     assert(slices.size > 10, `500 entries were applied in ${slices.size} turns`)
   })
 
+  test('leaves no timer behind when it is closed, which would keep the process from its end', async () => {
+    const cluster = new TestCluster()
+    const hosts = await cluster.three()
+    const z = await cluster.open('z', { role: 'client' })
+    cluster.network.partition(['a'], ['b', 'c'])
+    const waiting = [...hosts, z].flatMap(({ store }) => [
+      store.put('k', 1),
+      store.get('k'),
+      store.promote('z'),
+    ])
+    const settled = Promise.allSettled(waiting)
+    await cluster.run(100)
+    await cluster.settle(Promise.all([...hosts, z].map(({ host }) => host.close())))
+    await cluster.settle(settled)
+    assert.equal(cluster.timers.pending, 0)
+  })
+
   test('takes in what a peer sent last before it takes in that the peer went', async () => {
     const { cluster, transport, host } = await tapped({ role: 'client' })
     const store = await cluster.settle(host.store())

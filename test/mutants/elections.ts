@@ -140,6 +140,7 @@ export const elections: Section = {
     },
     {
       id: 'M12',
+      first: 'raft/membership',
       title: 'learners are asked for votes, and theirs count',
       edits: [
         { file: election, find: '    if (isLearner) continue\n', replace: '' },
@@ -154,6 +155,7 @@ export const elections: Section = {
     },
     {
       id: 'M12b',
+      first: 'raft/membership',
       title: 'the acknowledgements of learners count for a commit',
       edits: [
         {
@@ -246,6 +248,7 @@ export const elections: Section = {
     },
     {
       id: 'M22',
+      first: 'raft/membership',
       title: 'a replica campaigns with a committed change of members that it has not applied',
       edits: [{ file: election, find: '  if (hasUnappliedConfChange(raft)) return false\n', replace: '' }],
     },

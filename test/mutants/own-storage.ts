@@ -165,6 +165,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q36',
+      first: 'engine/store',
       title: 'a watcher that starts in the past is registered without it',
       edits: [
         {
@@ -177,6 +178,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q37',
+      first: 'engine/replica',
       title: 'a watcher that is behind a snapshot is not told',
       edits: [
         {
@@ -190,6 +192,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q38',
+      first: 'engine/bounds',
       title: 'a slow reader loses events in silence',
       edits: [
         {
@@ -204,6 +207,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q39',
+      first: 'engine/loop',
       title: 'a slice of applying that is over forgets the entry it stopped at',
       edits: [
         {
@@ -218,6 +222,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q40',
+      first: 'engine/validate',
       title: 'a leader asks its rules about a retry again, and refuses what was applied',
       edits: [
         {
@@ -231,6 +236,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q41',
+      first: 'engine/handing-on',
       title: 'what a deposed leader had read ahead is taken for the entry of another',
       edits: [
         {
@@ -243,6 +249,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q42',
+      first: 'engine/store',
       title: 'a commit that waits for company is never told',
       edits: [
         {
@@ -254,6 +261,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q43',
+      first: 'engine/handing-on',
       title: 'the frames of proposals that come twice are taken twice',
       edits: [
         {
@@ -267,6 +275,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q44',
+      first: 'engine/reads',
       title: 'a read waits for ever when its question is lost',
       edits: [
         {
@@ -280,6 +289,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q45',
+      first: 'engine/replica',
       title: 'a replica that restarted its log in memory appends before its snapshot is ' + 'in place',
       edits: [
         {
@@ -295,6 +305,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q46',
+      first: 'engine/replica',
       title: 'a snapshot is named by a term that another leader overwrote',
       edits: [
         {
@@ -306,6 +317,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q47',
+      first: 'engine/replica',
       title: 'an own snapshot goes back behind one that was installed',
       edits: [
         {
@@ -317,6 +329,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q48',
+      first: 'engine/group-writes',
       title: 'a commit that was told with a write is not stored with the next one',
       edits: [
         {

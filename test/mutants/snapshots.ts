@@ -24,6 +24,7 @@ export const snapshots: Section = {
   mutants: [
     {
       id: 'M70',
+      first: 'wire/snapshot',
       title: 'a snapshot has no results of sessions',
       edits: [
         {
@@ -41,6 +42,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M70b',
+      first: 'wire/snapshot',
       title: 'a state that is restored has no sessions',
       edits: [
         {
@@ -52,6 +54,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M70c',
+      first: 'machine/model',
       title: 'a snapshot forgets up to where a session is acknowledged',
       edits: [
         {
@@ -63,11 +66,13 @@ export const snapshots: Section = {
     },
     {
       id: 'M71',
+      first: 'engine/store',
       title: 'a state that was restored claims to know the changes before it',
       edits: [{ file: machine, find: 'isUntouched ? 0 : snapshot.index)', replace: '0)' }],
     },
     {
       id: 'M71b',
+      first: 'engine/replica',
       title: 'watchers stay silent about what a snapshot skipped',
       edits: [
         {
@@ -92,6 +97,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M72b',
+      first: 'engine/snapshots',
       title: 'the receiver asks for a snapshot that it does not need',
       edits: [
         {
@@ -114,6 +120,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M73b',
+      first: 'storage/model',
       title: 'storage keeps a log that does not match the snapshot',
       edits: [
         {
@@ -125,6 +132,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M74',
+      first: 'raft/random-network',
       title: 'a log that the snapshot is a prefix of is thrown away',
       edits: [
         {
@@ -136,6 +144,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M74b',
+      first: 'storage/model',
       title: 'storage throws away the entries behind its own snapshot',
       edits: [
         {
@@ -147,6 +156,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M77',
+      first: 'engine/snapshots',
       title: 'chunks of whatever snapshot are put together',
       edits: [
         {
@@ -167,6 +177,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M77b',
+      first: 'engine/snapshots',
       title: 'the checksum of the pieces is not looked at',
       edits: [
         {
@@ -180,6 +191,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M77c',
+      first: 'engine/snapshots',
       title: 'a piece out of order is taken',
       edits: [
         {
@@ -222,6 +234,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M80b',
+      first: 'engine/snapshots',
       title: 'nobody tells Raft what became of a snapshot',
       edits: [
         {
@@ -234,6 +247,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M81',
+      first: 'engine/snapshots',
       title: 'snapshots are taken, and the log compacted, while one is under way',
       edits: [
         {
@@ -246,6 +260,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M81b',
+      first: 'engine/compaction',
       title: 'the log is compacted to the snapshot, whoever still needs it',
       edits: [
         {
@@ -257,6 +272,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M83',
+      first: 'engine/replica',
       title: 'what was queued before a snapshot is applied behind it',
       edits: [
         {
@@ -269,6 +285,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M84',
+      first: 'wire/snapshot',
       title: 'a snapshot shows what is written after it',
       edits: [
         {
@@ -282,6 +299,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M84b',
+      first: 'wire/snapshot',
       title: 'sessions of a snapshot change with those that live on',
       edits: [
         {
