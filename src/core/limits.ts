@@ -118,6 +118,9 @@ export const trailingBytesMax = 16 * 1024 * 1024
 /** One piece of a snapshot, in storage and on the bulk lane. */
 export const snapshotChunkBytes = 64 * 1024
 
+/** The longest chunk: a full one, and one record more. Bounds what a deflated one may become. */
+export const snapshotChunkBytesMax = snapshotChunkBytes + sessionWindowBytesMax
+
 /** Pieces of a snapshot under way to one peer, not yet stored there: enough to fill a link, little enough to hold. */
 export const snapshotWindowChunks = 8
 

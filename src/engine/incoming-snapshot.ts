@@ -4,8 +4,10 @@ import { snapshotWindowChunks } from '../core/limits.ts'
 import type { MachineSnapshot } from '../core/machine/machine.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { HostId, Index, Term } from '../core/types.ts'
+import type { Deflate } from '../storage/storage.ts'
 import { MalformedError } from '../wire/codec.ts'
 import { SnapshotDecoder } from '../wire/snapshot-codec.ts'
+import { unpackChunk } from './snapshot-chunk.ts'
 
 /**
  * A snapshot that comes in: each chunk is decoded into the state-to-be and handed on to storage, and then it is gone.
@@ -32,7 +34,10 @@ export class IncomingSnapshot {
   private isCancelled = false
   private wake: () => void = () => {}
 
-  constructor(from: HostId, message: Message, now: number) {
+  private readonly deflate: Deflate | undefined
+
+  constructor(from: HostId, message: Message, now: number, deflate?: Deflate) {
+    this.deflate = deflate
     this.from = from
     this.message = message
     this.heardAt = now
@@ -67,7 +72,7 @@ export class IncomingSnapshot {
       if (this.isCancelled) throw this.cancellation
       const chunk = this.queue.shift()
       if (chunk !== undefined) {
-        this.decoder.push(chunk)
+        this.decoder.push(await unpackChunk(chunk, this.deflate))
         yield chunk
         count += 1
         stored(count)

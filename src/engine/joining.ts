@@ -167,8 +167,7 @@ export class Joining {
       this.removalStored.add(group)
       throw removed()
     }
-    const state =
-      stored.snapshot === undefined ? undefined : await loadState(parts.storage, group, stored.snapshot)
+    const state = stored.snapshot === undefined ? undefined : await loadState(parts, group, stored.snapshot)
     return { group, replica, isWitness, stored, state }
   }
 

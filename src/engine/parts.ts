@@ -9,7 +9,7 @@ import {
 } from '../core/limits.ts'
 import type { RaftConfig } from '../core/raft/config.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Deflate, Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
 
 /** What a host is made of: the adapters that a platform, or a test, wires together. */
@@ -20,6 +20,8 @@ export interface HostParts {
   readonly rendezvous: Rendezvous
   readonly clock: Clock
   readonly random: Random
+  /** Where the platform has it: snapshots are deflated, on disk and on their way. */
+  readonly deflate?: Deflate | undefined
   /** A new random deployment: 32 hexadecimal digits. */
   readonly newDeployment: () => DeploymentId
 }

@@ -12,6 +12,7 @@ import { OutgoingSnapshot, type SnapshotAnswer } from './outgoing-snapshot.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
 import type { Sender } from './sender.ts'
+import { packChunk } from './snapshot-chunk.ts'
 
 // A transfer is named by its group, the leader's term and the snapshot's index; within one term a leader has one
 // snapshot at an index. Its frames:
@@ -168,7 +169,7 @@ export class Snapshots {
       return replica.requestTurn()
     }
     if (present !== undefined) this.drop(group, present)
-    const incoming = new IncomingSnapshot(from, message, this.parts.clock.now())
+    const incoming = new IncomingSnapshot(from, message, this.parts.clock.now(), this.parts.deflate)
     this.incoming.set(group, incoming)
     this.store(group, snapshot, incoming)
     this.answer(group, incoming, { next: 0 })
@@ -208,9 +209,13 @@ export class Snapshots {
 
   /** Hands out one chunk a turn, so that encoding a large state never holds up the loop. */
   private async *unhurried(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    // The header stays as it is: it is what a witness gets.
+    let isHeader = true
     for (const chunk of chunks) {
+      const packed = isHeader ? chunk : await packChunk(chunk, this.parts.deflate)
+      isHeader = false
       if (this.isClosed) throw new QuorateError('CLOSED', 'the host ends')
-      yield chunk
+      yield packed
       await new Promise<void>(resolve => this.parts.clock.soon(resolve))
     }
   }

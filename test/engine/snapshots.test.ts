@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { plainBytes } from '../../src/base/bytes.ts'
 import { crc32c } from '../../src/base/checksum.ts'
 import { peerSilenceMs, snapshotPatienceMs, snapshotWindowChunks } from '../../src/core/limits.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
+import type { Deflate } from '../../src/storage/storage.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { decodeFrame, encodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
@@ -243,6 +246,56 @@ describe('a snapshot on its way', () => {
     cluster.crash('a')
     const again = await cluster.open('a')
     assert.equal(await cluster.settle(again.store.get('k99')), 99)
+  })
+})
+
+describe('a snapshot that is deflated', () => {
+  const deflate: Deflate = {
+    deflate: async bytes => deflateRawSync(bytes),
+    inflate: async (bytes, maxOutputLength) => plainBytes(inflateRawSync(bytes, { maxOutputLength })),
+  }
+
+  /** Two voters and a witness that were brought up by a snapshot of `a`, and the bytes that went to each. */
+  async function brought(given: Deflate | undefined) {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 50, trailingEntries: 5 })
+    cluster.deflate = given
+    const a = await cluster.open('a')
+    await fill(cluster, a.store, 100, i => value + i)
+    await cluster.run(1000)
+    const sent = new Map<string, number>()
+    cluster.tap = (_from, to, lane, frame) => {
+      if (lane === 'bulk') sent.set(to, (sent.get(to) ?? 0) + frame.length)
+      return true
+    }
+    const b = await cluster.open('b')
+    const w = await cluster.open('w', { role: 'witness' })
+    await cluster.until(() => b.store.status().applied === a.store.status().applied)
+    return { cluster, a, b, w, sent }
+  }
+
+  test('costs less on its way, and is read after restarts, by a follower and by a witness', async () => {
+    const { cluster, a, b, sent } = await brought(deflate)
+    const plain = await brought(undefined)
+    assert((sent.get('b') ?? 0) < (plain.sent.get('b') ?? 0) / 10)
+    await cluster.settle(a.store.promote(['b', 'w']))
+    for (const name of ['a', 'b', 'w']) cluster.crash(name)
+    const hosts = await Promise.all(['b', 'w'].map(name => cluster.host(name)))
+    const [again] = await cluster.settle(Promise.all(hosts.map(host => host.store())))
+    assert(again !== undefined)
+    for (const i of [0, 99]) assert.equal(await cluster.settle(again.get(`k${i}`)), value + i)
+    assert.equal(b.store.status().keys, 100)
+  })
+
+  test('is read beside those that are not, which earlier versions made', async () => {
+    const { cluster, a } = await brought(undefined)
+    for (const name of ['a', 'b', 'w']) cluster.crash(name)
+    cluster.deflate = deflate
+    const again = await cluster.open('a')
+    assert.equal(await cluster.settle(again.store.get('k42')), `${value}42`)
+    await fill(cluster, again.store, 100, i => value + i)
+    const d = await cluster.open('d')
+    assert.equal(await cluster.settle(d.store.get('k99')), `${value}99`)
+    assert.equal(a.store.status().keys, 100)
   })
 })
 
