@@ -1,12 +1,13 @@
 import { type Random, seededRandom } from '../../base/random.ts'
 import type { EngineOptions } from '../../engine/parts.ts'
 import type { MemoryFaults } from '../../transport/memory-wire.ts'
+import { type ExtraCall, extraCallNames } from './call-kinds.ts'
 
 /**
  * Which meaning seeds have. To be raised whenever another scenario comes of a seed, so that a seed of before is known
  * to be one.
  */
-export const generatorVersion = 3
+export const generatorVersion = 4
 
 /** Everything that can go wrong in a simulation. Each seed lets a random part of it happen (swarm testing). */
 export const faultNames = [
@@ -60,8 +61,14 @@ export interface Scenario {
   readonly keys: number
   /** What is added to a value, beside its name. */
   readonly valueBytes: number
+  /** What clients call beside the writes and reads that all of them do. */
+  readonly extraCalls: readonly ExtraCall[]
+  /** Some writes are against the rules of the stores. */
+  readonly isRuled: boolean
   /** Watchers at each store. */
   readonly watchers: number
+  /** Followers of the log at each store, and of its broadcasts. */
+  readonly followers: number
   readonly hashEvery: number
 }
 
@@ -102,6 +109,9 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     keys: pick(1, 3, 8),
     valueBytes: pick(0, 0, 0, 0, 0, 0, 200, 200, 20_000),
     watchers: pick(0, 1),
+    followers: pick(0, 0, 1),
+    extraCalls: extraCallNames.filter(() => random() < 0.4),
+    isRuled: random() < 0.3,
     hashEvery: pick(1, 3, 10),
     // What else survives the loss of a disk does not where a witness held the second copy, or that host had the weight.
     witnesses: mayLoseDisks || members < 3 ? 0 : pick(0, 0, 1, 1),

@@ -6,6 +6,7 @@ import { startHost } from '../../engine/open-host.ts'
 import type { EngineOptions } from '../../engine/parts.ts'
 import { startReplicas } from '../../engine/replicas.ts'
 import type { Store } from '../../engine/store.ts'
+import type { StoreHooks } from '../../engine/types.ts'
 import { MemoryDisk, openMemoryStorage } from '../../storage/memory.ts'
 import type { MemoryNetwork } from '../../transport/memory.ts'
 import { HostClock } from './host-clock.ts'
@@ -28,6 +29,8 @@ export interface HostWorld {
   readonly groups: readonly GroupId[]
   readonly engine: Partial<EngineOptions>
   readonly mirrorEvents: MirrorEvents
+  /** What the application adds to a store. */
+  hooks(life: HostLife, group: GroupId): StoreHooks
   /** Milliseconds that an operation of a healthy disk takes. */
   diskMs(): number
   touched(life: HostLife): void
@@ -171,7 +174,7 @@ export class SimulatedHost {
   /** Tries until the store is open, or never can be. */
   private open(life: HostLife, host: Host, group: GroupId): void {
     if (life.isOver || life.isClosing || life.failure !== undefined) return
-    host.store(group, { waitForLeader: false }).then(
+    host.store(group, { waitForLeader: false, ...this.world.hooks(life, group) }).then(
       store => {
         life.stores.set(group, store)
         this.world.trace.note(this.id, 'store', 0, () => group)

@@ -3,7 +3,9 @@ import { explainStuck } from '../checkers/explain.ts'
 import { kvModel } from '../checkers/kv.ts'
 import { checkLinearizable, type Verdict } from '../checkers/linearizability.ts'
 import type { Operation } from '../checkers/operation.ts'
+import { type Call, isOfKey } from './calls.ts'
 import { Faults } from './faults.ts'
+import { Followers } from './followers.ts'
 import { Operator } from './operator.ts'
 import { eventLoopTurn, promiseJobs } from './promise-jobs.ts'
 import { Recovery } from './recovery.ts'
@@ -12,7 +14,7 @@ import { describeWorld } from './state-table.ts'
 import type { TraceRow } from './trace.ts'
 import type { Violation } from './violation.ts'
 import { Watchers } from './watchers.ts'
-import { type Call, Workload } from './workload.ts'
+import { Workload } from './workload.ts'
 import { World } from './world.ts'
 
 export interface SimulationOptions {
@@ -68,6 +70,7 @@ class Simulation {
   private readonly world: World
   private readonly workload: Workload
   private readonly watchers: Watchers
+  private readonly followers: Followers
   private events = 0
   private linearizability: SimulationResult['linearizability'] = 'unchecked'
   private state = ''
@@ -76,16 +79,18 @@ class Simulation {
     this.options = options
     this.scenario = scenarioOf(options.seed, { members: options.members })
     this.world = new World(this.scenario, options.trace ?? false)
-    const { timers, trace, report, groups } = this.world
+    const { timers, trace, report, groups, rules } = this.world
     const oracleOf = (name: string) => {
       const group = groups.get(name)
       if (group === undefined) throw new TypeError(`no group ${name}`)
       return group.oracle
     }
     const random = seededRandom(options.seed ^ 0x2545f491)
-    this.workload = new Workload({ timers, random, scenario: this.scenario, trace, report, oracleOf })
-    this.watchers = new Watchers({ oracleOf, report, perStore: this.scenario.watchers })
-    this.world.observers = [this.workload, this.watchers]
+    const { scenario } = this
+    this.workload = new Workload({ timers, random, scenario, trace, report, rules, oracleOf })
+    this.watchers = new Watchers({ oracleOf, report, perStore: scenario.watchers })
+    this.followers = new Followers({ oracleOf, report, perStore: scenario.followers })
+    this.world.observers = [this.workload, this.watchers, this.followers]
   }
 
   async run(): Promise<void> {
@@ -123,7 +128,7 @@ class Simulation {
       ms: world.timers.now(),
       hash: world.trace.hash,
       violation: violation && { ...violation, state: this.state || describeWorld(world) },
-      history: this.workload.history,
+      history: this.workload.calls.history,
       linearizability: this.linearizability,
       rows: world.trace.rows,
     }
@@ -131,14 +136,16 @@ class Simulation {
 
   /** Whether what all clients saw together could have happened at one place, one call after the other. */
   private checkHistory(): void {
-    const calls = this.workload.history.filter(({ op }) => op !== 'scan')
+    const calls = this.workload.calls.history.filter(isOfKey)
     const operations = calls.map(call => {
       const { group, key, outcome = 'unknown' } = call
       return { ...call, key: `${group}/${key}`, outcome }
     })
     const verdict = checkLinearizable(kvModel, operations)
     this.linearizability = verdict.type
-    if (verdict.type === 'not-linearizable') {
+    if (verdict.type === 'undecided') {
+      this.world.report('linearizability', `nobody can tell after ${verdict.steps} steps whether it holds`)
+    } else if (verdict.type === 'not-linearizable') {
       this.world.report('linearizability', `the history is not linearizable\n${explainStuck(verdict.stuck)}`)
     }
   }
@@ -148,7 +155,7 @@ class Simulation {
   }
 
   private recovery(): Recovery {
-    const { world, workload, watchers, scenario } = this
+    const { world, workload, watchers, followers, scenario } = this
     const runUntil = async (condition: () => boolean, endMs: number, eventsMax: number) => {
       const end = this.events + eventsMax
       let holds = false
@@ -159,7 +166,7 @@ class Simulation {
       await this.runUntil(isOver, endMs)
       return holds
     }
-    return new Recovery({ world, workload, watchers, scenario, runUntil })
+    return new Recovery({ world, workload, watchers, followers, scenario, runUntil })
   }
 
   /** Runs events until the condition holds or something is broken. False when there is nothing left to wait for. */

@@ -9,6 +9,7 @@ import { Oracle } from './oracle.ts'
 import { RaftChecker } from './raft-checker.ts'
 import type { Scenario } from './scenario.ts'
 import { type HostLife, type HostRole, type HostWorld, SimulatedHost } from './simulated-host.ts'
+import { StoreRules } from './store-rules.ts'
 import { Trace } from './trace.ts'
 import type { Violation } from './violation.ts'
 import { VirtualTimers } from './virtual-timers.ts'
@@ -40,6 +41,7 @@ export class World {
   readonly hosts = new Map<HostId, SimulatedHost>()
   readonly violations: Violation[] = []
   readonly groups = new Map<GroupId, WatchedGroup>()
+  readonly rules: StoreRules
   observers: readonly WorldObserver[] = []
   /** Whatever goes down now is started again. */
   isHealing = false
@@ -59,6 +61,7 @@ export class World {
       const checker = new RaftChecker(group, report, scenario.hashEvery)
       this.groups.set(group, { checker, oracle: new Oracle(group, report), isChanging: false })
     }
+    this.rules = new StoreRules(timers, report)
     this.hostWorld = {
       timers,
       network: this.network,
@@ -71,6 +74,7 @@ export class World {
         writing: (group, write, written) => this.groups.get(group)?.checker.writing(write, written),
         named: (group, durable) => this.groups.get(group)?.checker.named(durable),
       },
+      hooks: (life, group) => this.rules.hooks(life, group),
       diskMs: () => scenario.diskMs * random() * 2,
       touched: life => {
         if (life.isTouched) return
