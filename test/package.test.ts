@@ -103,9 +103,9 @@ describe('the browser module', () => {
 
   // Kilobytes of 1024 bytes.
   const budgets = [
-    { what: 'what a page loads at once', scripts: atOnce, most: 24 },
-    { what: 'what a client loads, with WebRTC', scripts: byClients, most: 40 },
-    { what: 'what a member loads, all there is', scripts, most: 77 },
+    { what: 'what a page loads at once', scripts: atOnce, most: 21 },
+    { what: 'what a client loads, with WebRTC', scripts: byClients, most: 37 },
+    { what: 'what a member loads, all there is', scripts, most: 73 },
   ]
   for (const { what, scripts, most } of budgets) {
     test(`has a budget: ${what}, is at most ${most} KB compressed`, async () => {

@@ -70,8 +70,8 @@ export class Host implements StoreHost {
   private closing: Promise<void> | undefined
 
   /**
-   * Starts a host over storage that was loaded. Rejects nothing: what is wrong with the world shows in the calls.
-   * `startReplicas` is for all but clients, which have none.
+   * @internal Starts a host over storage that was loaded. Rejects nothing: what is wrong with the world shows in the
+   * calls. `startReplicas` is for all but clients, which have none.
    */
   static start(
     parts: HostParts,

@@ -70,6 +70,7 @@ export class Store {
   private closing: Promise<void> | undefined
 
   /** @internal */
+  /** @internal */
   constructor(options: {
     readonly name: GroupId
     readonly host: StoreHost
