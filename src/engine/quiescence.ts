@@ -92,8 +92,10 @@ export class Quiescence {
     const leads = leader() === id
     const concerns = leads ? this.replicas().some(one => hostOf(one) === host) : hostOf(leader()) === host
     if (!concerns) return
+    // Awake, a follower hears for itself when the leader is silent: a connection that is made anew deposes nobody.
+    const hasSlept = this.isAsleep
     this.awaken()
-    if (!leads && !hostsHere().includes(host)) node.leaderLost()
+    if (hasSlept && !leads && !hostsHere().includes(host)) node.leaderLost()
   }
 
   /** A word of another replica came: it wakes. */

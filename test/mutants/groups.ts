@@ -131,7 +131,7 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: `    if (!leads && !hostsHere().includes(host)) node.leaderLost()
+          find: `    if (hasSlept && !leads && !hostsHere().includes(host)) node.leaderLost()
 `,
           replace: '',
         },
