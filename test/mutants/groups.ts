@@ -117,10 +117,10 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: `    if (!concerns) return
+          find: `    const hasSlept = this.isAsleep
     this.awaken()
 `,
-          replace: `    if (!concerns) return
+          replace: `    const hasSlept = this.isAsleep
 `,
         },
       ],
