@@ -18,6 +18,17 @@ describe('a host that is preferred', () => {
     assert.equal(b.store.status().term, a.store.status().term)
   })
 
+  test('as much as others lets them lead: nobody plays ball', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a', { priority: 2 })
+    await cluster.open('b', { priority: 2 })
+    await cluster.open('c', { priority: 2 })
+    await cluster.settle(a.store.promote(['b', 'c']))
+    const { term } = a.store.status()
+    await cluster.run(60_000)
+    assert.deepEqual([leads(a), a.store.status().term], [true, term])
+  })
+
   test('takes over again when it comes back, and the group went on meanwhile', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a', { priority: 3 })

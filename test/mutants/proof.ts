@@ -33,7 +33,7 @@ interface Finding extends Detection {
 }
 
 /** Several times what the slowest file of tests takes. One that was cut off says nothing. */
-const fileMs = 20_000
+const fileMs = 30_000
 /** Where there is no mutant, a file passes or fails, however slow the machine is. */
 const controlMs = 120_000
 

@@ -191,7 +191,7 @@ export const storage: Section = {
     },
     {
       id: 'M69b',
-      first: 'engine/store',
+      first: 'engine/writer',
       title: 'the next write leaves before the one before it is durable',
       edits: [
         {
@@ -203,7 +203,7 @@ export const storage: Section = {
     },
     {
       id: 'M69c',
-      first: 'engine/store',
+      first: 'engine/writer',
       title: 'a write is reported as done when it is handed to the disk',
       edits: [
         {

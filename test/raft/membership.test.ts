@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { committedIndex, voteResult } from '../../src/core/quorum.ts'
 import { blankMessage, type ConfChange, type ConfState, emptyConfState } from '../../src/core/raft/index.ts'
-import { changeMembership } from '../../src/core/raft/membership.ts'
+import { changeMembership, changeSimply } from '../../src/core/raft/membership.ts'
 import { parseSteps } from '../transcripts/describe.ts'
 import { Cluster, entriesOf } from './cluster.ts'
 
@@ -208,6 +208,19 @@ test('a removed replica takes part until its removal is applied there, not only 
   cluster.propose(1, 'alone')
   cluster.settle()
   assert.deepEqual(leader.texts, ['alone'])
+})
+
+test('without joint consensus one voter changes at a time, or old and new majorities need not overlap', () => {
+  const conf = { ...emptyConfState, voters: [1, 2, 3] }
+  for (const steps of ['v4', 'r3', 'l3', 'l4 l5', 'v4 l5']) {
+    assert.equal(changeSimply(conf, parseSteps(steps)).type, 'changed', steps)
+  }
+  for (const steps of ['v4 v5', 'r2 r3', 'r3 v4', 'l2 l3']) {
+    assert.deepEqual(changeSimply(conf, parseSteps(steps)), {
+      type: 'refused',
+      reason: 'changes-many-voters',
+    })
+  }
 })
 
 test('the answer of a replica that is not in the configuration changes nothing', () => {
