@@ -18,7 +18,7 @@ test('a writer tells its host of a fault in what was to follow a write', async (
   assert.equal(await told, fault)
 })
 
-test('a write leaves when the one before it is durable, with all that came meanwhile, and reports in order', async () => {
+test('a write leaves when the one before it is durable, with all that came meanwhile, in order', async () => {
   const finish: (() => void)[] = []
   const terms: (number | undefined)[] = []
   const write = ({ groups }: WriteBatch) => {
