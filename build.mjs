@@ -143,8 +143,8 @@ const forBrowsers = {
 }
 
 /**
- * Names of properties that are renamed: ours, that no user can meet, and that nothing looks up by a string or shares
- * with the platform, a bundled package, or the demo, which reads what comes from elsewhere. Hosts send and store no
+ * Names of properties that are renamed: ours, that no user can meet, that no module exports, and that nothing looks up
+ * by a string or shares with the platform, a bundled package, or the demo, which reads what comes from elsewhere. Hosts send and store no
  * names. simple-peer's own begin with `_`.
  */
 async function internalNames() {
@@ -166,6 +166,8 @@ async function internalNames() {
     if (!/^src\/.*\.ts$/.test(input)) add(code, others)
     for (const [, member, key] of code.matchAll(/\.(\w{3,})|\b(\w{3,})\??:/g)) names.add(member ?? key)
     for (const [, string] of code.matchAll(/['"](\w+)['"]/g)) others.add(string)
+    // Of a script that is loaded later, what it exports is a property. Its names are those that it was written with.
+    for (const [exported] of code.matchAll(/^export .*$/gm)) add(exported, others)
   }
   for (const file of platform) {
     if (/\blib\.[\w.]+\.d\.ts$/.test(file)) add(await readCode(file), others)
