@@ -178,7 +178,7 @@ export class Snapshots {
   /** The whole goes to storage while it comes; once it is durable, Raft hears of it. */
   private store(group: GroupId, snapshot: Snapshot, incoming: IncomingSnapshot): void {
     const { from, message } = incoming
-    const chunks = incoming.chunks(stored => this.answer(group, incoming, { stored }))
+    const chunks = incoming.chunks(() => this.answer(group, incoming))
     this.parts.storage
       .saveSnapshot(group, snapshot, chunks)
       .then(() => {
@@ -186,7 +186,8 @@ export class Snapshots {
         if (replica === undefined || incoming.state === undefined) return
         replica.stepSnapshot(from, message, incoming.state)
         replica.requestTurn()
-        this.answer(group, incoming, { stored: incoming.next })
+        incoming.stored = incoming.next
+        this.answer(group, incoming)
       })
       .catch(error => {
         if (error instanceof MalformedError) this.parts.transport.misbehaved(from, 'malformed')
@@ -201,8 +202,12 @@ export class Snapshots {
     if (this.incoming.get(group) === incoming) this.incoming.delete(group)
   }
 
-  private answer(group: GroupId, { from, message }: IncomingSnapshot, answer: Partial<SnapshotAnswer>): void {
-    const { stored = 0, next = null, isGap = false } = answer
+  /** Every answer says how much is stored: those before it may be lost, and the sender waits for what they said. */
+  private answer(
+    group: GroupId,
+    { from, message, stored }: IncomingSnapshot,
+    { next = null, isGap = false }: Partial<SnapshotAnswer> = {},
+  ): void {
     const index = message.snapshot?.index ?? 0
     this.sender.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap])
   }

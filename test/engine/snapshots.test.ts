@@ -92,6 +92,23 @@ describe('a snapshot on its way', () => {
     assert.equal(await cluster.settle(c.get('k69', { deadlineMs: 60_000 })), `${value}69`)
   })
 
+  test('goes on when a whole window arrived and every answer to it was lost', async () => {
+    const { cluster, a, sent, back } = await behind()
+    const { tap } = cluster
+    let isLost = false
+    cluster.tap = (from, to, lane, frame) => tap(from, to, lane, frame) && !(isLost && from === 'c')
+    const c = await back()
+    await cluster.until(() => chunksOf(sent).length > 5)
+    isLost = true
+    // The follower stores all that was under way, and can be waiting for more: nothing else makes it speak.
+    await cluster.run(800)
+    isLost = false
+    const under = chunksOf(sent).length
+    await cluster.until(() => c.status().applied >= a.store.status().commit)
+    assert.equal(chunksOf(sent).length, new Set(chunksOf(sent)).size, 'no chunk was sent twice')
+    assert(under < 20, `${under} chunks were sent before`)
+  })
+
   test('loses no time where a chunk gets lost: the follower says so when the next one comes', async () => {
     const { cluster, a, sent, back } = await behind()
     const { tap } = cluster

@@ -17,6 +17,7 @@ const replication = 'src/core/raft/replication.ts'
 const requests = 'src/engine/requests.ts'
 const resignation = 'src/engine/resignation.ts'
 const rest = 'src/core/raft/rest.ts'
+const snapshots = 'src/engine/snapshots.ts'
 
 /** Mistakes that this code could have: sleep, witnesses, rules, queues, and how leadership is given away. */
 export const ownGroups: Section = {
@@ -424,6 +425,18 @@ export const ownGroups: Section = {
           find: `  raft.leaderTicks += ticks
 `,
           replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q105',
+      title: 'the answer to an offer of a snapshot does not say how much of it is stored',
+      first: 'engine/snapshots',
+      edits: [
+        {
+          file: snapshots,
+          find: `'snapshot-ack', [group, message.term, index, stored, next, isGap])`,
+          replace: `'snapshot-ack', [group, message.term, index, next === null ? stored : 0, next, isGap])`,
         },
       ],
     },
