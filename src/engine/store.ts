@@ -323,7 +323,8 @@ export class Store {
   /**
    * Hands leadership over to a voter that keeps values, and resolves when it leads. Writes wait meanwhile, and go on by
    * themselves. Rejects with TRANSFER_ABORTED where the host did not take it within an election timeout (the present
-   * leader goes on), MEMBERSHIP_REFUSED where it cannot lead, NOT_MEMBER.
+   * leader goes on), MEMBERSHIP_REFUSED where it cannot lead, NOT_MEMBER. Whatever the priorities of the two, it leads
+   * from then on as long as the other one stays connected.
    */
   async transferLeadership(host: HostId, options: CallOptions = {}): Promise<void> {
     await this.change('transfer', host, options)
