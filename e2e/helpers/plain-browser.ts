@@ -19,8 +19,8 @@ interface Answer {
 }
 
 /**
- * A browser as people have it, in which a tab is hidden while another one is in front. Playwright has every page that it
- * steers believe that it is seen, so this one is steered by the DevTools protocol itself, over a pipe.
+ * A browser as people have it, in which a tab is hidden while another one is in front. Playwright has every page that
+ * it steers believe that it is seen, so this one is steered by the DevTools protocol itself, over a pipe.
  */
 export class PlainBrowser {
   private readonly child: ChildProcess

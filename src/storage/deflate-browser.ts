@@ -17,8 +17,9 @@ async function through(
   let given = 0
   const source = new ReadableStream<BufferSource>({
     pull(controller) {
-      if (given < bytes.length) controller.enqueue(bytes.slice(given, (given += pieceBytes)))
+      if (given < bytes.length) controller.enqueue(bytes.slice(given, given + pieceBytes))
       else controller.close()
+      given += pieceBytes
     },
   })
   const taken: Uint8Array[] = []
