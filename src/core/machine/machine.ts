@@ -14,7 +14,7 @@ import { History, type HistoryLimits } from './history.ts'
 import { type Change, type Item, putOf } from './item.ts'
 import { applyDelta, type Members, type MembersDelta, noMembers } from './members.ts'
 import { type Session, type SessionLimits, Sessions } from './sessions.ts'
-import { hashState } from './state-hash.ts'
+import type { MachineContent } from './state-hash.ts'
 import { View } from './view.ts'
 
 /** What applying one proposal did. */
@@ -141,14 +141,14 @@ export class Machine {
     }
   }
 
-  /**
-   * A hash of everything that applying depends on: equal states have equal hashes, however they came about,
-   * and two states that differ by accident have different ones but once in four billion times. Not for use
-   * against forgery. It walks the whole state: to keep it up with every write would cost each write more than all
-   * comparisons are worth.
-   */
-  hash(): number {
-    return hashState(this.applied, this.items.values(), this.sessions.all(), this.table)
+  /** Everything that applying depends on, as it is now. */
+  content(): MachineContent {
+    return {
+      index: this.applied,
+      items: this.items.values(),
+      sessions: this.sessions.all(),
+      members: this.table,
+    }
   }
 
   private advance(index: Index): void {

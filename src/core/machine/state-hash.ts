@@ -9,12 +9,21 @@ import type { Session } from './sessions.ts'
 // be iterated (the additive multiset hash of Clarke et al., 2003). Each part is mixed thoroughly before: sums of bare
 // CRCs would cancel out, because a CRC is linear.
 
-export function hashState(
-  index: Index,
-  items: Iterable<Item>,
-  sessions: Iterable<Session>,
-  members: Members,
-): number {
+export interface MachineContent {
+  readonly index: Index
+  readonly items: Iterable<Item>
+  readonly sessions: Iterable<Session>
+  readonly members: Members
+}
+
+/**
+ * A hash of everything that applying depends on: equal states have equal hashes, however they came about,
+ * and two states that differ by accident have different ones but once in four billion times. Not for use
+ * against forgery. It walks the whole state: to keep it up with every write would cost each write more than all
+ * comparisons are worth. Simulations and tests compare by it; it is no part of the machine, so that pages do without.
+ */
+export function hashState(machine: { content(): MachineContent }): number {
+  const { index, items, sessions, members } = machine.content()
   let itemsHash = 0
   for (const item of items) itemsHash = (itemsHash + hashItem(item)) >>> 0
   let sessionsHash = 0

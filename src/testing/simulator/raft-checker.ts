@@ -1,5 +1,6 @@
 import { equalBytes } from '../../base/bytes.ts'
 import type { Members } from '../../core/machine/members.ts'
+import { hashState } from '../../core/machine/state-hash.ts'
 import type { Message } from '../../core/raft/message.ts'
 import type { Raft } from '../../core/raft/raft.ts'
 import type { ConfState, Entry } from '../../core/raft/types.ts'
@@ -215,7 +216,7 @@ export class RaftChecker {
   private hash(replica: Replica, index: Index): void {
     if (replica.isWitness) return
     const { votersOutgoing, voters } = replica.conf
-    const hash = replica.machine.hash() * 64 + voters.length * 8 + votersOutgoing.length
+    const hash = hashState(replica.machine) * 64 + voters.length * 8 + votersOutgoing.length
     const other = this.hashes.get(index) ?? hash
     this.hashes.set(index, other)
     if (hash !== other) this.fail('state-machine-safety', `${replica.id} has another state at ${index}`)
