@@ -448,7 +448,7 @@ export class Replica {
       throw new QuorateError('INTERNAL', 'an entry came without its value, to a replica that keeps values')
     if (entry.data.length === 0) return machine.applyNoop(entry.index)
     // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-    const proposal = this.leading.claim(entry.data) ?? decodeOrNothing(() => decodeProposal(entry.data))
+    const proposal = this.leading.claim(entry) ?? decodeOrNothing(() => decodeProposal(entry.data))
     if (proposal === undefined)
       throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
     const { result, changes, duplicate } = machine.apply(entry.index, proposal)
