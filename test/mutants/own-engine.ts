@@ -118,10 +118,8 @@ export const ownEngine: Section = {
       edits: [
         {
           file: session,
-          find: `    while (this.settledAbove.delete(this.acked + 1)) this.acked += 1
-`,
-          replace: `    this.acked = Math.max(this.acked, seq)
-`,
+          find: 'if (seq !== this.acked + 1) {',
+          replace: 'if (seq <= this.acked) {',
         },
       ],
     },
@@ -144,9 +142,8 @@ export const ownEngine: Section = {
       edits: [
         {
           file: session,
-          find:
-            'if (session === undefined || session.span >= sessionWindowMax) return ' + 'this.executeLater',
-          replace: 'if (session === undefined) return this.executeLater',
+          find: 'return sessionWindowMax - session.span - this.calledIn',
+          replace: 'return sessionWindowMax',
         },
       ],
     },
