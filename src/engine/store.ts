@@ -97,10 +97,14 @@ export class Store {
   }
 
   /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
-  async put(key: string, value: unknown, options: WriteOptions = {}): Promise<Written> {
-    checkKey(key)
-    const result = await this.execute({ type: 'put', key, value: encodeValue(value) }, options)
-    return { revision: expectType(result, 'written').revision }
+  put(key: string, value: unknown, options: WriteOptions = {}): Promise<Written> {
+    try {
+      checkKey(key) // no async function, which costs two promises more: see ClientSession.execute
+      const call = this.withCommitted(this.call(options), options)
+      return this.session.execute({ type: 'put', key, value: encodeValue(value) }, call).then(this.written)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Sets a key that does not exist. `ok` is false, and `value` what stands there, when it does. */
@@ -144,7 +148,7 @@ export class Store {
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
   async barrier(options: WriteOptions = {}): Promise<Written> {
-    return { revision: expectType(await this.execute({ type: 'barrier' }, options), 'written').revision }
+    return this.written(await this.execute({ type: 'barrier' }, options))
   }
 
   /** The value of a key, undefined where it does not exist. Linearizable unless `consistency` says otherwise. */
@@ -218,8 +222,7 @@ export class Store {
    */
   async broadcast(topic: string, body: unknown, options: WriteOptions = {}): Promise<Written> {
     checkKey(topic, 'topic')
-    const result = await this.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options)
-    return { revision: expectType(result, 'written').revision }
+    return this.written(await this.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options))
   }
 
   /** What is broadcast, as it is applied here: the broadcasts among `entries`, with the same promises. */
@@ -409,10 +412,15 @@ export class Store {
   }
 
   private async execute(command: Command, options: WriteOptions): Promise<Result> {
-    const call = this.call(options)
-    const result = await this.session.execute(command, this.withCommitted(call, options))
+    const result = await this.session.execute(command, this.withCommitted(this.call(options), options))
     if ('revision' in result) this.see(result.revision)
     return result
+  }
+
+  private readonly written = (result: Result): Written => {
+    const { revision } = expectType(result, 'written')
+    this.see(revision)
+    return { revision }
   }
 
   private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
@@ -451,9 +459,8 @@ export class Store {
   }
 
   private freshness({ consistency = 'linearizable' }: ReadOptions): Freshness {
-    if (!['linearizable', 'session', 'stale'].includes(consistency)) {
+    if (!['linearizable', 'session', 'stale'].includes(consistency))
       throw new TypeError("consistency is 'linearizable', 'session' or 'stale'")
-    }
     return { consistency, atLeast: this.seen }
   }
 
