@@ -9,6 +9,18 @@ import type { Index } from '../core/types.ts'
 const entriesPerLook = 32
 
 /**
+ * Entries of a slice that somebody here waits for. Whoever is answered writes on, and the next writes of all who were
+ * answered together are a batch: halves of a large one overlap on their way to disks and peers. Pieces much smaller
+ * than this cost more than that gains.
+ */
+const awaitedEntriesMax = 128
+
+interface Slice {
+  readonly responses: readonly Message[]
+  readonly isPaused: boolean
+}
+
+/**
  * Applies committed entries in order, in slices that leave room for everything else on the thread.
  *
  * Invariant: entries are applied to the machine that stands when they are; a snapshot is installed only when nothing
@@ -26,6 +38,8 @@ export class Applier {
   private readonly clock: Clock
   private queue: Message[] = []
   private position = 0
+  /** Entries that the present slice may still take. */
+  private left = 0
 
   constructor(
     machine: Machine,
@@ -52,10 +66,14 @@ export class Applier {
     this.queue.push(message)
   }
 
-  /** Applies for at most a slice. `responses` tells Raft what is done; paused: there is more to do in another turn. */
-  run(sliceMs = this.sliceMs): { readonly responses: readonly Message[]; readonly isPaused: boolean } {
+  /**
+   * Applies for at most a slice, a smaller one where somebody here waits for what is applied. `responses` tells Raft
+   * what is done; paused: there is more to do in another turn.
+   */
+  run(isAwaited: boolean, sliceMs = this.sliceMs): Slice {
     if (this.queue.length === 0) return { responses: [], isPaused: false }
     const end = this.clock.now() + sliceMs
+    this.left = isAwaited ? awaitedEntriesMax : Number.POSITIVE_INFINITY
     const responses: Message[] = []
     for (let isPaused = false; !isPaused; ) {
       const message = this.queue[0]
@@ -71,7 +89,7 @@ export class Applier {
 
   /** Applies all that is queued, however long it takes. */
   drain(): readonly Message[] {
-    return this.run(Number.POSITIVE_INFINITY).responses
+    return this.run(false, Number.POSITIVE_INFINITY).responses
   }
 
   /** Puts the state of a snapshot in the machine's place. Nothing may be queued. */
@@ -86,6 +104,8 @@ export class Applier {
   private finish(message: Message, end: number): boolean {
     const { entries } = message
     for (; this.position < entries.length; this.position++) {
+      if (this.left === 0) return false
+      this.left -= 1
       if (this.position % entriesPerLook === entriesPerLook - 1 && this.clock.now() >= end) {
         // Past this look in the next slice, even where the slice is shorter than a single entry.
         this.applyNext(entries)

@@ -230,7 +230,7 @@ export class Replica {
   applySlice(): void {
     if (this.isEnded) return
     const before = this.machine.appliedIndex
-    const { responses, isPaused } = this.applier.run()
+    const { responses, isPaused } = this.applier.run(this.proposals.isWaiting)
     for (const response of responses) this.node.step(response)
     if (this.machine.appliedIndex > before) this.advanced()
     if (isPaused || this.node.hasReady()) this.host.wake()
