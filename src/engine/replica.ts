@@ -293,6 +293,7 @@ export class Replica {
   restart(): void {
     this.ending = undefined
     this.isStopped = false
+    this.node.snapshotsEnded()
     this.quiescence.awaken()
   }
 

@@ -233,6 +233,29 @@ describe('a snapshot on its way', () => {
     await cluster.until(() => c.status().applied >= a.store.status().commit)
   })
 
+  for (const closedMs of [0, 10_000]) {
+    test(`goes on where the store of its leader was closed meanwhile for ${closedMs} ms`, async () => {
+      const cluster = new TestCluster({ snapshotEntriesEvery: 50, trailingEntries: 10, heldLogBytesMax: 0 })
+      const a = await cluster.open('a')
+      await fill(cluster, a.store, 70, i => value + i)
+      await cluster.run(1000)
+      let chunks = 0
+      cluster.tap = (_from, _to, _lane, frame) => {
+        if (pieceOf(frame)?.piece === 'chunk') chunks += 1
+        return true
+      }
+      const newcomer = await cluster.host('b')
+      const b = await cluster.settle(newcomer.store('main', { waitForLeader: false }))
+      await cluster.until(() => chunks > 3)
+      await cluster.settle(a.store.close())
+      await cluster.run(closedMs)
+      assert.equal(b.status().applied, 0)
+      // Nobody else votes: whoever leads again is the same leader in the same term.
+      const again = await cluster.settle(a.host.store('main'))
+      await cluster.until(() => b.status().applied === again.status().applied, 30_000)
+    })
+  }
+
   test('keeps nobody from closing', async () => {
     const { cluster, a, b, sent, host } = await behind()
     const c = await host()

@@ -198,6 +198,11 @@ export class RaftNode {
     if (progress !== undefined) handleSnapshotStatus(progress, !ok)
   }
 
+  /** No snapshot is on its way any more, and nobody knows which of them were delivered. */
+  snapshotsEnded(): void {
+    for (const progress of this.raft.progress) handleSnapshotStatus(progress, true)
+  }
+
   /** Entries of [from, end), cut at `bytesMax` but at least one; durable here or not. */
   entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' {
     return this.raft.log.slice(from, end, bytesMax)
