@@ -7,6 +7,7 @@ import {
   snapshotEntriesEvery,
   trailingEntries,
 } from '../core/limits.ts'
+import type { MachineLimits } from '../core/machine/machine.ts'
 import type { RaftConfig } from '../core/raft/config.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { Deflate, Storage } from '../storage/storage.ts'
@@ -57,6 +58,8 @@ export interface EngineOptions {
   /** What a leader keeps of its log for followers that need it. */
   readonly heldLogBytesMax: number
   readonly applyBytesMax: number
+  /** Bounds of the state machine that tests and simulations set low: alike on all hosts. */
+  readonly machine?: Partial<MachineLimits>
   /** Bounds of Raft that tests and simulations set low. */
   readonly raft?: Partial<RaftBounds>
 }

@@ -85,7 +85,7 @@ export class Replica {
     this.snapshotIndex = snapshot?.index ?? 0
     this.appliedTerm = snapshot?.term ?? 0
     this.conf = this.log.initialState().conf
-    const machine = start.state === undefined ? new Machine() : Machine.restore(start.state)
+    const machine = new Machine(options.machine, start.state)
     this.applier = new Applier(machine, {
       apply: (target, entry) => this.apply(target, entry),
       sliceMs: options.applySliceMs,
@@ -409,7 +409,7 @@ export class Replica {
     for (const response of this.applier.drain()) this.node.step(response)
     this.log.applySnapshot(snapshot)
     this.conf = snapshot.conf
-    this.applier.replace(Machine.restore(state))
+    this.applier.replace(Machine.restore(state, this.host.options.machine))
     this.appliedTerm = snapshot.term
     this.watchers.reset(snapshot.index)
     this.appliedLog.restart(snapshot.index)

@@ -115,4 +115,11 @@ export const corpus: readonly Finding[] = [
       'a candidate asked for votes before its term was durable: after a power cut it led the same term again',
     test: 'test/raft/election.test.ts',
   },
+  {
+    generator: 5,
+    seed: 51322,
+    found:
+      'a leader whose store was closed and opened waited for ever for the snapshot that it had been sending',
+    test: 'test/engine/snapshots.test.ts',
+  },
 ]

@@ -59,18 +59,18 @@ export class Machine {
   readonly history: History
 
   /** The state before the first entry of the log, or that of a snapshot. */
-  constructor(machineLimits: MachineLimits = limits, snapshot: MachineSnapshot = emptySnapshot) {
-    this.limits = machineLimits
+  constructor(machineLimits: Partial<MachineLimits> = {}, snapshot: MachineSnapshot = emptySnapshot) {
+    this.limits = { ...limits, ...machineLimits }
     this.items = snapshot.items.clone()
-    this.sessions = new Sessions(machineLimits, snapshot.sessions.values())
+    this.sessions = new Sessions(this.limits, snapshot.sessions.values())
     this.table = snapshot.members
     this.applied = snapshot.index
     // A state that nobody has written to yet hides no change: its history begins before the first.
     const isUntouched = snapshot.items.size === 0 && snapshot.index <= foundingIndex
-    this.history = new History(machineLimits, isUntouched ? 0 : snapshot.index)
+    this.history = new History(this.limits, isUntouched ? 0 : snapshot.index)
   }
 
-  static restore(snapshot: MachineSnapshot, machineLimits: MachineLimits = limits): Machine {
+  static restore(snapshot: MachineSnapshot, machineLimits: Partial<MachineLimits> = {}): Machine {
     return new Machine(machineLimits, snapshot)
   }
 

@@ -82,6 +82,8 @@ export class Recovery {
     await runUntil(() => false, world.timers.now() + calmMs, healEventsMax)
     // A host that was closing then has come back by now.
     if (!(await this.within('not every host has its stores', () => this.isOpen()))) return false
+    if (!(await this.within('not every group has the leader that it shall have', () => this.isPreferred())))
+      return false
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return false
     const before = this.leaders()
     await runUntil(() => false, world.timers.now() + ticks * tickMs, healEventsMax)
@@ -90,6 +92,22 @@ export class Recovery {
     if (after !== before)
       world.report('unrest', `with nothing in the way, leaders changed: ${before} -> ${after}`)
     return after === before
+  }
+
+  /** No group is led by a host while another voter that could lead is preferred. */
+  private isPreferred(): boolean {
+    const { world } = this.parts
+    for (const group of world.groups.keys()) {
+      const replicas = world.replicasOf(group)
+      const priorityOf = ({ host }: (typeof replicas)[number]) => host.life?.priority ?? 0
+      const leader = replicas.find(({ replica }) => replica.leads)
+      if (leader === undefined) return false
+      const others = replicas.filter(
+        ({ replica }) => !replica.isWitness && replica.conf.voters.includes(replica.id),
+      )
+      if (others.some(other => priorityOf(other) > priorityOf(leader))) return false
+    }
+    return true
   }
 
   private leaders(): string {
@@ -122,14 +140,16 @@ export class Recovery {
   }
 
   private async write(host: SimulatedHost, life: HostLife, store: Store): Promise<void> {
-    const { world, workload } = this.parts
+    const { world, workload, scenario } = this.parts
     for (;;) {
       try {
         return await workload.writeOnce(life, store, 60_000)
       } catch (error) {
         // What operator and faults began may end now; and who is told to come again, comes.
         if (isQuorateError(error, 'REMOVED') || isQuorateError(error, 'CLOSED')) return
-        if (!isQuorateError(error, 'SYSTEM_BUSY')) {
+        // Its session may be the one that was evicted: then nobody knows, and another write gets another session.
+        const mayBeEvicted = scenario.engine.machine !== undefined && isQuorateError(error, 'OUTCOME_UNKNOWN')
+        if (!mayBeEvicted && !isQuorateError(error, 'SYSTEM_BUSY')) {
           const why = isQuorateError(error) ? error.code : String(error)
           return world.report('stuck', `${host.id} cannot write: ${why}`)
         }
@@ -154,9 +174,11 @@ export class Recovery {
   private isConverged(): boolean {
     const { world } = this.parts
     for (const [group, { checker }] of world.groups) {
-      for (const { replica } of world.replicasOf(group)) {
+      const replicas = world.replicasOf(group)
+      for (const { replica } of replicas) {
         if (replica.machine.appliedIndex !== checker.commitMax) return false
-        if (replica.leader === undefined) return false
+        if (replica.leader === undefined || replica.leader !== replicas[0]?.replica.leader) return false
+        if (replica.term !== replicas[0].replica.term) return false
       }
     }
     return true

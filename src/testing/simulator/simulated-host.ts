@@ -3,7 +3,7 @@ import { isQuorateError, type QuorateError } from '../../core/error.ts'
 import type { GroupId, HostId } from '../../core/types.ts'
 import type { Host } from '../../engine/host.ts'
 import { startHost } from '../../engine/open-host.ts'
-import type { EngineOptions } from '../../engine/parts.ts'
+import { type EngineOptions, engineDefaults } from '../../engine/parts.ts'
 import { startReplicas } from '../../engine/replicas.ts'
 import type { Store } from '../../engine/store.ts'
 import type { StoreHooks } from '../../engine/types.ts'
@@ -47,9 +47,13 @@ export interface HostLife {
   readonly clock: HostClock
   readonly transport: TransportTap
   readonly stores: Map<GroupId, Store>
+  /** Those that were closed while the host goes on. */
+  readonly closed: Set<GroupId>
   /** Groups that removed this host. */
   readonly removedFrom: Set<GroupId>
   host: Host | undefined
+  /** How much the host shall lead. */
+  priority: number
   isOver: boolean
   isTouched: boolean
   isClosing: boolean
@@ -101,8 +105,10 @@ export class SimulatedHost {
       clock,
       transport,
       stores: new Map(),
+      closed: new Set(),
       removedFrom: new Set(),
       host: undefined,
+      priority: engineDefaults.priority,
       isOver: false,
       isTouched: false,
       isClosing: false,
@@ -127,6 +133,44 @@ export class SimulatedHost {
     life.isClosing = true
     await life.host?.close()
     if (this.life === life) this.end('close')
+  }
+
+  /** Closes one store; the host goes on with its others. Resolves when it is closed. */
+  async closeStore(group: GroupId): Promise<void> {
+    const { life } = this
+    const store = life?.stores.get(group)
+    if (life === undefined || store === undefined) return
+    life.stores.delete(group)
+    life.closed.add(group)
+    this.world.trace.note(this.id, 'close store', 0, () => group)
+    await store.close()
+  }
+
+  /** Opens the stores that were closed. */
+  reopenStores(): void {
+    const { life } = this
+    if (life?.host === undefined) return
+    const closed = [...life.closed]
+    life.closed.clear()
+    for (const group of closed) this.open(life, life.host, group)
+  }
+
+  /** Gives up what it has of a group that removed it, and joins it anew. */
+  async rejoin(group: GroupId): Promise<void> {
+    const { life } = this
+    if (life?.host === undefined) return
+    this.world.trace.note(this.id, 'rejoin', 0, () => group)
+    life.stores.delete(group)
+    life.removedFrom.add(group)
+    try {
+      await life.host.removeData(group)
+    } catch (error) {
+      // Its removal is not durable yet.
+      if (isQuorateError(error, 'MEMBERSHIP_REFUSED') || life.failure !== undefined) return
+      throw error
+    }
+    life.removedFrom.delete(group)
+    this.open(life, life.host, group)
   }
 
   /** Operations of the disk do not end any more, until `releaseDisk`. */

@@ -145,7 +145,7 @@ export class World {
    */
   mayLose(host: SimulatedHost): boolean {
     if (this.doomed.has(host.id)) return false
-    for (const one of this.hosts.values()) if (!one.isUp) return false
+    for (const { isUp, life } of this.hosts.values()) if (!isUp || life?.closed.size !== 0) return false
     for (const [group, { checker, isChanging }] of this.groups) {
       const { latest } = checker
       if (latest === undefined || isChanging) return false
