@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { plainBytes } from '../../src/base/bytes.ts'
 import { crc32c } from '../../src/base/checksum.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import { peerSilenceMs, snapshotPatienceMs, snapshotWindowChunks } from '../../src/core/limits.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
@@ -35,7 +36,7 @@ function pieceOf(frame: Uint8Array): { readonly piece: Piece; readonly seq: numb
 }
 
 /** Three voters; c is down, and the log of the others begins behind what c has. The state has some 30 chunks. */
-async function behind(options: Partial<EngineOptions> = {}) {
+async function behind(options: Partial<EngineOptions> & { readonly seed?: number } = {}) {
   const cluster = new TestCluster({ snapshotEntriesEvery: 50, trailingEntries: 10, ...options })
   const [a, b] = await cluster.three()
   cluster.crash('c')
@@ -107,6 +108,24 @@ describe('a snapshot on its way', () => {
     await cluster.until(() => c.status().applied >= a.store.status().commit)
     assert.equal(chunksOf(sent).length, new Set(chunksOf(sent)).size, 'no chunk was sent twice')
     assert(under < 20, `${under} chunks were sent before`)
+  })
+
+  test('arrives in the end, whatever is cut meanwhile, in one direction or in both', async () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const random = seededRandom(seed)
+      const { cluster, a, b, sent, back } = await behind({ seed })
+      const c = await back()
+      await cluster.until(() => chunksOf(sent).length > 3)
+      for (let i = 0; i < 12; i++) {
+        const [from = 'a', to = 'c'] = ['a', 'b', 'c'].sort(() => random() - 0.5)
+        cluster.network.cut(from, to)
+        await cluster.run(random() * 1500)
+        if (random() < 0.3) cluster.network.heal()
+        for (const { store } of [a, b]) if (random() < 0.5) store.put(`late${i}`, seed).catch(() => {})
+      }
+      cluster.network.heal()
+      await cluster.until(() => c.status().applied >= a.store.status().commit, 30_000)
+    }
   })
 
   test('loses no time where a chunk gets lost: the follower says so when the next one comes', async () => {
