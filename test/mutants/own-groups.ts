@@ -13,6 +13,7 @@ const progress = 'src/core/raft/progress.ts'
 const proposals = 'src/engine/proposals.ts'
 const quiescence = 'src/engine/quiescence.ts'
 const quorum = 'src/core/quorum.ts'
+const replica = 'src/engine/replica.ts'
 const replication = 'src/core/raft/replication.ts'
 const requests = 'src/engine/requests.ts'
 const resignation = 'src/engine/resignation.ts'
@@ -437,6 +438,19 @@ export const ownGroups: Section = {
           file: snapshots,
           find: `'snapshot-ack', [group, message.term, index, stored, next, isGap])`,
           replace: `'snapshot-ack', [group, message.term, index, next === null ? stored : 0, next, isGap])`,
+        },
+      ],
+    },
+    {
+      id: 'Q106',
+      title: 'a leader whose store was closed waits on for a snapshot that nobody sends any more',
+      first: 'engine/snapshots',
+      edits: [
+        {
+          file: replica,
+          find: `    this.node.snapshotsEnded()
+`,
+          replace: '',
         },
       ],
     },

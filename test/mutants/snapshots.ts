@@ -47,8 +47,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: machine,
-          find: 'new Sessions(machineLimits, snapshot.sessions.values())',
-          replace: 'new Sessions(machineLimits)',
+          find: 'new Sessions(this.limits, snapshot.sessions.values())',
+          replace: 'new Sessions(this.limits)',
         },
       ],
     },
