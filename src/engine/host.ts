@@ -358,6 +358,7 @@ export class Host implements StoreHost {
     this.replicas?.remind()
     for (const watches of this.remoteWatches.values()) watches.tick()
     for (const peer of this.peerBook.unaware()) this.greet(peer)
+    this.peerBook.forgetGone()
     this.dial()
   }
 
@@ -374,6 +375,7 @@ export class Host implements StoreHost {
         present,
         founder: this.entering.founder,
         groupsOf: host => this.peerBook.groupsOf(host),
+        hasDenied: (host, group) => this.peerBook.hasDenied(host, group),
       }),
     )
   }

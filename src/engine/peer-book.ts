@@ -52,6 +52,8 @@ const stranger: Peer = {
  */
 export class PeerBook {
   private readonly peers = new Map<HostId, Peer>()
+  /** What hosts had values of that went a moment ago. */
+  private readonly gone = new Map<HostId, ReadonlySet<GroupId>>()
   /** The number of our own hello. Begins at random: an earlier life's is none of ours. */
   private version: number
 
@@ -109,6 +111,8 @@ export class PeerBook {
   }
 
   disconnected(peer: HostId): void {
+    const { serving } = this.peers.get(peer) ?? stranger
+    if (serving !== undefined) this.gone.set(peer, serving)
     this.peers.delete(peer)
   }
 
@@ -124,6 +128,19 @@ export class PeerBook {
   /** The groups of which a host has values. */
   groupsOf(host: HostId): ReadonlySet<GroupId> | undefined {
     return this.peers.get(host)?.serving
+  }
+
+  /**
+   * The host said that it has no values of the group, and went: nobody wanted it. To ask it again at once would go on
+   * for ever, and leave no connection for those who were not asked yet.
+   */
+  hasDenied(host: HostId, group: GroupId): boolean {
+    return this.gone.get(host)?.has(group) === false
+  }
+
+  /** Time has passed: hosts that went may have something else to say. */
+  forgetGone(): void {
+    this.gone.clear()
   }
 
   /** Connected hosts with a replica of the group that keeps values, in a fixed order. */
