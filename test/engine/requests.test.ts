@@ -186,9 +186,12 @@ describe('a request', () => {
     await cluster.run(1000)
     const requests: Requests = Reflect.get(host, 'requests')
     const call = { deadline: cluster.timers.now() + 1000, signal: undefined }
-    const asked = requests.ask('a', 'lead-request', ['main', 'echo', encodeValue(1), 'b'], call)
-    const reply = decodeValue((await cluster.settle(asked)) as Uint8Array)
+    const ask = (name: string) =>
+      requests.ask('a', 'lead-request', ['main', 'echo', encodeValue(1), name], call)
+    const reply = decodeValue((await cluster.settle(ask('z'))) as Uint8Array)
     assert.deepEqual(reply, { body: 1, from: 'z', at: 'a' })
+    // A gateway that was removed must not have its client's request run in its own name: the client asks elsewhere.
+    await assert.rejects(cluster.settle(ask('b')), failsWith('NOT_MEMBER', 'none'))
   })
 
   test('ends at its deadline and with its signal, and a bounded number of them runs', async () => {

@@ -122,4 +122,10 @@ export const corpus: readonly Finding[] = [
       'a leader whose store was closed and opened waited for ever for the snapshot that it had been sending',
     test: 'test/engine/snapshots.test.ts',
   },
+  {
+    generator: 5,
+    seed: 910000452,
+    found: "a client's request ran in the name of its gateway, which had been removed",
+    test: 'test/engine/requests.test.ts',
+  },
 ]
