@@ -1,6 +1,7 @@
 import type { GroupId, Revision } from '../../core/types.ts'
 import { type Call, isLinearizable, isRead } from './calls.ts'
 import type { Oracle } from './oracle.ts'
+import type { Scenario } from './scenario.ts'
 import { isFailing, type StoreRules } from './store-rules.ts'
 import { isForbidden } from './value-names.ts'
 import type { Report } from './violation.ts'
@@ -22,15 +23,18 @@ export class Judge {
   private readonly oracleOf: (group: GroupId) => Oracle
   private readonly rules: StoreRules
   private readonly report: Report
+  private readonly isEvicting: boolean
 
   constructor(parts: {
     readonly oracleOf: (group: GroupId) => Oracle
     readonly rules: StoreRules
     readonly report: Report
+    readonly scenario: Scenario
   }) {
     this.oracleOf = parts.oracleOf
     this.rules = parts.rules
     this.report = parts.report
+    this.isEvicting = parts.scenario.engine.machine !== undefined
   }
 
   judge(call: Call): void {
@@ -38,7 +42,8 @@ export class Judge {
     const name = String(args.at(-1))
     const isNamed = !isRead(call) && !['delete', 'barrier', 'request'].includes(op)
     if (outcome === 'fail' && isNamed) this.oracleOf(call.group).refused(name)
-    if (outcome === 'fail' && committed !== undefined)
+    // What was committed for a session that is over is tried anew, which may fail.
+    if (outcome === 'fail' && committed !== undefined && !this.isEvicting)
       this.report('denied-write', `${op} ${name} is said to have failed, and to be committed at ${committed}`)
     if (code === 'REFUSED' && !(isNamed && isForbidden(name)))
       this.report('validate', `${op} ${name} was refused, and no rule forbids it`)

@@ -165,8 +165,9 @@ export class SimulatedHost {
     try {
       await life.host.removeData(group)
     } catch (error) {
-      // Its removal is not durable yet.
-      if (isQuorateError(error, 'MEMBERSHIP_REFUSED') || life.failure !== undefined) return
+      // Its removal is not durable yet, or its disk is meant to fail.
+      const isExpected = isQuorateError(error, 'MEMBERSHIP_REFUSED') || this.isDiskFaulty
+      if (isExpected || life.failure !== undefined) return
       throw error
     }
     life.removedFrom.delete(group)
