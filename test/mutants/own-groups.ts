@@ -280,7 +280,7 @@ export const ownGroups: Section = {
     {
       id: 'Q91',
       title: 'a transfer that was cut off begins anew',
-      first: 'engine/snapshots',
+      first: 'engine/outgoing-snapshot',
       edits: [
         {
           file: outgoing,
@@ -292,7 +292,7 @@ export const ownGroups: Section = {
     {
       id: 'Q92',
       title: 'a late answer takes back how much of a snapshot is stored',
-      first: 'engine/snapshots',
+      first: 'engine/outgoing-snapshot',
       edits: [
         {
           file: outgoing,

@@ -39,6 +39,7 @@ export const ownStorage: Section = {
   mutants: [
     {
       id: 'Q27',
+      first: 'storage/file-log',
       title: 'a file of the log that lacks its end, and is not the last one, is cut',
       edits: [
         {
@@ -52,6 +53,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q28',
+      first: 'storage/file-log',
       title: 'a file of the log that is missing is not noticed',
       edits: [
         {
@@ -65,6 +67,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q29',
+      first: 'storage/file-log',
       title: 'a torn record is not cut, and what is written next stands behind it',
       edits: [
         {
@@ -76,7 +79,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q30',
-      first: 'storage/file-log',
+      first: 'storage/file-log-crash',
       title: 'files of the log are removed before what was carried out of them is durable',
       edits: [
         {
@@ -99,6 +102,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q31',
+      first: 'storage/file-log-crash',
       title: 'a file of the log has its name before it is complete',
       edits: [
         {
@@ -116,6 +120,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q32',
+      first: 'storage/file-log',
       title: 'entries that were carried along are taken in the order in which they were ' + 'first written',
       edits: [
         {
@@ -129,6 +134,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q33',
+      first: 'storage/file-log',
       title: 'the end of the file of a snapshot may be missing',
       edits: [
         {
@@ -154,6 +160,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q35',
+      first: 'storage/file-log',
       title: 'a snapshot that is read is removed although the group stands on it',
       edits: [
         {

@@ -247,7 +247,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M81',
-      first: 'engine/snapshots',
+      first: 'engine/taking-snapshots',
       title: 'snapshots are taken, and the log compacted, while one is under way',
       edits: [
         {
