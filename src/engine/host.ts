@@ -295,7 +295,8 @@ export class Host implements StoreHost {
     this.dial()
     const status = () => witness?.status()
     const check = () => this.check(witness)
-    return new ClientBackend({ group, requests, clock, watches, gateways, status, check })
+    const { news } = this.peerBook
+    return new ClientBackend({ group, requests, clock, watches, gateways, news, status, check })
   }
 
   private loopEvents(): LoopEvents {

@@ -178,14 +178,19 @@ export class Joining {
     dial()
     let attempts = 0
     try {
-      return await retrying(parts.clock, call, async () => {
-        ending.throwIfAborted()
-        // Another one each time: a member that is cut off from the leader answers, too, and cannot help.
-        const hosts = peerBook.hostsOf(group)
-        const host = hosts[attempts++ % hosts.length]
-        if (host === undefined) throw this.nobodyThere(group)
-        return asNatural(await requests.ask(host, 'join', [group, options.role === 'witness'], call))
-      })
+      return await retrying(
+        parts.clock,
+        call,
+        async () => {
+          ending.throwIfAborted()
+          // Another one each time: a member that is cut off from the leader answers, too, and cannot help.
+          const hosts = peerBook.hostsOf(group)
+          const host = hosts[attempts++ % hosts.length]
+          if (host === undefined) throw this.nobodyThere(group)
+          return asNatural(await requests.ask(host, 'join', [group, options.role === 'witness'], call))
+        },
+        peerBook.news,
+      )
     } finally {
       this.wanted.delete(group)
     }

@@ -1,6 +1,7 @@
 import type { Random } from '../base/random.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
+import { Condition } from './condition.ts'
 
 /** Groups that one hello may name. */
 const groupsMax = 1024
@@ -51,6 +52,8 @@ const stranger: Peer = {
  * heard: what a peer does not know of this host it may wait for in vain, and for ever.
  */
 export class PeerBook {
+  /** A host said that it has a replica since, or none any more: there may be somebody to ask. */
+  readonly news = new Condition()
   private readonly peers = new Map<HostId, Peer>()
   /** What hosts had values of that went a moment ago. */
   private readonly gone = new Map<HostId, ReadonlySet<GroupId>>()
@@ -103,6 +106,7 @@ export class PeerBook {
       knowsUs,
     })
     const changed = [...groups, ...before].filter(group => groups.has(group) !== before.has(group))
+    if (changed.length > 0) this.news.notify()
     return { replicas, changed, isAsking: asBoolean(isAsking) }
   }
 

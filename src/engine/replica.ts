@@ -188,6 +188,8 @@ export class Replica {
   /** The connection to a host came or went, or the host says that it runs the group now, or does so no longer. */
   peerChanged(host: HostId): void {
     this.quiescence.peerChanged(host)
+    for (const { hostId, replica } of this.members) if (hostId === host) this.node.reportReachable(replica)
+    this.host.wake()
   }
 
   /** So many ticks were missed, because the process stood still. */
@@ -197,9 +199,8 @@ export class Replica {
 
   /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
   stepSnapshot(from: HostId, message: Message, state: MachineSnapshot): void {
-    const { snapshot } = message
-    if (snapshot === null) return
-    this.received.add(snapshot, state)
+    if (message.snapshot === null) return
+    this.received.add(message.snapshot, state)
     this.step(from, message)
   }
 
@@ -488,12 +489,12 @@ export class Replica {
   private memberTableChanged(): void {
     this.learnHosts()
     this.membersChange.notify()
+    this.leaderChange.notify()
     this.host.events.membersChanged(this)
   }
 
   private learnHosts(): void {
-    const { list } = this.machine.members
-    this.members = list.map(({ host, ...member }) => ({ hostId: host, ...member }))
+    this.members = this.machine.members.list.map(({ host, ...member }) => ({ hostId: host, ...member }))
     this.hosts.learn(this.members)
   }
 }
