@@ -1,6 +1,8 @@
 import { engineTests, machineTests, raftTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
+const asking = 'src/engine/membership.ts'
+const changes = 'src/engine/member-changes.ts'
 const confChange = 'src/core/raft/conf-change.ts'
 const election = 'src/core/raft/election.ts'
 const leader = 'src/core/raft/leader.ts'
@@ -212,6 +214,33 @@ import { changeMembership } from './membership.ts'
       id: 'M98b',
       title: 'quorums that share no voter come into force',
       edits: [{ file: membershipFile, find: ' && doMeet(quorums)', replace: '' }],
+    },
+    {
+      id: 'Q110',
+      title: 'a change of members is said to be made before those who vote now know of it',
+      first: 'engine/members',
+      edits: [
+        {
+          file: changes,
+          find: `  await changes.settle()
+`,
+          replace: ``,
+        },
+      ],
+    },
+    {
+      id: 'Q111',
+      title: 'the host that asked for a change of members does not wait to know of it',
+      first: 'engine/members',
+      edits: [
+        {
+          file: asking,
+          find: `      await known
+`,
+          replace: `      known?.catch(() => undefined)
+`,
+        },
+      ],
     },
   ],
 }

@@ -454,5 +454,43 @@ export const ownGroups: Section = {
         },
       ],
     },
+    {
+      id: 'Q112',
+      title: 'a host that is preferred takes back what it was asked to give away',
+      first: 'engine/preference',
+      edits: [
+        {
+          file: preference,
+          find: `if (!replica.leads || this.isKept(replica)) continue`,
+          replace: `if (!replica.leads) continue`,
+        },
+      ],
+    },
+    {
+      id: 'Q113',
+      title: 'a hidden page keeps what it was given by a host that is preferred',
+      first: 'engine/preference',
+      edits: [
+        {
+          file: preference,
+          find: `    this.gifts.clear()
+`,
+          replace: ``,
+        },
+      ],
+    },
+    {
+      id: 'Q114',
+      title: 'a gift outlives the connection to the host that gave it',
+      first: 'engine/preference',
+      edits: [
+        {
+          file: preference,
+          find: `    if (!isKept) this.gifts.delete(group)
+`,
+          replace: ``,
+        },
+      ],
+    },
   ],
 }

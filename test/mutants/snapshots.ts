@@ -1,6 +1,7 @@
 import { engineTests, machineTests, raftTests, storageTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
+const chunk = 'src/engine/snapshot-chunk.ts'
 const compaction = 'src/engine/compaction.ts'
 const incomingSnapshot = 'src/engine/incoming-snapshot.ts'
 const machine = 'src/core/machine/machine.ts'
@@ -344,6 +345,20 @@ export const snapshots: Section = {
   const entries = entriesFor(raft, progress)
   if (entries === 'compacted') return sendSnapshot(raft, progress)
   if`,
+        },
+      ],
+    },
+    {
+      id: 'Q115',
+      title: 'a deflated chunk of a snapshot is decoded as it came',
+      first: 'engine/snapshots',
+      edits: [
+        {
+          file: chunk,
+          find: `  if (chunk[0] !== deflatedMark) return chunk
+`,
+          replace: `  if (chunk.length > 0) return chunk
+`,
         },
       ],
     },
