@@ -7,7 +7,7 @@ import { type ExtraCall, extraCallNames } from './call-kinds.ts'
  * Which meaning seeds have. To be raised whenever another scenario comes of a seed, so that a seed of before is known
  * to be one.
  */
-export const generatorVersion = 5
+export const generatorVersion = 6
 
 /** Everything that can go wrong in a simulation. Each seed lets a random part of it happen (swarm testing). */
 export const faultNames = [
@@ -46,6 +46,8 @@ export interface Scenario {
   /** So many of the members shall vote. */
   readonly voters: number
   readonly clients: number
+  /** So many hosts are another cluster, with groups and hosts of the same names. */
+  readonly neighbours: number
   /** So many of the members keep no values. */
   readonly witnesses: number
   readonly groups: readonly string[]
@@ -82,6 +84,20 @@ export interface ScenarioOverrides {
   readonly members?: number | undefined
 }
 
+/** That of the other cluster: smaller, and left in peace. */
+export function neighbourOf(scenario: Scenario): Scenario {
+  const { neighbours, seed } = scenario
+  const peace = {
+    clients: 0,
+    witnesses: 0,
+    neighbours: 0,
+    faults: [],
+    acts: [],
+    membership: 'still',
+  } as const
+  return { ...scenario, ...peace, seed: seed ^ 0x3c6ef372, members: neighbours, voters: neighbours }
+}
+
 export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Scenario {
   const random = seededRandom(seed)
   // The generator's first numbers are alike for seeds that are alike.
@@ -105,6 +121,7 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     members,
     voters,
     clients,
+    neighbours: random() < 0.1 ? pick(1, 3) : 0,
     groups: groupNames.slice(0, groups),
     engine: { ...engineOf(random), ...(isEvicting && { machine: { sessionsMax } }) },
     network: networkOf(random),

@@ -9,6 +9,7 @@ import type { Store } from '../../engine/store.ts'
 import type { StoreHooks } from '../../engine/types.ts'
 import { MemoryDisk, openMemoryStorage } from '../../storage/memory.ts'
 import type { MemoryNetwork } from '../../transport/memory.ts'
+import type { Lane } from '../../transport/transport.ts'
 import { HostClock } from './host-clock.ts'
 import { HostMirror, type MirrorEvents } from './host-mirror.ts'
 import { StorageTap } from './storage-tap.ts'
@@ -34,7 +35,7 @@ export interface HostWorld {
   /** Milliseconds that an operation of a healthy disk takes. */
   diskMs(): number
   touched(life: HostLife): void
-  sent(frame: Uint8Array, lane: string): void
+  sent(from: HostId, to: HostId, lane: Lane, frame: Uint8Array): void
   opened(life: HostLife, store: Store): void
   ended(life: HostLife): void
   /** The host's disk failed it, as it was meant to. */
@@ -95,7 +96,7 @@ export class SimulatedHost {
     const { world, id } = this
     const clock = new HostClock(world.timers, () => world.touched(life))
     const transport = new TransportTap(world.network.transport(id), clock, {
-      sending: (_to, lane, frame) => world.sent(frame, lane),
+      sending: (to, lane, frame) => world.sent(id, to, lane, frame),
       received: (from, lane, frame) =>
         world.trace.note(id, 'frame', frame.length, () => `${from} ${lane} ${frame.length} bytes`),
       linked: (peer, isUp) => world.trace.note(id, isUp ? 'linked' : 'unlinked', 0, () => peer),

@@ -3,6 +3,7 @@ import type { GroupId, HostId } from '../../core/types.ts'
 import type { Replica } from '../../engine/replica.ts'
 import type { Store } from '../../engine/store.ts'
 import { MemoryNetwork } from '../../transport/memory.ts'
+import type { Lane } from '../../transport/transport.ts'
 import { frameHeaderBytes } from '../../wire/frames.ts'
 import { decodeRaftBody } from '../../wire/message-codec.ts'
 import { Oracle } from './oracle.ts'
@@ -23,6 +24,9 @@ interface WatchedGroup {
 
 const raftFrameKind = 1
 
+/** Few enough that no peer is taken for a hostile one. */
+const strayRate = 0.02
+
 /** Until somebody has looked after a host whose disk failed. */
 const repairMs = 4000
 
@@ -35,11 +39,11 @@ export interface WorldObserver {
 
 /** The hosts of a simulation, what is between them, and what looks after them. */
 export class World {
-  readonly timers = new VirtualTimers()
+  readonly timers: VirtualTimers
   readonly trace: Trace
   readonly network: MemoryNetwork
   readonly hosts = new Map<HostId, SimulatedHost>()
-  readonly violations: Violation[] = []
+  readonly violations: Violation[]
   readonly groups = new Map<GroupId, WatchedGroup>()
   readonly rules: StoreRules
   observers: readonly WorldObserver[] = []
@@ -51,10 +55,23 @@ export class World {
   private readonly doomed = new Set<HostId>()
   private created = 0
 
-  constructor(scenario: Scenario, keepsRows: boolean) {
+  /** Where a copy of a frame goes that strays to a host of the same name elsewhere. */
+  private elsewhere: World | undefined
+
+  /** `beside`: a world with the same time, and with hosts of the same names. */
+  constructor(
+    scenario: Scenario,
+    options: { readonly keepsRows: boolean; readonly beside: World | undefined },
+  ) {
+    const { keepsRows, beside } = options
     const random: Random = seededRandom(scenario.seed ^ 0x5bd1e995)
-    const { timers, report } = this
-    this.trace = new Trace({ now: () => timers.now(), keepsRows })
+    const { report } = this
+    const timers = beside?.timers ?? new VirtualTimers()
+    this.timers = timers
+    this.trace = beside?.trace ?? new Trace({ now: () => timers.now(), keepsRows })
+    this.violations = beside?.violations ?? []
+    this.elsewhere = beside
+    if (beside !== undefined) beside.elsewhere = this
     this.network = new MemoryNetwork({ timers, random })
     this.network.setFaults(scenario.network)
     for (const group of scenario.groups) {
@@ -81,7 +98,8 @@ export class World {
         life.isTouched = true
         this.touchedLives.push(life)
       },
-      sent: (frame, lane) => {
+      sent: (from, to, lane, frame) => {
+        if (this.elsewhere !== undefined && random() < strayRate) this.elsewhere.stray(from, to, lane, frame)
         if (lane === 'control' && frame[1] === raftFrameKind) this.heard(frame)
       },
       opened: (life, store) => {
@@ -192,6 +210,11 @@ export class World {
       () =>
         `${role} term ${term} vote ${vote} last ${log.lastIndex()} commit ${log.committed} applied ${applied}`,
     )
+  }
+
+  /** A frame of another cluster comes to the host of that name, as if from its peer. */
+  private stray(from: HostId, to: HostId, lane: Lane, frame: Uint8Array): void {
+    this.hosts.get(to)?.life?.transport.inject(from, lane, frame.slice())
   }
 
   private heard(frame: Uint8Array): void {
