@@ -98,6 +98,18 @@ export class Quiescence {
     if (hasSlept && !leads && !hostsHere().includes(host)) node.leaderLost()
   }
 
+  /**
+   * Whether a beat was on its way when this replica fell asleep, and shall not wake it: it would wait alone for a leader
+   * that sleeps. An answer always was. A question that comes so soon was: whoever has woken beats for longer than an
+   * election timeout before it asks again.
+   */
+  isLate({ type }: Beat): boolean {
+    if (this.asleepSince === undefined) return false
+    if (type === 'response' || type === 'consent') return true
+    const { clock, electionTicks, tickMs } = this.parts
+    return type === 'drowsy' && clock.now() - this.asleepSince < electionTicks * tickMs
+  }
+
   /** A word of another replica came: it wakes. */
   listen(): void {
     this.silentTicks = 0

@@ -170,9 +170,7 @@ export class Replica {
     const { type } = beat
     if (this.isEnded) return
     if (type === 'wake') return this.quiescence.heard(beat)
-    // Asleep, an answer comes late, and from nobody who was waited for.
-    const isAnswer = type === 'response' || type === 'consent'
-    if (!this.accepts(from, beat) || (isAnswer && this.quiescence.isAsleep)) return
+    if (!this.accepts(from, beat) || this.quiescence.isLate(beat)) return
     if (type !== 'sleep') {
       this.quiescence.listen()
       this.node.step(messageOf(beat))
