@@ -113,7 +113,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q07',
-      first: 'engine/client',
+      first: 'engine/session',
       title: 'a session acknowledges the highest number that is settled, not the last ' + 'without a gap',
       edits: [
         {

@@ -302,6 +302,7 @@ export const replication: Section = {
     },
     {
       id: 'M54',
+      first: 'raft/membership',
       title: 'what is known of a replica that was removed and added again is kept',
       edits: [
         {

@@ -133,7 +133,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M74',
-      first: 'raft/random-network',
+      first: 'raft/snapshot',
       title: 'a log that the snapshot is a prefix of is thrown away',
       edits: [
         {

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { committedIndex, voteResult } from '../../src/core/quorum.ts'
 import { blankMessage, type ConfChange, type ConfState, emptyConfState } from '../../src/core/raft/index.ts'
 import { changeMembership, changeSimply } from '../../src/core/raft/membership.ts'
+import { Progress, progressAfter } from '../../src/core/raft/progress.ts'
 import { parseSteps } from '../transcripts/describe.ts'
 import { Cluster, entriesOf } from './cluster.ts'
 
@@ -234,6 +235,17 @@ test('what is known of a replica is void when one change removes it and adds it 
   const result = changeMembership({ ...emptyConfState, voters: [1, 2], learners: [3] }, change('r3 l3'))
   assert.ok(result.type === 'changed')
   assert.deepEqual(result.change.renewed, [3])
+})
+
+test('a leader knows nothing of a replica that was removed and added again, whatever it knew before', () => {
+  const window = { messagesMax: 8, bytesMax: 1000 }
+  const part = { isLearner: true, isWitness: false, recentActive: true, window }
+  const known = [new Progress({ id: 3, match: 9, next: 10, ...part })]
+  const conf = { ...emptyConfState, voters: [1], learners: [3] }
+  const matchAfter = (renewed: readonly number[]) =>
+    progressAfter(known, { conf, renewed }, { next: 5, window }).find(({ id }) => id === 3)?.match
+  assert.equal(matchAfter([]), 9)
+  assert.equal(matchAfter([3]), 0)
 })
 
 test('a replica does not campaign with a committed change that it has not applied', () => {
