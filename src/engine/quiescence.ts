@@ -99,9 +99,9 @@ export class Quiescence {
   }
 
   /**
-   * Whether a beat was on its way when this replica fell asleep, and shall not wake it: it would wait alone for a leader
-   * that sleeps. An answer always was. A question that comes so soon was: whoever has woken beats for longer than an
-   * election timeout before it asks again.
+   * Whether a beat was on its way when this replica fell asleep, and shall not wake it: it would wait alone for a
+   * leader that sleeps. An answer always was. A question that comes so soon was: whoever has woken beats for longer
+   * than an election timeout before it asks again.
    */
   isLate({ type }: Beat): boolean {
     if (this.asleepSince === undefined) return false
