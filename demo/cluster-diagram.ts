@@ -1,4 +1,4 @@
-import { describeRoundTrip, type HostView } from './cluster-view.ts'
+import { describeRole, describeRoundTrip, type HostView, isStandingBy } from './cluster-view.ts'
 import { svg } from './dom.ts'
 import { hueOf, shortName } from './host-name.ts'
 
@@ -55,7 +55,13 @@ function edgeLabel({ connection }: HostView, { x, y }: Point): SVGElement | unde
 
 function node(host: HostView, { x, y }: Point): SVGElement {
   const radius = host.isSelf ? 25 : 20
-  const kind = `node ${host.role}${host.isHere ? '' : ' away'}`
+  const marks = [
+    host.role,
+    host.isWitness && 'witness',
+    isStandingBy(host) && 'standby',
+    !host.isHere && 'away',
+  ]
+  const kind = ['node', ...marks.filter(mark => mark !== false)].join(' ')
   return svg(
     'g',
     { class: kind, transform: `translate(${x} ${y})`, hue: hueOf(host.hostId) },
@@ -68,8 +74,9 @@ function node(host: HostView, { x, y }: Point): SVGElement {
   )
 }
 
-function captionOf({ isSelf, isHere, isLeader, role }: HostView): string {
-  const what = isLeader ? 'leader' : role
+function captionOf(host: HostView): string {
+  const { isSelf, isHere, isLeader } = host
+  const what = isLeader ? 'leader' : describeRole(host)
   if (isSelf) return `this tab, ${what}`
   return isHere ? what : `${what}, not here`
 }

@@ -1,12 +1,19 @@
 import type { Member } from '../src/browser.ts'
 import { drawCluster } from './cluster-diagram.ts'
-import { describeConnection, describeQuorum, type HostView, viewCluster } from './cluster-view.ts'
+import {
+  describeConnection,
+  describeQuorum,
+  describeRole,
+  type HostView,
+  isStandingBy,
+  viewCluster,
+} from './cluster-view.ts'
 import { byId, element, keyedRows } from './dom.ts'
-import { hostLabel } from './host-name.ts'
+import { hostLabel, shortName } from './host-name.ts'
 import { Message } from './message.ts'
 import type { Session } from './session.ts'
 
-type Change = 'promote' | 'demote' | 'remove'
+type Change = 'promote' | 'demote' | 'remove' | 'transferLeadership'
 
 /** Who is in the cluster, how this tab reaches them, and what may be done about it. */
 export class ClusterPanel {
@@ -50,14 +57,22 @@ export class ClusterPanel {
   private change(change: Change, hostId: string): Promise<boolean> {
     return this.message.around(async () => {
       this.message.say(`${asDoing[change]} ${hostId} …`)
-      const members = await this.session.store[change](hostId)
-      const waiting = members.find(member => member.hostId === hostId && member.role !== member.wanted)
-      const text = waiting
-        ? 'Noted. It stands by until another one is promoted: an even number of voters tolerates no more failures'
-        : `Done: ${members.length} members`
-      this.message.say(text, 'good')
+      this.message.say(await this.carryOut(change, hostId), 'good')
       this.render()
     })
+  }
+
+  /** What came of it, in words. */
+  private async carryOut(change: Change, hostId: string): Promise<string> {
+    const { store } = this.session
+    if (change === 'transferLeadership') {
+      await store.transferLeadership(hostId)
+      return `Done: ${shortName(hostId)} leads`
+    }
+    const members = await store[change](hostId)
+    return members.some(member => member.hostId === hostId && isStandingBy(member))
+      ? 'Noted. It stands by until another one is promoted: an even number of voters tolerates no more failures'
+      : `Done: ${members.length} members`
   }
 }
 
@@ -65,6 +80,7 @@ const asDoing: Readonly<Record<Change, string>> = {
   promote: 'Promoting',
   demote: 'Demoting',
   remove: 'Removing',
+  transferLeadership: 'Handing leadership to',
 }
 
 class MemberRow {
@@ -72,6 +88,7 @@ class MemberRow {
   private readonly tags = element('span')
   private readonly what = element('span', { class: 'what' })
   private readonly vote: HTMLButtonElement
+  private readonly lead: HTMLButtonElement
   private readonly actions: HTMLElement
   private wanted: HostView['wanted']
 
@@ -79,12 +96,15 @@ class MemberRow {
     const name = hostLabel(hostId)
     this.vote = element('button', { class: 'small' })
     this.vote.addEventListener('click', () => change(this.wanted === 'voter' ? 'demote' : 'promote'))
+    this.lead = element('button', { class: 'small' }, 'Let lead')
+    this.lead.addEventListener('click', () => change('transferLeadership'))
     const remove = element('button', { class: 'small danger' }, 'Remove')
     remove.addEventListener('click', () => {
       if (confirm(`Remove ${hostId} for good? It does not come back by itself.`)) change('remove')
     })
-    this.actions = element('div', { class: 'actions' }, this.vote, remove)
-    for (const button of [this.vote, remove]) button.setAttribute('aria-describedby', `host-${hostId}`)
+    this.actions = element('div', { class: 'actions' }, this.lead, this.vote, remove)
+    for (const button of [this.lead, this.vote, remove])
+      button.setAttribute('aria-describedby', `host-${hostId}`)
     name.id = `host-${hostId}`
     const who = element('div', { class: 'who' }, name, this.tags, this.what)
     this.node.append(who, this.actions)
@@ -93,18 +113,14 @@ class MemberRow {
   update(view: HostView): void {
     this.wanted = view.wanted
     this.actions.hidden = view.role === 'guest'
+    this.lead.hidden = view.role !== 'voter' || view.isWitness || view.isLeader
     this.vote.textContent = view.wanted === 'voter' ? 'Demote' : 'Promote'
     const tags = [
       view.isSelf ? element('span', { class: 'tag self' }, 'you') : undefined,
       view.isLeader ? element('span', { class: 'tag leader' }, 'leader') : undefined,
-      element('span', { class: 'tag' }, roleOf(view)),
+      element('span', { class: 'tag' }, describeRole(view)),
     ]
     this.tags.replaceChildren(...tags.filter(tag => tag !== undefined).flatMap(tag => [tag, ' ']))
     this.what.textContent = describeConnection(view)
   }
-}
-
-function roleOf({ role, wanted }: HostView): string {
-  if (role === 'guest') return 'no replica'
-  return wanted === undefined || wanted === role ? role : `${role}, to become ${wanted}`
 }

@@ -11,6 +11,10 @@ export interface HostView {
   /** A guest is present, but has no replica of the store that this host knows of. */
   readonly role: 'voter' | 'learner' | 'guest'
   readonly wanted: 'voter' | 'learner' | undefined
+  /** It keeps no values, and cannot lead. */
+  readonly isWitness: boolean
+  /** How much it counts as a voter; 0 for a guest. */
+  readonly weight: number
   readonly connection: Connection | undefined
   /** Connected, seen by a seed, or ourselves. */
   readonly isHere: boolean
@@ -39,10 +43,29 @@ export function viewCluster(
       isLeader: hostId === leader,
       role: member?.role ?? 'guest',
       wanted: member?.wanted,
+      isWitness: member?.witness === true,
+      weight: member?.weight ?? 0,
       connection,
       isHere: hostId === self || connection !== undefined || present.has(hostId),
     }
   })
+}
+
+/** What a host is and shall be, in a word or two. */
+export function describeRole({ role, wanted, isWitness, weight }: HostView): string {
+  if (role === 'guest') return 'no replica'
+  const part = isWitness ? 'witness' : role
+  const notes = [
+    isStandingBy({ role, wanted }) ? 'stands by' : isWitness && role === 'learner' ? 'does not vote' : '',
+    role === 'voter' && wanted === 'learner' ? 'to become learner' : '',
+    weight > 1 ? `weight ${weight}` : '',
+  ]
+  return [part, ...notes].filter(text => text !== '').join(', ')
+}
+
+/** Promoted, and waiting for another one: an even number of voters tolerates no more failures. */
+export function isStandingBy({ role, wanted }: Pick<HostView, 'role' | 'wanted'>): boolean {
+  return role === 'learner' && wanted === 'voter'
 }
 
 /** In words: who is missing, or how many may go before nothing is decided any more. */
@@ -51,6 +74,7 @@ export function describeQuorum(hosts: readonly HostView[]): string {
   const here = voters.filter(({ isHere }) => isHere)
   if (voters.length === 0) return ''
   if (here.length < voters.length) return `${here.length} of ${voters.length} voters here`
+  if (voters.some(({ weight }) => weight !== voters[0]?.weight)) return `${voters.length} voters, by weight`
   const spare = Math.ceil(voters.length / 2) - 1
   const loss = spare === 0 ? 'no loss tolerated' : `${spare} may fail`
   return `${voters.length} ${voters.length === 1 ? 'voter' : 'voters'}, ${loss}`

@@ -62,3 +62,23 @@ test('the page shows who is in the cluster, how they are connected, and who lead
   await expect(ada.page.locator('#cluster-quorum')).toHaveText('3 voters, 1 may fail')
   expect((await ada.status()).leader).toBe(host)
 })
+
+test('the page shows who votes, stands by and leads, and hands leadership over', async ({
+  api,
+  ada,
+  bob,
+}) => {
+  const { host } = await api.status()
+  const members = ada.page.getByRole('list', { name: 'Members' })
+  const row = (id: string) => members.getByRole('listitem').filter({ hasText: id.slice(0, 6) })
+  await row(ada.hostId).getByRole('button', { name: 'Promote' }).click()
+  await expect(row(ada.hostId)).toContainText('learner, stands by')
+  await expect(row(ada.hostId).getByRole('button', { name: 'Let lead' })).toBeHidden()
+  await row(bob.hostId).getByRole('button', { name: 'Promote' }).click()
+  await expect(row(ada.hostId)).not.toContainText('stands by')
+  await row(bob.hostId).getByRole('button', { name: 'Let lead' }).click()
+  await expect(ada.page.locator('#members-message')).toHaveText(`Done: ${bob.hostId.slice(0, 6)} leads`)
+  await expect(row(bob.hostId)).toContainText('leader')
+  await expect(row(host)).not.toContainText('leader')
+  await expect(row(bob.hostId).getByRole('button', { name: 'Let lead' })).toBeHidden()
+})

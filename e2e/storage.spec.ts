@@ -1,6 +1,7 @@
 // The contract of storage, held by a real IndexedDB on a real disk: the published suite, run inside a page.
 
 import type { BrowserContext } from '@playwright/test'
+import { nodeDeflate } from '../src/storage/deflate-node.ts'
 import type { StorageSupport } from '../src/storage/storage.ts'
 import { storageConformance } from '../src/testing/storage-conformance.ts'
 import { expect, test } from './helpers/fixtures.ts'
@@ -14,6 +15,9 @@ interface StoragePage {
   run(name: string): Promise<string>
   write(value: number): Promise<void>
   read(): Promise<number | undefined>
+  deflate(bytes: readonly number[]): Promise<readonly number[]>
+  /** The bytes, or the name of the error. */
+  inflate(bytes: readonly number[], bytesMax: number): Promise<readonly number[] | string>
 }
 
 declare global {
@@ -24,6 +28,7 @@ const supports: StorageSupport = { durable: true, exclusive: true, opaqueKeys: t
 
 const pageSource = `
   import { openIndexedDbStorage } from './src/storage/indexeddb.ts'
+  import { browserDeflate } from './src/storage/deflate-browser.ts'
   import { storageConformance } from './src/testing/storage-conformance.ts'
 
   const runs = new Map()
@@ -59,6 +64,9 @@ const pageSource = `
     write: value => withStorage('restart', storage =>
       storage.write({ groups: new Map(), values: new Map([['value', Uint8Array.of(value)]]) })),
     read: () => withStorage('restart', async (storage, stored) => stored.values.get('value')?.[0]),
+    deflate: async bytes => [...await browserDeflate.deflate(Uint8Array.from(bytes))],
+    inflate: (bytes, bytesMax) => browserDeflate.inflate(Uint8Array.from(bytes), bytesMax)
+      .then(inflated => [...inflated], error => error.name),
   }
 `
 
@@ -91,6 +99,24 @@ test('what was written is there after the browser was closed and opened again', 
   const page = await openPage(adaProfile.context)
   expect(await page.evaluate(() => storagePage.read())).toBe(42)
   await page.close()
+})
+
+test('a page and a process read what the other one deflated, and a page takes no more than it wants', async ({
+  adaProfile,
+}) => {
+  const page = await openPage(adaProfile.context)
+  const text = [...Buffer.from('the same again and again, '.repeat(300))]
+  const deflated = await page.evaluate(bytes => storagePage.deflate(bytes), text)
+  expect(deflated.length).toBeLessThan(text.length / 10)
+  expect([...(await nodeDeflate.inflate(Uint8Array.from(deflated), text.length))]).toEqual(text)
+  const inflate = (bytes: Uint8Array, bytesMax: number) =>
+    page.evaluate(given => storagePage.inflate(given.bytes, given.bytesMax), { bytes: [...bytes], bytesMax })
+  const ofNode = await nodeDeflate.deflate(Uint8Array.from(text))
+  expect(await inflate(ofNode, text.length)).toEqual(text)
+  expect(await inflate(ofNode, text.length - 1)).toBe('RangeError')
+  expect(await inflate(ofNode.subarray(1), text.length)).toBe('TypeError')
+  const bomb = await nodeDeflate.deflate(new Uint8Array(16 * 1024 * 1024))
+  expect(await inflate(bomb, text.length)).toBe('RangeError')
 })
 
 /** The one page of the suite, loaded once for each browser. */

@@ -37,7 +37,8 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
   // It comes while storage is being opened.
   const loading = loaded(import('./transport/mesh-browser.ts'))
   loading.catch(() => {})
-  const { storage, role, startReplicas } = await openStorage(options)
+  const { role, ...opened } = await openStorage(options)
+  const { storage } = opened
   const clock = browserClock()
   const connect: Platform['connect'] = async stored => {
     const { createBrowserMesh } = await loading
@@ -45,7 +46,7 @@ export async function openHost(options: BrowserHostOptions): Promise<Host> {
     return createBrowserMesh(clock, { storage, stored, ...given })
   }
   const priority = () => (isHidden() ? 0 : (options.priority ?? 1))
-  const platform = { storage, clock, connect, startReplicas }
+  const platform = { ...opened, clock, connect }
   const host = await openHostOn(platform, { ...options, role, priority: priority() })
   // Whoever looks at another page may close this one, and its timers are late: others shall lead meanwhile.
   const changed = () => {
@@ -77,7 +78,7 @@ async function loaded<Module>(script: Promise<Module>): Promise<Module> {
   }
 }
 
-interface Opened extends Pick<Platform, 'storage' | 'startReplicas'> {
+interface Opened extends Omit<Platform, 'clock' | 'connect'> {
   readonly role: NonNullable<HostOptions['role']>
 }
 
@@ -87,16 +88,18 @@ async function openStorage(options: BrowserHostOptions): Promise<Opened> {
   // A client keeps nothing: it is another host each time.
   if (role === 'client') return clientOn(options.storage)
   const member = () => loaded(import('./browser-member.ts'))
-  if (options.storage !== undefined)
-    return { storage: options.storage, role, startReplicas: (await member()).startReplicas }
+  if (options.storage !== undefined) {
+    const { startReplicas, deflate } = await member()
+    return { storage: options.storage, role, startReplicas, deflate }
+  }
   const release = await lockOrNothing(database)
   if (release === undefined) return clientOn()
   try {
-    const { openIndexedDbStorage, startReplicas } = await member()
+    const { openIndexedDbStorage, startReplicas, deflate } = await member()
     const storage = await openIndexedDbStorage(database, { release })
     // Without this the browser may clear the storage when the disk fills up. Refusal is no error, just less safe.
     void navigator.storage?.persist?.().catch(() => false)
-    return { storage, role, startReplicas }
+    return { storage, role, startReplicas, deflate }
   } catch (error) {
     release()
     throw error
@@ -104,7 +107,7 @@ async function openStorage(options: BrowserHostOptions): Promise<Opened> {
 }
 
 function clientOn(storage = openVolatileStorage()): Opened {
-  return { storage, role: 'client', startReplicas: undefined }
+  return { storage, role: 'client', startReplicas: undefined, deflate: undefined }
 }
 
 /** Undefined where another tab of this profile has the database. */

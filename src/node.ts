@@ -4,6 +4,7 @@ import { checkHostOptions, type HostOptions } from './engine/open-host.ts'
 import { startReplicas } from './engine/replicas.ts'
 import type { Store } from './engine/store.ts'
 import { openHostOn, openSoleStore, type Platform } from './open.ts'
+import { nodeDeflate } from './storage/deflate-node.ts'
 import { openFileStorage } from './storage/file.ts'
 import { openMemoryStorage } from './storage/memory.ts'
 import type { Storage } from './storage/storage.ts'
@@ -47,7 +48,8 @@ export async function openHost(options: NodeHostOptions): Promise<Host> {
     const mesh = await createHostMesh(meshOptions)
     return { ...mesh, rendezvous: options.rendezvous ?? mesh.rendezvous }
   }
-  return openHostOn({ storage, clock: nodeClock, connect, startReplicas }, { priority: 2, ...options })
+  const platform = { storage, clock: nodeClock, connect, startReplicas, deflate: nodeDeflate }
+  return openHostOn(platform, { priority: 2, ...options })
 }
 
 /** `openHost`, then its store; closing the store closes the host. */

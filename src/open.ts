@@ -5,7 +5,7 @@ import type { Host, StartReplicas, StoreOptions } from './engine/host.ts'
 import { type HostOptions, startHost } from './engine/open-host.ts'
 import type { HostParts } from './engine/parts.ts'
 import type { Store } from './engine/store.ts'
-import type { Storage, StoredHost } from './storage/storage.ts'
+import type { Deflate, Storage, StoredHost } from './storage/storage.ts'
 
 /** What `browser.ts` and `node.ts` bring, each its own. */
 export interface Platform {
@@ -15,18 +15,19 @@ export interface Platform {
   readonly connect: (stored: StoredHost) => Promise<Pick<HostParts, 'id' | 'transport' | 'rendezvous'>>
   /** What a host needs that is no client. */
   readonly startReplicas: StartReplicas | undefined
+  readonly deflate: Deflate | undefined
 }
 
 /** Starts a host on a platform. Where that fails, what was opened for it is closed. */
 export async function openHostOn(platform: Platform, options: HostOptions): Promise<Host> {
-  const { storage, clock, connect, startReplicas } = platform
+  const { storage, clock, connect, startReplicas, deflate } = platform
   let close = (): Promise<void> => storage.close()
   try {
     const stored = await storage.load()
     const network = await connect(stored)
     close = () => network.transport.close().then(() => storage.close())
     const { cluster, role, priority, deadlineMs, tickMs } = options
-    const parts = { ...network, storage, clock, random: Math.random, newDeployment }
+    const parts = { ...network, storage, clock, deflate, random: Math.random, newDeployment }
     return startHost(parts, stored, { cluster, role, priority, deadlineMs, tickMs }, startReplicas)
   } catch (error) {
     await close()

@@ -13,7 +13,7 @@ export const members: Command = {
 
 Prints the members as the group knows them, after the change where there is one. A promoted host becomes a voter; it
 waits as a learner while one more voter would make their number even. Voters with more than half of all weight decide;
-each weighs 1, unless it is weighed. transfer makes a voter the leader.
+each weighs 1, unless it is weighed: a WEIGHT is from 1 to 100. transfer makes a voter that keeps values the leader.
 
 ${apiHelp}`,
 
@@ -45,7 +45,7 @@ function change(action: string, hosts: readonly string[]) {
 }
 
 function readWeight(text: string): readonly [string, number] {
-  const [host = '', weight = ''] = text.split('=', 2)
-  if (host !== '' && /^[1-9]\d{0,2}$/.test(weight)) return [host, Number(weight)]
+  const [, host, weight] = /^([^=]+)=([1-9]\d{0,2})$/.exec(text) ?? []
+  if (host !== undefined) return [host, Number(weight)]
   throw new CommandFailed(`${JSON.stringify(text)} is not HOST=WEIGHT`)
 }

@@ -17,6 +17,8 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
   --secret SECRET  what the hosts of the cluster share (default: $QUORATE_SECRET, or a random one kept in DIR and
                    told to the page that the seed serves)
   --signal-only    no store of its own: introduce the others to each other, and grant the founding to the first
+  --witness        its host keeps no values, and votes once it is promoted: with two voting tabs the loss of any one is
+                   survived. The first host that comes founds the cluster
   --json           print the line that says it is ready as JSON`,
 
   async run(args, terminal) {
@@ -36,6 +38,7 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
       ...(secret !== undefined && { secret }),
       ...demoFolder(terminal.home),
       signalOnly: values['signal-only'] === true,
+      witness: values.witness === true,
       signal: terminal.ended,
       onError: error => failed.abort(error),
     })
@@ -64,6 +67,7 @@ const options = {
   cluster: { type: 'string' },
   secret: { type: 'string' },
   'signal-only': { type: 'boolean' },
+  witness: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const
 

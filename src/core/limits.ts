@@ -128,14 +128,21 @@ export const inboxBytesMax = 64 * 1024 * 1024
 /** Watchers of one store on one host. */
 export const watchersMax = 10_000
 
-/** Entries and bytes that make the host take a snapshot, and what stays in the log behind it for slow followers. */
-export const snapshotEntriesEvery = 50_000
+/**
+ * Entries and bytes that make the host take a snapshot, and what stays in the log behind it for slow followers. A
+ * snapshot costs as much as the whole state, and a group that is never quiet takes one every few seconds; what lies
+ * behind it is read at a restart.
+ */
+export const snapshotEntriesEvery = 100_000
 export const snapshotBytesEvery = 64 * 1024 * 1024
 export const trailingEntries = 5_000
 export const trailingBytesMax = 16 * 1024 * 1024
 
 /** One piece of a snapshot, in storage and on the bulk lane. */
 export const snapshotChunkBytes = 64 * 1024
+
+/** The longest chunk: a full one, and one record more. Bounds what a deflated one may become. */
+export const snapshotChunkBytesMax = snapshotChunkBytes + sessionWindowBytesMax
 
 /** Pieces of a snapshot under way to one peer, not yet stored there: enough to fill a link, little enough to hold. */
 export const snapshotWindowChunks = 8

@@ -2,7 +2,7 @@ import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { CommandHandlers } from '../core/machine/handler.ts'
-import { type Applied, Machine } from '../core/machine/machine.ts'
+import { type Applied, Machine, type MachineLimits } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
 import type { MachineState } from '../core/machine/state.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
@@ -19,7 +19,7 @@ import type { Member } from './types.ts'
 /** What applying tells. None of them may throw. */
 export interface AppliedEvents {
   /** The proposal of an entry, where this replica read it before it logged it. */
-  claim(data: Uint8Array): Proposal | undefined
+  claim(entry: Entry): Proposal | undefined
   applied(proposal: Proposal, applied: Applied): void
   /** Raft is to apply this change. Gives the configuration that comes of it. */
   confChange(change: ConfChange): ConfState
@@ -44,6 +44,7 @@ export class AppliedState {
   private readonly id: ReplicaId
   private readonly isWitness: boolean
   private readonly handlers: CommandHandlers
+  private readonly limits: Partial<MachineLimits> | undefined
   private readonly events: AppliedEvents
   private readonly log: AppliedLog
 
@@ -54,6 +55,7 @@ export class AppliedState {
     readonly conf: ConfState
     readonly term: Term
     readonly handlers: CommandHandlers
+    readonly limits: Partial<MachineLimits> | undefined
     readonly sliceMs: number
     readonly clock: Clock
     readonly events: AppliedEvents
@@ -64,8 +66,9 @@ export class AppliedState {
     this.term = options.term
     this.handlers = options.handlers
     this.events = options.events
-    const { state, handlers, sliceMs, clock } = options
-    const machine = new Machine({ state, handlers })
+    const { state, handlers, limits, sliceMs, clock } = options
+    this.limits = limits
+    const machine = new Machine({ state, handlers, limits })
     this.applier = new Applier(machine, {
       apply: (target, entry) => this.apply(target, entry),
       sliceMs,
@@ -96,7 +99,7 @@ export class AppliedState {
     this.conf = snapshot.conf
     this.term = snapshot.term
     this.unknownCommand = undefined
-    this.applier.replace(new Machine({ state, handlers: this.handlers }))
+    this.applier.replace(new Machine({ state, handlers: this.handlers, limits: this.limits }))
     this.log.restart(snapshot.index)
     this.learnMembers()
   }
@@ -125,7 +128,7 @@ export class AppliedState {
     else if (data.length === 0) machine.applyNoop(index)
     else {
       // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-      const proposal = this.events.claim(data) ?? decodeOrNothing(() => decodeProposal(data))
+      const proposal = this.events.claim(entry) ?? decodeOrNothing(() => decodeProposal(data))
       if (proposal === undefined)
         throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
       if (!machine.knows(proposal)) return this.block(proposal)

@@ -9,6 +9,18 @@ import type { Index } from '../core/types.ts'
 const entriesPerLook = 32
 
 /**
+ * Entries of a slice that somebody here waits for. Whoever is answered writes on, and the next writes of all who were
+ * answered together are a batch: halves of a large one overlap on their way to disks and peers. Pieces much smaller
+ * than this cost more than that gains.
+ */
+const awaitedEntriesMax = 128
+
+interface Slice {
+  readonly responses: readonly Message[]
+  readonly isPaused: boolean
+}
+
+/**
  * Applies committed entries in order, in slices that leave room for everything else on the thread.
  *
  * Invariant: entries are applied to the machine that stands when they are; a snapshot is installed only when nothing
@@ -28,6 +40,8 @@ export class Applier {
   private queue: Message[] = []
   private position = 0
   private isBlocked = false
+  /** Entries that the present slice may still take. */
+  private left = 0
 
   constructor(
     machine: Machine,
@@ -54,10 +68,14 @@ export class Applier {
     this.queue.push(message)
   }
 
-  /** Applies for at most a slice. `responses` tells Raft what is done; paused: there is more to do in another turn. */
-  run(sliceMs = this.sliceMs): { readonly responses: readonly Message[]; readonly isPaused: boolean } {
+  /**
+   * Applies for at most a slice, a smaller one where somebody here waits for what is applied. `responses` tells Raft
+   * what is done; paused: there is more to do in another turn.
+   */
+  run(isAwaited: boolean, sliceMs = this.sliceMs): Slice {
     if (this.queue.length === 0 || this.isBlocked) return { responses: [], isPaused: false }
     const end = this.clock.now() + sliceMs
+    this.left = isAwaited ? awaitedEntriesMax : Number.POSITIVE_INFINITY
     const responses: Message[] = []
     for (let isPaused = false; !isPaused; ) {
       const message = this.queue[0]
@@ -81,7 +99,7 @@ export class Applier {
    * what cannot be applied is taken for applied.
    */
   drain(): readonly Message[] {
-    const { responses } = this.run(Number.POSITIVE_INFINITY)
+    const { responses } = this.run(false, Number.POSITIVE_INFINITY)
     const skipped = this.queue.flatMap(message => message.responses)
     this.queue = []
     this.position = 0
@@ -101,6 +119,8 @@ export class Applier {
   private finish(message: Message, end: number): boolean {
     const { entries } = message
     for (; this.position < entries.length; this.position++) {
+      if (this.left === 0) return false
+      this.left -= 1
       if (this.position % entriesPerLook === entriesPerLook - 1 && this.clock.now() >= end) {
         // Past this look in the next slice, even where the slice is shorter than a single entry.
         if (!this.applyNext(entries)) return false

@@ -10,6 +10,8 @@ import type { Storage } from '../storage/storage.ts'
 import { decode, encode } from '../wire/codec.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import { encodeSnapshot, SnapshotDecoder } from '../wire/snapshot-codec.ts'
+import type { HostParts } from './parts.ts'
+import { unpackChunk } from './snapshot-chunk.ts'
 
 /**
  * A host's part in a group, durable before its replica says its first word: a replica that forgot it could vote a
@@ -66,9 +68,14 @@ export async function foundGroup(
 }
 
 /** The state at a stored snapshot. */
-export async function loadState(storage: Storage, group: GroupId, snapshot: Snapshot): Promise<MachineState> {
+export async function loadState(
+  { storage, deflate }: Pick<HostParts, 'storage' | 'deflate'>,
+  group: GroupId,
+  snapshot: Snapshot,
+): Promise<MachineState> {
   const decoder = new SnapshotDecoder()
-  for await (const chunk of storage.readSnapshot(group, snapshot)) decoder.push(chunk)
+  for await (const chunk of storage.readSnapshot(group, snapshot))
+    decoder.push(await unpackChunk(chunk, deflate))
   return decoder.end()
 }
 

@@ -27,13 +27,16 @@ export function startCall(clock: Clock, options: CallOptions, deadlineMsDefault:
 export class Pending<Value> {
   readonly promise: Promise<Value>
   readonly call: Call
-  private settle: { resolve: (value: Value) => void; reject: (error: unknown) => void } | undefined
+  // Both undefined as soon as it is settled.
+  private resolvePromise: ((value: Value) => void) | undefined
+  private rejectPromise: ((error: unknown) => void) | undefined
   private onAbort: (() => void) | undefined
 
   constructor(call: Call, aborted?: () => void) {
     this.call = call
     this.promise = new Promise((resolve, reject) => {
-      this.settle = { resolve, reject }
+      this.resolvePromise = resolve
+      this.rejectPromise = reject
     })
     const { signal } = call
     if (signal === undefined) return
@@ -50,28 +53,29 @@ export class Pending<Value> {
   }
 
   get isSettled(): boolean {
-    return this.settle === undefined
+    return this.resolvePromise === undefined
   }
 
   resolve(value: Value): void {
-    const settle = this.release()
-    settle?.resolve(value)
+    const { resolvePromise } = this
+    this.release()
+    resolvePromise?.(value)
   }
 
   reject(error: unknown): void {
-    const settle = this.release()
-    settle?.reject(error)
+    const { rejectPromise } = this
+    this.release()
+    rejectPromise?.(error)
   }
 
   isDue(now: number): boolean {
     return now >= this.call.deadline
   }
 
-  private release() {
-    const settle = this.settle
-    this.settle = undefined
+  private release(): void {
+    this.resolvePromise = undefined
+    this.rejectPromise = undefined
     if (this.onAbort !== undefined) this.call.signal?.removeEventListener('abort', this.onAbort)
-    return settle
   }
 }
 

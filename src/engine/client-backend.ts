@@ -6,6 +6,7 @@ import { asArray, asBytes, asNatural } from '../wire/guards.ts'
 import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
 import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
 import type { Call } from './call.ts'
+import type { Condition } from './condition.ts'
 import type { Bounds } from './key-filter.ts'
 import { asLogSlice, type LogSlice } from './log-slice.ts'
 import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
@@ -25,6 +26,7 @@ export class ClientBackend implements Backend {
   private readonly watches: RemoteWatches
   /** The connected hosts that have a replica of the group. */
   private readonly gateways: () => readonly HostId[]
+  private readonly news: Condition
   /** That of a replica which serves nobody, not even its own host. */
   private readonly ownStatus: () => StoreStatus | undefined
   /** How many gateways did not answer so far: whose turn it is. */
@@ -37,6 +39,8 @@ export class ClientBackend implements Backend {
     readonly clock: Clock
     readonly watches: RemoteWatches
     readonly gateways: () => readonly HostId[]
+    /** There may be others. */
+    readonly news: Condition
     readonly status: () => StoreStatus | undefined
     readonly check: () => void
   }) {
@@ -45,6 +49,7 @@ export class ClientBackend implements Backend {
     this.clock = parts.clock
     this.watches = parts.watches
     this.gateways = parts.gateways
+    this.news = parts.news
     this.ownStatus = parts.status
     this.check = parts.check
   }
@@ -53,7 +58,7 @@ export class ClientBackend implements Backend {
   async submit(proposal: Proposal, call: Call): Promise<Answer> {
     const body = [this.group, encodeProposal(proposal)]
     let attempts = 0
-    return retrying(this.clock, call, async () => {
+    return this.retry(call, async () => {
       const gateway = this.gatewayOrThrow()
       attempts += 1
       const answer = await this.askGateway(gateway, 'submit', body, call).catch(error => {
@@ -91,7 +96,7 @@ export class ClientBackend implements Backend {
   }
 
   request({ name, body }: LeaderRequest, call: Call): Promise<Uint8Array> {
-    return retrying(this.clock, call, async () => {
+    return this.retry(call, async () => {
       const fields = [this.group, name, body]
       const reply = this.requests.askOnce(this.gatewayOrThrow(), 'request', fields, call)
       return asBytes(await reply.catch(error => this.failed(error)))
@@ -103,7 +108,7 @@ export class ClientBackend implements Backend {
   }
 
   change(request: MemberRequest, call: Call): Promise<MemberList> {
-    return retrying(this.clock, call, async isRetry => {
+    return this.retry(call, async isRetry => {
       const body = requestBody(this.group, request, isRetry)
       const answer = this.askGateway(this.gatewayOrThrow(), 'change', body, call, 'repeatable')
       return asMembers(await answer)
@@ -128,7 +133,12 @@ export class ClientBackend implements Backend {
   }
 
   private ask(method: string, body: unknown, call: Call): Promise<unknown> {
-    return retrying(this.clock, call, async () => this.askGateway(this.gatewayOrThrow(), method, body, call))
+    return this.retry(call, async () => this.askGateway(this.gatewayOrThrow(), method, body, call))
+  }
+
+  /** After a pause, or as soon as there may be another gateway. */
+  private retry<Value>(call: Call, attempt: (mayHaveWorked: boolean) => Promise<Value>): Promise<Value> {
+    return retrying(this.clock, call, attempt, this.news)
   }
 
   private askGateway(

@@ -17,11 +17,9 @@ export function compactionIndex(
     log.firstIndex(),
     Math.min(snapshotIndex - keep.trailingEntries + 1, keep.neededFrom),
   )
-  const entries = log.entries(first, snapshotIndex + 1, Number.POSITIVE_INFINITY)
-  if (typeof entries === 'string') return first - 1
   let bytes = 0
   for (let index = snapshotIndex; index >= first; index--) {
-    bytes += entries[index - first]?.data.length ?? 0
+    bytes += log.dataBytes(index)
     const isTrailing = bytes <= trailingBytesMax && snapshotIndex - index < keep.trailingEntries
     const isNeeded = bytes <= keep.heldBytesMax && index >= keep.neededFrom
     if (!isTrailing && !isNeeded) return index

@@ -72,8 +72,8 @@ export class Host implements StoreHost {
   private closing: Promise<void> | undefined
 
   /**
-   * Starts a host over storage that was loaded. Rejects nothing: what is wrong with the world shows in the calls.
-   * `startReplicas` is for all but clients, which have none.
+   * @internal Starts a host over storage that was loaded. Rejects nothing: what is wrong with the world shows in the
+   * calls. `startReplicas` is for all but clients, which have none.
    */
   static start(
     parts: HostParts,
@@ -298,7 +298,8 @@ export class Host implements StoreHost {
     this.dial()
     const status = () => witness && replicaStatus(witness)
     const check = () => this.check(witness)
-    return new ClientBackend({ group, requests, clock, watches, gateways, status, check })
+    const { news } = this.peerBook
+    return new ClientBackend({ group, requests, clock, watches, gateways, news, status, check })
   }
 
   private loopEvents(): LoopEvents {
@@ -361,6 +362,7 @@ export class Host implements StoreHost {
     this.replicas?.remind()
     for (const watches of this.remoteWatches.values()) watches.tick()
     for (const peer of this.peerBook.unaware()) this.greet(peer)
+    this.peerBook.forgetGone()
     this.dial()
   }
 
@@ -377,6 +379,7 @@ export class Host implements StoreHost {
         present,
         founder: this.entering.founder,
         groupsOf: host => this.peerBook.groupsOf(host),
+        hasDenied: (host, group) => this.peerBook.hasDenied(host, group),
       }),
     )
   }

@@ -4,8 +4,10 @@ import { snapshotWindowChunks } from '../core/limits.ts'
 import type { MachineState } from '../core/machine/state.ts'
 import type { Message } from '../core/raft/message.ts'
 import type { HostId, Index, Term } from '../core/types.ts'
+import type { Deflate } from '../storage/storage.ts'
 import { MalformedError } from '../wire/codec.ts'
 import { SnapshotDecoder } from '../wire/snapshot-codec.ts'
+import { unpackChunk } from './snapshot-chunk.ts'
 
 /**
  * A snapshot that comes in: each chunk is decoded into the state-to-be and handed on to storage, and then it is gone.
@@ -19,6 +21,8 @@ export class IncomingSnapshot {
   readonly message: Message
   /** Pieces that came, in order; the end is one. */
   next = 0
+  /** Those of them that storage took. */
+  stored = 0
   /** When a piece came last. */
   heardAt: number
   /** The state, once storage has taken the last chunk. */
@@ -32,7 +36,10 @@ export class IncomingSnapshot {
   private isCancelled = false
   private wake: () => void = () => {}
 
-  constructor(from: HostId, message: Message, now: number) {
+  private readonly deflate: Deflate | undefined
+
+  constructor(from: HostId, message: Message, now: number, deflate?: Deflate) {
+    this.deflate = deflate
     this.from = from
     this.message = message
     this.heardAt = now
@@ -61,16 +68,16 @@ export class IncomingSnapshot {
     this.wake()
   }
 
-  /** What storage is to take, at its own pace; `stored` is told how many it took. Rejects where they make no state. */
-  async *chunks(stored: (count: number) => void): AsyncGenerator<Uint8Array> {
-    for (let count = 0; ; ) {
+  /** What storage is to take, at its own pace; `took` is told of each. Rejects where they make no state. */
+  async *chunks(took: () => void): AsyncGenerator<Uint8Array> {
+    for (;;) {
       if (this.isCancelled) throw this.cancellation
       const chunk = this.queue.shift()
       if (chunk !== undefined) {
-        this.decoder.push(chunk)
+        this.decoder.push(await unpackChunk(chunk, this.deflate))
         yield chunk
-        count += 1
-        stored(count)
+        this.stored += 1
+        took()
       } else if (this.isComplete) {
         this.state = this.decoder.end()
         return

@@ -167,8 +167,7 @@ export class Joining {
       this.removalStored.add(group)
       throw removed()
     }
-    const state =
-      stored.snapshot === undefined ? undefined : await loadState(parts.storage, group, stored.snapshot)
+    const state = stored.snapshot === undefined ? undefined : await loadState(parts, group, stored.snapshot)
     return { group, replica, isWitness, stored, state }
   }
 
@@ -179,14 +178,19 @@ export class Joining {
     dial()
     let attempts = 0
     try {
-      return await retrying(parts.clock, call, async () => {
-        ending.throwIfAborted()
-        // Another one each time: a member that is cut off from the leader answers, too, and cannot help.
-        const hosts = peerBook.hostsOf(group)
-        const host = hosts[attempts++ % hosts.length]
-        if (host === undefined) throw this.nobodyThere(group)
-        return asNatural(await requests.ask(host, 'join', [group, options.role === 'witness'], call))
-      })
+      return await retrying(
+        parts.clock,
+        call,
+        async () => {
+          ending.throwIfAborted()
+          // Another one each time: a member that is cut off from the leader answers, too, and cannot help.
+          const hosts = peerBook.hostsOf(group)
+          const host = hosts[attempts++ % hosts.length]
+          if (host === undefined) throw this.nobodyThere(group)
+          return asNatural(await requests.ask(host, 'join', [group, options.role === 'witness'], call))
+        },
+        peerBook.news,
+      )
     } finally {
       this.wanted.delete(group)
     }

@@ -37,9 +37,14 @@ export class LeaderRequests {
     this.requests.serve('lead-request', (sender, body, call) => {
       const [group, name, value, asker] = asArray(body, 4)
       const replica = parts.replicaOf(asText(group))
-      // Members speak for their clients; whoever else asks speaks for itself.
-      const isMember = replica.members.some(member => member.hostId === sender)
-      const from = isMember ? asText(asker) : sender
+      const from = asText(asker)
+      // Members speak for their clients. Whoever was removed, and does not know it yet, sends them to another gateway:
+      // to run what they ask in its own name would be wrong, too.
+      const maySpeak = from === sender || replica.members.some(member => member.hostId === sender)
+      if (!maySpeak)
+        throw new QuorateError('NOT_MEMBER', `${sender} is no member, and cannot ask for ${from}`, {
+          retryable: true,
+        })
       return this.run(replica, { name: asText(name), body: asBytes(value), from }, call)
     })
   }

@@ -1,14 +1,24 @@
 import { Gate } from '../base/gate.ts'
+import { Queue } from '../base/queue.ts'
 import { uncommittedBytesMax } from '../core/limits.ts'
 import type { Proposal, SessionId } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
+import type { Entry } from '../core/raft/types.ts'
+import type { Index, Term } from '../core/types.ts'
 import { encodeProposal, stamped, stampOf } from '../wire/proposal-codec.ts'
 import { commandNameOf } from './applied-state.ts'
 import { storeCommandOf } from './log-entry.ts'
 import type { Draft, Refusal, Taken } from './proposals.ts'
 import type { StoreHooks } from './store-hooks.ts'
 import type { Writer } from './writer.ts'
+
+/** Proposals that became entries, one behind the other from `index` on. */
+interface Logged {
+  readonly index: Index
+  readonly term: Term
+  readonly drafts: readonly Draft[]
+}
 
 /** Longest reason of a refusal that crosses the wire. */
 const reasonCharactersMax = 500
@@ -25,8 +35,8 @@ export class Leading {
   private readonly writer: Writer
   private readonly times: Times
   private readonly gate = new Gate(uncommittedBytesMax)
-  /** What was put into the log and is not applied: read already, so it need not be read again. */
-  private readonly logged = new Map<Uint8Array, Proposal>()
+  /** What was put into the log and is not applied, in order: read already, so it need not be read again. */
+  private readonly logged = new Queue<Logged>()
   /**
    * Their numbers, by session. A retry of what is under way needs no entry of its own: while commits wait for a slow
    * disk or a cut, every write that waits is sent again and again, and the log would grow faster than it is replicated.
@@ -66,10 +76,8 @@ export class Leading {
     if (!this.gate.admits(bytes, this.node.uncommittedBytes) || !this.writer.admits(bytes)) return busy
     const answer = this.node.propose(passed.map(draft => draft.bytes))
     if (answer.type === 'proposed') {
-      for (const { bytes: logged, proposal } of passed) {
-        this.logged.set(logged, proposal)
-        this.begin(proposal)
-      }
+      this.logged.push({ index: answer.index, term: answer.term, drafts: passed })
+      for (const { proposal } of passed) this.begin(proposal)
       return { answer: 'handed', refused }
     }
     return answer.type === 'refused' && answer.reason === 'busy' ? busy : notNow
@@ -84,13 +92,19 @@ export class Leading {
     this.take([{ proposal: expiry, bytes: noBytes }])
   }
 
-  /** The proposal of an entry that this leader logged itself. */
-  claim(data: Uint8Array): Proposal | undefined {
-    const proposal = this.logged.get(data)
-    if (proposal === undefined) return undefined
-    this.logged.delete(data)
-    this.end(proposal)
-    return proposal
+  /** The proposal of an entry, the next one to be applied, if this leader logged it itself. */
+  claim({ index, term }: Pick<Entry, 'index' | 'term'>): Proposal | undefined {
+    for (let next = this.logged.peek(); next !== undefined; next = this.logged.peek()) {
+      if (index < next.index) return undefined
+      const draft = next.drafts[index - next.index]
+      if (draft === undefined) this.logged.shift()
+      else if (term !== next.term) return undefined
+      else {
+        this.end(draft.proposal)
+        return draft.proposal
+      }
+    }
+    return undefined
   }
 
   /** Another leader, or another term: nobody knows what becomes of what was logged. */

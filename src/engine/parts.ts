@@ -7,9 +7,10 @@ import {
   snapshotEntriesEvery,
   trailingEntries,
 } from '../core/limits.ts'
+import type { MachineLimits } from '../core/machine/machine.ts'
 import type { RaftConfig } from '../core/raft/config.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Deflate, Storage } from '../storage/storage.ts'
 import type { Rendezvous, Transport } from '../transport/transport.ts'
 
 /** What a host is made of: the adapters that a platform, or a test, wires together. */
@@ -20,6 +21,8 @@ export interface HostParts {
   readonly rendezvous: Rendezvous
   readonly clock: Clock
   readonly random: Random
+  /** Where the platform has it: snapshots are deflated, on disk and on their way. */
+  readonly deflate?: Deflate | undefined
   /** A new random deployment: 32 hexadecimal digits. */
   readonly newDeployment: () => DeploymentId
 }
@@ -55,6 +58,8 @@ export interface EngineOptions {
   /** What a leader keeps of its log for followers that need it. */
   readonly heldLogBytesMax: number
   readonly applyBytesMax: number
+  /** Bounds of the state machine that tests and simulations set low: alike on all hosts. */
+  readonly machine?: Partial<MachineLimits>
   /** Bounds of Raft that tests and simulations set low. */
   readonly raft?: Partial<RaftBounds>
 }

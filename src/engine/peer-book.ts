@@ -1,6 +1,7 @@
 import type { Random } from '../base/random.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
+import { Condition } from './condition.ts'
 
 /** Groups that one hello may name. */
 const groupsMax = 1024
@@ -51,7 +52,11 @@ const stranger: Peer = {
  * heard: what a peer does not know of this host it may wait for in vain, and for ever.
  */
 export class PeerBook {
+  /** A host said that it has a replica since, or none any more: there may be somebody to ask. */
+  readonly news = new Condition()
   private readonly peers = new Map<HostId, Peer>()
+  /** What hosts had values of that went a moment ago. */
+  private readonly gone = new Map<HostId, ReadonlySet<GroupId>>()
   /** The number of our own hello. Begins at random: an earlier life's is none of ours. */
   private version: number
 
@@ -101,6 +106,7 @@ export class PeerBook {
       knowsUs,
     })
     const changed = [...groups, ...before].filter(group => groups.has(group) !== before.has(group))
+    if (changed.length > 0) this.news.notify()
     return { replicas, changed, isAsking: asBoolean(isAsking) }
   }
 
@@ -109,6 +115,8 @@ export class PeerBook {
   }
 
   disconnected(peer: HostId): void {
+    const { serving } = this.peers.get(peer) ?? stranger
+    if (serving !== undefined) this.gone.set(peer, serving)
     this.peers.delete(peer)
   }
 
@@ -124,6 +132,19 @@ export class PeerBook {
   /** The groups of which a host has values. */
   groupsOf(host: HostId): ReadonlySet<GroupId> | undefined {
     return this.peers.get(host)?.serving
+  }
+
+  /**
+   * The host said that it has no values of the group, and went: nobody wanted it. To ask it again at once would go on
+   * for ever, and leave no connection for those who were not asked yet.
+   */
+  hasDenied(host: HostId, group: GroupId): boolean {
+    return this.gone.get(host)?.has(group) === false
+  }
+
+  /** Time has passed: hosts that went may have something else to say. */
+  forgetGone(): void {
+    this.gone.clear()
   }
 
   /** Connected hosts with a replica of the group that keeps values, in a fixed order. */

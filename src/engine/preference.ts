@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/clock.ts'
-import type { GroupId, HostId } from '../core/types.ts'
+import type { GroupId, HostId, Term } from '../core/types.ts'
 import type { EngineOptions } from './parts.ts'
 import type { Replica } from './replica.ts'
 
@@ -19,6 +19,8 @@ export class Preference {
   private readonly priorityOf: (host: HostId) => number | undefined
   private priority: number
   private readonly nextTry = new Map<GroupId, number>()
+  /** Who told this host to take a group over, and in which term. */
+  private readonly gifts = new Map<GroupId, { readonly from: HostId; readonly term: Term }>()
 
   constructor(options: EngineOptions, clock: Clock, priorityOf: (host: HostId) => number | undefined) {
     this.priority = options.priority
@@ -35,19 +37,37 @@ export class Preference {
   set own(priority: number) {
     this.priority = priority
     this.nextTry.clear()
+    this.gifts.clear()
+  }
+
+  /** The leader of `term` tells this host to take the group over. */
+  given(group: GroupId, from: HostId, term: Term): void {
+    this.gifts.set(group, { from, term })
   }
 
   /** Hands on what this host leads, where another one shall. A try that fails makes writes wait an election timeout. */
   apply(replicas: Iterable<Replica>): void {
     const now = this.clock.now()
     for (const replica of replicas) {
-      if (!replica.leads || now < (this.nextTry.get(replica.group) ?? 0)) continue
+      if (!replica.leads || this.isKept(replica)) continue
+      if (now < (this.nextTry.get(replica.group) ?? 0)) continue
       const best = this.bestOf(replica)
       if (best === undefined) continue
       this.nextTry.set(replica.group, now + pauseTimeouts * this.patienceMs)
       replica.node.transferLeadership(best.id)
       replica.requestTurn()
     }
+  }
+
+  /**
+   * A host that is preferred, and gave the group away all the same, was asked to (`transferLeadership`), or has a disk
+   * that hangs: as long as it stays connected, this host leads.
+   */
+  private isKept({ group, term }: Replica): boolean {
+    const gift = this.gifts.get(group)
+    const isKept = gift?.term === term - 1 && (this.priorityOf(gift.from) ?? 0) > this.priority
+    if (!isKept) this.gifts.delete(group)
+    return isKept
   }
 
   private bestOf(replica: Replica) {

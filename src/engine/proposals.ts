@@ -103,7 +103,7 @@ export class Proposals {
     if (this.count >= pendingProposalsMax || !this.gate.admits(bytes.length, this.bytes)) {
       return Promise.reject(busy('too many writes wait for their outcome'))
     }
-    const pending = new Pending<Answer>(call, () => this.forget(waiter))
+    const pending = new Pending<Answer>(call, call.signal && (() => this.forget(waiter)))
     if (pending.isSettled) return pending.promise
     const waiter: Waiter = {
       proposal,

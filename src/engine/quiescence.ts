@@ -92,8 +92,22 @@ export class Quiescence {
     const leads = leader() === id
     const concerns = leads ? this.replicas().some(one => hostOf(one) === host) : hostOf(leader()) === host
     if (!concerns) return
+    // Awake, a follower hears for itself when the leader is silent: a connection that is made anew deposes nobody.
+    const hasSlept = this.isAsleep
     this.awaken()
-    if (!leads && !hostsHere().includes(host)) node.leaderLost()
+    if (hasSlept && !leads && !hostsHere().includes(host)) node.leaderLost()
+  }
+
+  /**
+   * Whether a beat was on its way when this replica fell asleep, and shall not wake it: it would wait alone for a
+   * leader that sleeps. An answer always was. A question that comes so soon was: whoever has woken beats for longer
+   * than an election timeout before it asks again.
+   */
+  isLate({ type }: Beat): boolean {
+    if (this.asleepSince === undefined) return false
+    if (type === 'response' || type === 'consent') return true
+    const { clock, electionTicks, tickMs } = this.parts
+    return type === 'drowsy' && clock.now() - this.asleepSince < electionTicks * tickMs
   }
 
   /** A word of another replica came: it wakes. */

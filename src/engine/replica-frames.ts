@@ -1,4 +1,4 @@
-import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
+import type { GroupId, HostId, ReplicaId, Term } from '../core/types.ts'
 import { decodeBeats } from '../wire/beat-codec.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import type { FrameKind } from '../wire/frames.ts'
@@ -23,6 +23,8 @@ export class ReplicaFrames {
   private readonly snapshots: Snapshots
   /** A member says that the group removed this host's replica. */
   private readonly toldRemoved: (replica: Replica) => void
+  /** The leader of a term hands a group over to this host. */
+  private readonly given: (group: GroupId, from: HostId, term: Term) => void
   /** Knows frames of proposals. */
   private readonly guard = new ReplayGuard()
 
@@ -31,11 +33,13 @@ export class ReplicaFrames {
     readonly sender: Sender
     readonly snapshots: Snapshots
     readonly toldRemoved: (replica: Replica) => void
+    readonly given: (group: GroupId, from: HostId, term: Term) => void
   }) {
     this.running = parts.running
     this.sender = parts.sender
     this.snapshots = parts.snapshots
     this.toldRemoved = parts.toldRemoved
+    this.given = parts.given
   }
 
   receive(from: HostId, kind: ReplicaFrameKind, body: Uint8Array): void {
@@ -71,7 +75,9 @@ export class ReplicaFrames {
     decodeRaftBody(body, (group, message) => {
       // One is sent as a 'snapshot', behind the state that it tells of.
       if (message.type === 'MsgSnap') throw new MalformedError('a snapshot without its state')
-      this.receiver(from, group, message.from)?.step(from, message)
+      const replica = this.receiver(from, group, message.from)
+      if (replica !== undefined && message.type === 'MsgTimeoutNow') this.given(group, from, message.term)
+      replica?.step(from, message)
     })
   }
 

@@ -86,6 +86,7 @@ export class Replica {
       conf: this.log.initialState().conf,
       term: snapshot?.term ?? 0,
       handlers: new CommandTable(() => host.hooksOf(this.group).commands ?? {}),
+      limits: options.machine,
       sliceMs: options.applySliceMs,
       clock: parts.clock,
       events: this.appliedEvents(),
@@ -183,9 +184,7 @@ export class Replica {
     const { type } = beat
     if (this.isEnded) return
     if (type === 'wake') return this.quiescence.heard(beat)
-    // Asleep, an answer comes late, and from nobody who was waited for.
-    const isAnswer = type === 'response' || type === 'consent'
-    if (!this.accepts(from, beat) || (isAnswer && this.quiescence.isAsleep)) return
+    if (!this.accepts(from, beat) || this.quiescence.isLate(beat)) return
     if (type !== 'sleep') {
       this.quiescence.listen()
       this.node.step(messageOf(beat))
@@ -201,6 +200,8 @@ export class Replica {
   /** The connection to a host came or went, or the host says that it runs the group now, or does so no longer. */
   peerChanged(host: HostId): void {
     this.quiescence.peerChanged(host)
+    for (const { hostId, replica } of this.members) if (hostId === host) this.node.reportReachable(replica)
+    this.host.wake()
   }
 
   /** So many ticks were missed, because the process stood still. */
@@ -210,9 +211,8 @@ export class Replica {
 
   /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
   stepSnapshot(from: HostId, message: Message, state: MachineState): void {
-    const { snapshot } = message
-    if (snapshot === null) return
-    this.received.add(snapshot, state)
+    if (message.snapshot === null) return
+    this.received.add(message.snapshot, state)
     this.step(from, message)
   }
 
@@ -245,7 +245,7 @@ export class Replica {
   applySlice(): void {
     if (this.isEnded) return
     const before = this.machine.appliedIndex
-    const { responses, isPaused } = this.state.applier.run()
+    const { responses, isPaused } = this.state.applier.run(this.proposals.isWaiting)
     for (const response of responses) this.node.step(response)
     if (this.machine.appliedIndex > before) this.advanced()
     if (isPaused || this.node.hasReady()) this.host.wake()
@@ -312,6 +312,7 @@ export class Replica {
   restart(): void {
     this.ending = undefined
     this.isStopped = false
+    this.node.snapshotsEnded()
     this.quiescence.awaken()
   }
 
@@ -445,7 +446,7 @@ export class Replica {
 
   private appliedEvents(): AppliedEvents {
     return {
-      claim: data => this.leading.claim(data),
+      claim: entry => this.leading.claim(entry),
       applied: ({ session, seq }, { result, changes }) => {
         if (changes.length > 0) this.watchers.notify(changes)
         this.proposals.applied(session, seq, result)
@@ -487,6 +488,7 @@ export class Replica {
   private memberTableChanged(): void {
     this.hosts.learn(this.members)
     this.membersChange.notify()
+    this.leaderChange.notify()
     this.host.events.membersChanged(this)
   }
 }

@@ -108,8 +108,10 @@ export class Replicas {
       changed: replica => this.changed(replica),
     })
     const toldRemoved = (replica: Replica) => this.joining.removed(replica)
-    this.frames = new ReplicaFrames({ running, sender, snapshots, toldRemoved })
-    this.preference = new Preference(options, clock, peer => peerBook.priorityOf(peer))
+    const preference = new Preference(options, clock, peer => peerBook.priorityOf(peer))
+    this.preference = preference
+    const given: Preference['given'] = (...gift) => preference.given(...gift)
+    this.frames = new ReplicaFrames({ running, sender, snapshots, toldRemoved, given })
   }
 
   get counted() {

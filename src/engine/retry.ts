@@ -10,14 +10,15 @@ const pauseMs = 200
 const lastWords: readonly ErrorCode[] = ['TRANSFER_ABORTED']
 
 /**
- * Tries until it succeeds, fails for good, or the call ends. The last error is the one that the caller sees: it says
- * more than "timeout". Only for what may be done twice. Where an attempt may have worked, no later one's error says
- * that nothing was changed, and the attempt is told so.
+ * Tries until it succeeds, fails for good, or the call ends: after a pause, or as soon as there are news. The last
+ * error is the one that the caller sees: it says more than "timeout". Only for what may be done twice. Where an attempt
+ * may have worked, no later one's error says that nothing was changed, and the attempt is told so.
  */
 export async function retrying<Value>(
   clock: Clock,
   call: Call,
   attempt: (mayHaveWorked: boolean) => Promise<Value>,
+  news = new Condition(),
 ): Promise<Value> {
   for (let mayHaveWorked = false; ; ) {
     try {
@@ -31,6 +32,6 @@ export async function retrying<Value>(
         throw mayHaveWorked && !isLastWord ? outcomeUnknown(error.message, error) : error
       }
     }
-    await new Condition().wait(clock, pauseMs, call.signal)
+    await news.wait(clock, pauseMs, call.signal)
   }
 }

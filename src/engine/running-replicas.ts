@@ -48,8 +48,9 @@ export class RunningReplicas {
     const touched = [...this.touched].filter(replica => this.byGroup.get(replica.group) === replica)
     this.touched.clear()
     for (const replica of touched) replica.pump(now)
-    this.outbox.flush()
+    // The disk first: it is at work while this thread sends, which takes longer than to hand a write over.
     this.writer.flush()
+    this.outbox.flush()
     for (const replica of touched) replica.applySlice()
   }
 

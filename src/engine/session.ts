@@ -27,6 +27,8 @@ export class ClientSession {
   private readonly opening: SingleFlight<OpenSession>
   /** Commands that wait for a place in the window. */
   private readonly queue: Pending<void>[] = []
+  /** How many of them were told to start, and have not yet. */
+  private calledIn = 0
   private readonly gate = new Gate(pendingProposalsBytesMax)
   /** Of commands that wait for a session, or for that place. */
   private waitingBytes = 0
@@ -42,7 +44,12 @@ export class ClientSession {
    */
   execute(command: Command, call: Call): Promise<Result> {
     const session = this.opened
-    if (session === undefined || session.span >= sessionWindowMax) return this.executeLater(command, call)
+    if (session === undefined || this.queue.length > 0 || this.room(session) <= 0)
+      return this.executeLater(command, call)
+    return this.start(session, command, call)
+  }
+
+  private start(session: OpenSession, command: Command, call: Call): Promise<Result> {
     const seq = session.start()
     return this.parts.submit({ session: session.id, seq, acked: session.acked, command }, call).then(
       answer => {
@@ -82,11 +89,12 @@ export class ClientSession {
     this.waitingBytes += bytes
     try {
       const session = this.opened ?? (await this.opening.run(call, () => this.open(call)))
-      if (session.span >= sessionWindowMax) await this.place(call)
+      if (this.queue.length > 0 || this.room(session) <= 0) await this.place(session, call)
     } finally {
       this.waitingBytes -= bytes
     }
-    return this.execute(command, call)
+    const session = this.opened
+    return session === undefined ? this.execute(command, call) : this.start(session, command, call)
   }
 
   /** The result that the caller is to have; undefined: the command was not applied, and may be tried anew. */
@@ -101,22 +109,29 @@ export class ClientSession {
 
   private settle(session: OpenSession, seq: number): void {
     session.settle(seq)
-    if (this.queue.length > 0) this.callIn(sessionWindowMax - session.span)
+    if (this.queue.length > 0) this.callIn(session)
   }
 
-  private place(call: Call): Promise<void> {
+  /** How many commands may start. Those that were called in have their places, and start in a moment. */
+  private room(session: OpenSession): number {
+    return sessionWindowMax - session.span - this.calledIn
+  }
+
+  private async place(session: OpenSession, call: Call): Promise<void> {
     const pending = new Pending<void>(call)
     this.queue.push(pending)
-    return pending.promise
+    this.callIn(session)
+    await pending.promise
+    this.calledIn -= 1
   }
 
   /** As many as there is room for: the oldest command may have held up a whole window. */
-  private callIn(room: number): void {
-    for (let left = room; left > 0 && this.queue.length > 0; ) {
+  private callIn(session: OpenSession): void {
+    while (this.queue.length > 0 && this.room(session) > 0) {
       const next = this.queue.shift()
       if (next === undefined || next.isSettled) continue
+      this.calledIn += 1
       next.resolve()
-      left -= 1
     }
   }
 
@@ -180,7 +195,11 @@ class OpenSession {
   }
 
   settle(seq: number): void {
-    this.settledAbove.add(seq)
-    while (this.settledAbove.delete(this.acked + 1)) this.acked += 1
+    if (seq !== this.acked + 1) {
+      this.settledAbove.add(seq)
+      return
+    }
+    this.acked = seq
+    while (this.settledAbove.size > 0 && this.settledAbove.delete(this.acked + 1)) this.acked += 1
   }
 }

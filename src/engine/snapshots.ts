@@ -12,6 +12,7 @@ import { OutgoingSnapshot, type SnapshotAnswer } from './outgoing-snapshot.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
 import type { Sender } from './sender.ts'
+import { packChunk } from './snapshot-chunk.ts'
 
 // A transfer is named by its group, the leader's term and the snapshot's index; within one term a leader has one
 // snapshot at an index. Its frames:
@@ -171,7 +172,7 @@ export class Snapshots {
       return replica.requestTurn()
     }
     if (present !== undefined) this.drop(group, present)
-    const incoming = new IncomingSnapshot(from, message, this.parts.clock.now())
+    const incoming = new IncomingSnapshot(from, message, this.parts.clock.now(), this.parts.deflate)
     this.incoming.set(group, incoming)
     this.store(group, snapshot, incoming)
     this.answer(group, incoming, { next: 0 })
@@ -180,7 +181,7 @@ export class Snapshots {
   /** The whole goes to storage while it comes; once it is durable, Raft hears of it. */
   private store(group: GroupId, snapshot: Snapshot, incoming: IncomingSnapshot): void {
     const { from, message } = incoming
-    const chunks = incoming.chunks(stored => this.answer(group, incoming, { stored }))
+    const chunks = incoming.chunks(() => this.answer(group, incoming))
     this.parts.storage
       .saveSnapshot(group, snapshot, chunks)
       .then(() => {
@@ -188,7 +189,8 @@ export class Snapshots {
         if (replica === undefined || incoming.state === undefined) return
         replica.stepSnapshot(from, message, incoming.state)
         replica.requestTurn()
-        this.answer(group, incoming, { stored: incoming.next })
+        incoming.stored = incoming.next
+        this.answer(group, incoming)
       })
       .catch(error => {
         if (error instanceof MalformedError) this.parts.transport.misbehaved(from, 'malformed')
@@ -203,17 +205,25 @@ export class Snapshots {
     if (this.incoming.get(group) === incoming) this.incoming.delete(group)
   }
 
-  private answer(group: GroupId, { from, message }: IncomingSnapshot, answer: Partial<SnapshotAnswer>): void {
-    const { stored = 0, next = null, isGap = false } = answer
+  /** Every answer says how much is stored: those before it may be lost, and the sender waits for what they said. */
+  private answer(
+    group: GroupId,
+    { from, message, stored }: IncomingSnapshot,
+    { next = null, isGap = false }: Partial<SnapshotAnswer> = {},
+  ): void {
     const index = message.snapshot?.index ?? 0
     this.sender.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap])
   }
 
   /** Hands out one chunk a turn, so that encoding a large state never holds up the loop. */
   private async *unhurried(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    // The header stays as it is: it is what a witness gets.
+    let isHeader = true
     for (const chunk of chunks) {
+      const packed = isHeader ? chunk : await packChunk(chunk, this.parts.deflate)
+      isHeader = false
       if (this.isClosed) throw new QuorateError('CLOSED', 'the host ends')
-      yield chunk
+      yield packed
       await new Promise<void>(resolve => this.parts.clock.soon(resolve))
     }
   }

@@ -14,7 +14,7 @@ import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
 import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
 import type { Replica } from './replica.ts'
-import { expectType, StoreCalls } from './store-calls.ts'
+import { StoreCalls } from './store-calls.ts'
 import { checkRevision, Table } from './table.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
 import { checkTxn, type Txn, type TxnResult } from './txn.ts'
@@ -109,10 +109,8 @@ export class Store extends Table {
   }
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
-  async barrier(options: WriteOptions = {}): Promise<Written> {
-    return {
-      revision: expectType(await this.calls.execute({ type: 'barrier' }, options), 'written').revision,
-    }
+  barrier(options: WriteOptions = {}): Promise<Written> {
+    return this.calls.write({ type: 'barrier' }, options)
   }
 
   /**
@@ -129,8 +127,7 @@ export class Store extends Table {
    */
   async broadcast(topic: string, body: unknown, options: WriteOptions = {}): Promise<Written> {
     checkKey(topic, 'topic')
-    const result = await this.calls.execute({ type: 'broadcast', topic, body: encodeValue(body) }, options)
-    return { revision: expectType(result, 'written').revision }
+    return this.calls.write({ type: 'broadcast', topic, body: encodeValue(body) }, options)
   }
 
   /** What is broadcast, as it is applied here: the broadcasts among `entries`, with the same promises. */
@@ -234,7 +231,8 @@ export class Store extends Table {
   /**
    * Hands leadership over to a voter that keeps values, and resolves when it leads. Writes wait meanwhile, and go on by
    * themselves. Rejects with TRANSFER_ABORTED where the host did not take it within an election timeout (the present
-   * leader goes on), MEMBERSHIP_REFUSED where it cannot lead, NOT_MEMBER.
+   * leader goes on), MEMBERSHIP_REFUSED where it cannot lead, NOT_MEMBER. Whatever the priorities of the two, it leads
+   * from then on as long as the other one stays connected.
    */
   async transferLeadership(host: HostId, options: CallOptions = {}): Promise<void> {
     await this.change('transfer', host, options)

@@ -50,14 +50,20 @@ export class Table {
   }
 
   /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
-  async put(key: string, value: unknown, options: PutOptions = {}): Promise<Written> {
-    const { lease } = options
-    if (lease !== undefined) {
-      const { revision } = await this.operate({ type: 'put', key, value, lease }, options)
-      return { revision }
+  put(key: string, value: unknown, options: PutOptions = {}): Promise<Written> {
+    try {
+      const { lease } = options
+      if (lease !== undefined)
+        return this.operate({ type: 'put', key, value, lease }, options).then(({ revision }) => ({
+          revision,
+        }))
+      return this.calls.write(
+        { type: 'put', key: this.keys.inStore(key), value: encodeValue(value) },
+        options,
+      )
+    } catch (error) {
+      return Promise.reject(error)
     }
-    const command = { type: 'put', key: this.keys.inStore(key), value: encodeValue(value) } as const
-    return { revision: expectType(await this.calls.execute(command, options), 'written').revision }
   }
 
   /** Sets a key that does not exist. `ok` is false, and `value` what stands there, when it does. */

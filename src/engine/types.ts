@@ -16,8 +16,8 @@ export interface WriteOptions extends CallOptions {
   /**
    * Told once, with the revision of the write, when this host learns that it is committed: it is in its place for good,
    * and what came of it follows when it is applied here. (Where the group had forgotten this store, because thousands
-   * of others wrote since, the write is tried anew at a later revision.) Hosts without values, clients that is and
-   * witnesses, are not told; nor is any host of a condition that failed and that it got to know within a snapshot.
+   * of others wrote since, the write is tried anew at a later revision, and may fail.) Hosts without values, clients
+   * that is and witnesses, are not told; nor is any host of a condition that failed and that came within a snapshot.
    */
   readonly onCommitted?: (revision: Revision) => void
   /** Writes only while this lock is held: see `store.lock`. Rejects with FENCED where it is not; nothing was written. */

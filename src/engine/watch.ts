@@ -16,6 +16,7 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
   private stop: () => void = () => {}
 
   /** @internal */
+  /** @internal */
   constructor(options: {
     readonly signal: AbortSignal | undefined
     readonly open: (sink: ChangeSink) => () => void

@@ -10,7 +10,7 @@ import type { Store } from '../engine/store.ts'
 import type { StoreHooks } from '../engine/store-hooks.ts'
 import { openHost } from '../node.ts'
 import { makeDirectory } from '../storage/file-system.ts'
-import type { Authorize } from '../transport/transport.ts'
+import type { Authorize, Rendezvous } from '../transport/transport.ts'
 import { Founding, type FoundingStore, fileFoundingStore } from './founding.ts'
 import { isLoopback } from './http-guard.ts'
 import { SeedDoor } from './seed-door.ts'
@@ -33,6 +33,11 @@ export interface SeedOptions {
   readonly secret?: string
   /** No host and no store of its own: it introduces the others to each other, and grants the founding. */
   readonly signalOnly?: boolean
+  /**
+   * Its host is a witness: it founds nothing and keeps no values, and votes once it is promoted. With two other voters
+   * that keep values, two tabs say, the loss of any one is survived. What its folder joined as it stays.
+   */
+  readonly witness?: boolean
   /** Folder of the built demo, served at `/`. */
   readonly demo?: string
   /**
@@ -83,6 +88,7 @@ export async function startSeed(options: SeedOptions = {}): Promise<Seed> {
   const { data = '.quorate', cluster = 'demo', signalOnly = false } = options
   const { host: address = '127.0.0.1', onError = throwLater } = options
   checkClusterName(cluster)
+  if (signalOnly && options.witness === true) throw new TypeError('a witness has a part in the store')
   const isSecretOwn = options.secret === undefined
   if (isSecretOwn && options.server === undefined && !isLoopback(address)) {
     throw new TypeError(`others can reach a seed on ${address}: it needs a secret`)
@@ -125,6 +131,7 @@ interface HostStart {
   readonly authorize?: Authorize
   readonly hooks?: StoreHooks
   readonly signal?: AbortSignal
+  readonly witness?: boolean
 }
 
 /**
@@ -149,30 +156,34 @@ async function startHost({
   letIn,
   onError,
   signal,
+  witness = false,
   ...start
 }: HostStart): Promise<Started> {
   const founding = new Founding(start.founding)
-  const wasFounded = (await start.founding.load()) !== undefined
+  const founds: Rendezvous = {
+    found: deployment => {
+      assert(deployment !== undefined, "a seed's own host is a member, and would found")
+      return founding.ask({ founder: host.id, deployment })
+    },
+  }
+  // A witness waits for the others like anybody else.
+  const isOpenFromStart = witness || (await start.founding.load()) !== undefined
   const host: Host = await openHost({
     cluster,
     secret,
     seeds: [door.url],
     data: join(data, 'host'),
     ...(start.authorize && { authorize: start.authorize }),
-    rendezvous: {
-      found: deployment => {
-        assert(deployment !== undefined, "a seed's own host is a member, and would found")
-        return founding.ask({ founder: host.id, deployment })
-      },
-    },
+    ...(witness ? { role: 'witness' } : { rendezvous: founds }),
   })
   door.closeHost = () => host.close()
   host.on('error', onError)
   // A host that lost its part of the store, or its fellow voters, needs them to come in before anything else.
-  if (wasFounded) await letIn()
+  if (isOpenFromStart) await letIn()
   const opened = openPatiently(host, { ...start.hooks, ...(signal && { signal }) }).then(async store => {
-    if (host.deployment !== undefined) await founding.ask({ founder: host.id, deployment: host.deployment })
-    if (!wasFounded) await letIn()
+    const { id: founder, deployment } = host
+    if (!witness && deployment !== undefined) await founding.ask({ founder, deployment })
+    if (!isOpenFromStart) await letIn()
     door.serve({ type: 'host', host, store })
   })
   const hasLeader = await Promise.race([

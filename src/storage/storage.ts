@@ -86,3 +86,13 @@ export interface GroupWrite {
   readonly entries?: readonly Entry[]
   readonly hardState?: HardState
 }
+
+/**
+ * Deflate (RFC 1951), as a platform has it: browsers have it in streams alone, and what a thread of its own does has no
+ * place on virtual time. A host without it deflates nothing.
+ */
+export interface Deflate {
+  deflate(bytes: Uint8Array): Promise<Uint8Array>
+  /** The reverse. Rejects where that gives more than `bytesMax`, or the bytes are none that were deflated. */
+  inflate(bytes: Uint8Array, bytesMax: number): Promise<Uint8Array>
+}

@@ -4,7 +4,7 @@ import { decode, encode, MalformedError } from '../wire/codec.ts'
 import { asArray, asNatural, asText } from '../wire/guards.ts'
 import type { Counters } from './counters.ts'
 import type { Channel, Link, LinkHandlers } from './link.ts'
-import { bulkChannelId, type ControlChannel, type Rtc } from './rtc.ts'
+import { bulkChannelId, controlChannelId, controlChannelName, drainedBelowBytes, type Rtc } from './rtc.ts'
 import type { Session } from './session.ts'
 
 export interface WebRtcOptions {
@@ -41,7 +41,8 @@ class WebRtcLink implements Link {
   private readonly handlers: LinkHandlers
   private peer: Instance | undefined
   private connection: RTCPeerConnection | undefined
-  private control: ControlChannel | undefined
+  /** For what must be quick: without streams around it. */
+  private control: RTCDataChannel | undefined
   private bulkBytes = 0
   private isClosed = false
   /** Signals that came before WebRTC was loaded. */
@@ -60,7 +61,7 @@ class WebRtcLink implements Link {
   send(channel: Channel, chunk: Uint8Array): void {
     if (this.isClosed || this.peer === undefined) return
     if (channel === 'control') {
-      this.control?.send(chunk)
+      if (this.control?.readyState === 'open') this.control.send(chunk as Uint8Array<ArrayBuffer>)
       return
     }
     this.bulkBytes += chunk.length
@@ -72,7 +73,7 @@ class WebRtcLink implements Link {
   }
 
   bufferedBytes(channel: Channel): number {
-    return channel === 'control' ? (this.control?.bufferedBytes ?? 0) : this.bulkBytes
+    return channel === 'control' ? (this.control?.bufferedAmount ?? 0) : this.bulkBytes
   }
 
   signal(body: Uint8Array): void {
@@ -93,7 +94,6 @@ class WebRtcLink implements Link {
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
-    this.control?.detach()
     this.early = []
     this.peer?.destroy()
   }
@@ -135,23 +135,36 @@ class WebRtcLink implements Link {
   }
 
   /** simple-peer makes the connection itself; this is where it can be had before it is negotiated. */
-  private withControl(rtc: Rtc): Omit<Rtc, 'openControl'> {
+  private withControl({ RTCPeerConnection, ...rest }: Rtc): Rtc {
     const link = this
-    const { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate } = rtc
     class ConnectionWithControl extends RTCPeerConnection {
       constructor(configuration?: RTCConfiguration) {
         super(configuration)
         link.connection = this
         this.addEventListener('datachannel', () => link.fail('a strange channel'))
-        link.control = rtc.openControl(this, {
-          open: () => link.open(),
-          message: bytes => link.handlers.chunk('control', bytes),
-          drained: () => link.handlers.drained(),
-          closed: () => link.fail('closed'),
-        })
+        const init = { negotiated: true, id: controlChannelId }
+        link.control = link.listen(this.createDataChannel(controlChannelName, init))
       }
     }
-    return { RTCPeerConnection: ConnectionWithControl, RTCSessionDescription, RTCIceCandidate }
+    return { RTCPeerConnection: ConnectionWithControl, ...rest }
+  }
+
+  private listen(control: RTCDataChannel): RTCDataChannel {
+    control.binaryType = 'arraybuffer'
+    control.bufferedAmountLowThreshold = drainedBelowBytes
+    control.onopen = () => {
+      if (!this.isClosed) this.open()
+    }
+    control.onmessage = ({ data }) => {
+      if (this.isClosed) return
+      // Hosts send bytes only; text is treated as the empty chunk, which is malformed to everybody.
+      this.handlers.chunk('control', data instanceof ArrayBuffer ? new Uint8Array(data) : emptyBytes)
+    }
+    control.onbufferedamountlow = () => {
+      if (!this.isClosed) this.handlers.drained()
+    }
+    control.onclose = () => this.fail('closed')
+    return control
   }
 
   private open(): void {

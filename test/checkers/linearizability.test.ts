@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { seededRandom } from '../../src/base/random.ts'
 import { kvModel } from '../../src/testing/checkers/kv.ts'
 import { checkLinearizable } from '../../src/testing/checkers/linearizability.ts'
 import type { Operation } from '../../src/testing/checkers/operation.ts'
@@ -45,6 +46,34 @@ describe('a history', () => {
   test('with an answer from before its call is refused', () => {
     const early = { client: 1, op: 'get', args: [], call: 5, return: 4, outcome: 'ok' } as const
     assert.throws(() => checkLinearizable(kvModel, [early]), /was called at 5 and answered at 4/)
+  })
+})
+
+/** What a store answers to so many calls on one key, of which many are under way at once. */
+function crowded(count: number, random: () => number): Operation[] {
+  let value: string | null = null
+  let revision = 0
+  return Array.from({ length: count }, (_, i): Operation => {
+    const time = { client: `c${i}`, call: i - 80 * random(), return: i + 80 * random() }
+    const answered = { ...time, outcome: 'ok', key: 'k' } as const
+    const op = ['put', 'insert', 'delete', 'delete', 'entry'][Math.floor(5 * random())] ?? 'entry'
+    if (op === 'entry')
+      return { ...answered, op, args: [], result: { value, modRevision: value ? revision : 0 } }
+    const ok = op === 'put' || (op === 'insert') === (value === null)
+    if (ok) {
+      revision = i + 1
+      value = op === 'delete' ? null : `v${i}`
+    }
+    const result = { ok, revision: value || ok ? revision : 0, ...(op === 'insert' && { value }) }
+    return { ...answered, op, args: op === 'delete' ? [] : [`v${i}`], result }
+  })
+}
+
+describe('many answers that change nothing', () => {
+  test('cost a step each, however many are under way at once', () => {
+    const { type, steps } = checkLinearizable(kvModel, crowded(400, seededRandom(1)), { stepsMax: 100_000 })
+    assert.equal(type, 'linearizable')
+    assert.ok(steps < 2000, `${steps} steps`)
   })
 })
 

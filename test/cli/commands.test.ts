@@ -76,6 +76,18 @@ test('what is wrong with the command is one line and exit code 2', async () => {
     [['members', 'weigh', 'x'], /"x" is not HOST=WEIGHT/],
     [['members', 'weigh', 'x=0'], /"x=0" is not HOST=WEIGHT/],
     [['members', 'transfer'], /HOST is missing/],
+    [['members', 'transfer', 'a', 'b'], /unexpected argument "b"/],
+    [['members', 'weigh', 'x=1000'], /"x=1000" is not HOST=WEIGHT/],
+    [['members', 'weigh', 'x=1=2'], /"x=1=2" is not HOST=WEIGHT/],
+    [['members', 'promote'], /HOST is missing/],
+    [['members', 'demote', 'a', 'b'], /unexpected argument "b"/],
+    [['status', 'x'], /unexpected argument "x"/],
+    [['watch', 'a', 'b'], /unexpected argument "b"/],
+    [['put', 'a'], /VALUE is missing/],
+    [['delete'], /KEY is missing/],
+    [['seed', 'x'], /unexpected argument "x"/],
+    [['seed', '--port', 'x'], /--port "x" is no port/],
+    [['seed', '--witness', '--signal-only'], /a witness has a part in the store/],
     [['seed', '--port', '99999'], /--port "99999" is no port/],
     [['seed', '--host', '0.0.0.0'], /it needs a secret/],
     [['seed', '--secret', ''], /the secret is empty/],
@@ -152,6 +164,27 @@ test('a seed that cannot be asked is one line and exit code 2', async () => {
   const right = await quorate(['status', '--url', url], { QUORATE_SECRET: secret })
   assert.equal(right.code, 0)
   assert.doesNotMatch(right.out, /a secret of the test/)
+})
+
+test('the help of a command tells of each of its options and actions', async () => {
+  const common = '--url --secret --json'
+  const words = {
+    seed: '--port --host --data --cluster --secret --signal-only --witness --json',
+    get: `KEY --stale ${common}`,
+    put: `KEY VALUE --string --insert ${common}`,
+    delete: `KEY ${common}`,
+    watch: `PREFIX --from ${common}`,
+    status: common,
+    members: `promote demote remove weigh transfer ${common}`,
+  }
+  const { out: all } = await quorate(['--help'])
+  for (const [command, list] of Object.entries(words)) {
+    assert.match(all, new RegExp(`^ {2}${command} `, 'm'))
+    const { code, out } = await quorate([command, '--help'])
+    assert.equal(code, 0)
+    assert.match(out, new RegExp(`^Usage: quorate ${command}`))
+    for (const word of list.split(' ')) assert.ok(out.includes(word), `${command}: ${word}`)
+  }
 })
 
 test('help and version are printed for whoever asks', async () => {

@@ -17,6 +17,23 @@ test('a seed prints its address, serves the other commands, and SIGTERM ends it 
   const env = { QUORATE_URL: url }
   assert.equal((await quorate(['put', 'key', '[1]'], env)).code, 0)
   assert.equal((await quorate(['get', 'key'], env)).out, '[1]\n')
+  const { out: members } = await quorate(['members'], env)
+  const [, id = ''] = /^(\S+) {2}voter\n$/.exec(members) ?? []
+  const changes = [
+    [['weigh', `${id}=3`], 0, `${id}  voter  weight 3\n`, ''],
+    [['transfer', id], 0, `${id}  voter  weight 3\n`, ''],
+    [['weigh', `${id}=101`], 1, '', 'quorate: MEMBERSHIP_REFUSED: a weight is from 1 to 100\n'],
+    [['transfer', 'nobody'], 1, '', 'quorate: NOT_MEMBER: host nobody is no member of the group\n'],
+    [['promote', 'nobody'], 1, '', 'quorate: NOT_MEMBER: host nobody is no member of the group\n'],
+    [
+      ['remove', id],
+      1,
+      '',
+      `quorate: LAST_VOTER: host ${id} is the last member that votes and keeps values\n`,
+    ],
+  ] as const
+  for (const [args, code, out, err] of changes)
+    assert.deepEqual(await quorate(['members', ...args], env), { code, out, err })
   await using watch = new Quorate(['watch', '--from', '2', '--url', url])
   await watch.printed(/put "key" \[1\]\n/)
   seed.signal('SIGTERM')

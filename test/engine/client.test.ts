@@ -43,6 +43,25 @@ describe('a client', () => {
     await cluster.settle(store.put('k', 1, { deadlineMs: 4000 }))
   })
 
+  test('does not ask hosts that cannot serve it again and again', async () => {
+    const cluster = new TestCluster()
+    const z = await cluster.open('z')
+    cluster.network.partition(['z'], ['a', 'b', 'c'])
+    for (const name of ['a', 'b', 'c']) {
+      const { store } = await cluster.open(name, { role: 'client' })
+      store.get('k').catch(() => {})
+    }
+    await cluster.run(1000)
+    const { frames } = await cluster.recorded(() => cluster.run(10_000))
+    // Three pairs, each of which meets once a second and says a few hellos.
+    const hellos = frames.filter(({ kind }) => kind === 'hello').length
+    assert.ok(hellos <= 3 * 11 * 6, `${hellos} hellos`)
+    cluster.network.heal()
+    await cluster.settle(z.store.put('k', 1))
+    const d = await cluster.open('d', { role: 'client' })
+    assert.equal(await cluster.settle(d.store.get('k')), 1)
+  })
+
   test('does not take the answer to an earlier life of its host for its own', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three()

@@ -7,7 +7,7 @@ import { startReplicas } from '../../src/engine/replicas.ts'
 import type { Store } from '../../src/engine/store.ts'
 import type { StoreHooks } from '../../src/engine/store-hooks.ts'
 import { MemoryDisk, openMemoryStorage } from '../../src/storage/memory.ts'
-import type { Storage, WriteBatch } from '../../src/storage/storage.ts'
+import type { Deflate, Storage, WriteBatch } from '../../src/storage/storage.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
@@ -47,6 +47,8 @@ export class TestCluster {
         readonly writes: { readonly host: HostId; readonly batch: WriteBatch }[]
       }
     | undefined
+  /** What hosts deflate snapshots with that start from now on. */
+  deflate: Deflate | undefined
   private readonly random: () => number
   private readonly options: Partial<EngineOptions>
   private readonly handlers = new Map<HostId, TransportHandlers>()
@@ -79,6 +81,7 @@ export class TestCluster {
       rendezvous: this.network.rendezvous(name),
       clock,
       random: this.random,
+      deflate: this.deflate,
       newDeployment: () => name.charCodeAt(0).toString(16).padStart(32, '0'),
     }
     return startHost(parts, stored, { ...this.options, ...options, cluster: 'test' }, startReplicas)

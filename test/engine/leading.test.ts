@@ -15,7 +15,7 @@ function leading() {
     uncommittedBytes: 0,
     propose: (data: readonly Uint8Array[]) => {
       logged.push(...data)
-      return { type: 'proposed' }
+      return { type: 'proposed', index: logged.length - data.length + 1, term: 1 }
     },
   }
   const writer = { admits: () => true }
@@ -59,11 +59,23 @@ describe('a leader', () => {
     assert.deepEqual(leader.take([draft(1)]), { answer: 'handed', refused: [] })
     assert.deepEqual(leader.take([draft(1), draft(2)]), { answer: 'handed', refused: [] })
     assert.equal(logged.length, 2)
-    leader.claim(first.bytes)
+    assert.equal(leader.claim({ index: 1, term: 1 }), first.proposal)
     leader.take([draft(1), draft(2)])
     assert.equal(logged.length, 3)
     leader.clear()
     leader.take([draft(1), draft(2)])
     assert.equal(logged.length, 5)
+  })
+
+  test('has read what it logged itself, at that place and in that term', () => {
+    const { leader } = leading()
+    const drafts = [draft(1), draft(2), draft(3)]
+    leader.take(drafts.slice(0, 2))
+    leader.take(drafts.slice(2))
+    assert.equal(leader.claim({ index: 0, term: 1 }), undefined)
+    assert.equal(leader.claim({ index: 1, term: 2 }), undefined)
+    assert.equal(leader.claim({ index: 2, term: 1 }), drafts[1]?.proposal)
+    assert.equal(leader.claim({ index: 3, term: 1 }), drafts[2]?.proposal)
+    assert.equal(leader.claim({ index: 4, term: 1 }), undefined)
   })
 })

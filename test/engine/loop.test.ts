@@ -5,8 +5,9 @@ import { appendBytesMax } from '../../src/core/limits.ts'
 import { Outbox } from '../../src/engine/outbox.ts'
 import { Sender } from '../../src/engine/sender.ts'
 import type { Transport } from '../../src/transport/transport.ts'
+import { decodeBeats } from '../../src/wire/beat-codec.ts'
 import { encode } from '../../src/wire/codec.ts'
-import { encodeFrame } from '../../src/wire/frames.ts'
+import { decodeFrame, encodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
 import { deployment, tapped } from './wiretap.ts'
 
@@ -18,6 +19,24 @@ test('proposals of which some left are not said to be unsent', async () => {
   const large = new Uint8Array(appendBytesMax)
   assert.equal(outbox.propose('b', 'main', 1, [large, large]), true)
   assert.equal(outbox.propose('b', 'main', 1, [large, large]), false)
+})
+
+test('what a host beats for all groups in a turn is one frame for each peer, with every word in it', () => {
+  const frames: Uint8Array[] = []
+  const send = (_to: string, _lane: string, frame: Uint8Array) => frames.push(frame.slice()) > 0
+  const sender = new Sender({ send } as unknown as Transport, () => deployment)
+  const outbox = new Outbox(sender, { clock: {} as Clock, random: () => 0 })
+  const beat = { from: 1, to: 2, term: 3, commit: 4, context: 5 }
+  for (const type of ['heartbeat', 'response'] as const) {
+    for (const group of ['g', 'h']) outbox.beat('b', { ...beat, type, group })
+  }
+  outbox.beat('b', { ...beat, type: 'heartbeat', group: 'g', context: 6 })
+  outbox.flush()
+  const [frame, ...more] = frames.map(bytes => decodeFrame(deployment, bytes))
+  assert(typeof frame === 'object' && more.length === 0, 'one frame')
+  const told: string[] = []
+  decodeBeats(frame.body, ({ type, group, context }) => told.push(`${type} ${group} ${context}`))
+  assert.deepEqual(told.sort(), ['heartbeat g 6', 'heartbeat h 5', 'response g 5', 'response h 5'])
 })
 
 describe('the loop of a host', () => {
@@ -38,6 +57,23 @@ describe('the loop of a host', () => {
     store.on('applied', () => slices.set(turn, (slices.get(turn) ?? 0) + 1))
     await cluster.until(() => store.status().applied >= 500)
     assert(slices.size > 10, `500 entries were applied in ${slices.size} turns`)
+  })
+
+  test('leaves no timer behind when it is closed, which would keep the process from its end', async () => {
+    const cluster = new TestCluster()
+    const hosts = await cluster.three()
+    const z = await cluster.open('z', { role: 'client' })
+    cluster.network.partition(['a'], ['b', 'c'])
+    const waiting = [...hosts, z].flatMap(({ store }) => [
+      store.put('k', 1),
+      store.get('k'),
+      store.promote('z'),
+    ])
+    const settled = Promise.allSettled(waiting)
+    await cluster.run(100)
+    await cluster.settle(Promise.all([...hosts, z].map(({ host }) => host.close())))
+    await cluster.settle(settled)
+    assert.equal(cluster.timers.pending, 0)
   })
 
   test('takes in what a peer sent last before it takes in that the peer went', async () => {

@@ -172,6 +172,24 @@ describe('a change of voters that resolved', () => {
     assert.deepEqual(await cluster.settle(store.demote('d')), store.status().members)
   })
 
+  test('waits until the host that asked for it knows, too', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('d')
+    await cluster.settle(store.put('k', 1))
+    lose(cluster, a, 'd', 'raft', Number.POSITIVE_INFINITY)
+    let isDone = false
+    const removing = store.remove('c').then(members => {
+      isDone = true
+      return members
+    })
+    await cluster.run(2000)
+    assert.equal(a.store.status().members.length, 3)
+    assert.equal(isDone, false)
+    cluster.tap = () => true
+    assert.deepEqual(await cluster.settle(removing), store.status().members)
+  })
+
   test('resolves on a host that removed itself', async () => {
     const cluster = new TestCluster()
     const [, , c] = await cluster.three()

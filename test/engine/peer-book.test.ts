@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { dialsMax } from '../../src/core/limits.ts'
+import { chooseDials } from '../../src/engine/dialing.ts'
 import { PeerBook } from '../../src/engine/peer-book.ts'
 
 /** What a host says of itself that has replicas of these groups. */
@@ -25,5 +27,35 @@ describe('the book of peers', () => {
     book.receive('b', hello(2 ** 40, 'main'))
     book.receive('b', hello(5))
     assert.deepEqual(book.hostsOf('main'), [])
+  })
+})
+
+describe('who looks for a member', () => {
+  test('goes on with those who were not asked yet', () => {
+    const present = new Set(Array.from({ length: 20 }, (_, i) => `host ${i}`))
+    const book = new PeerBook(() => 0)
+    const dials = () =>
+      chooseDials({
+        self: 'self',
+        needed: [],
+        wantedGroups: ['main'],
+        present,
+        founder: undefined,
+        groupsOf: host => book.groupsOf(host),
+        hasDenied: (host, group) => book.hasDenied(host, group),
+      })
+    const asked = new Set<string>()
+    for (let round = 0; round < 3; round++) {
+      for (const host of dials()) {
+        asked.add(host)
+        book.connected(host)
+        book.receive(host, hello(1, 'other'))
+      }
+      for (const host of present) book.disconnected(host)
+    }
+    assert.equal(asked.size, present.size)
+    assert.equal(dials().size, 0)
+    book.forgetGone()
+    assert.equal(dials().size, dialsMax)
   })
 })

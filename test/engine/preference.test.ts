@@ -18,6 +18,17 @@ describe('a host that is preferred', () => {
     assert.equal(b.store.status().term, a.store.status().term)
   })
 
+  test('as much as others lets them lead: nobody plays ball', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a', { priority: 2 })
+    await cluster.open('b', { priority: 2 })
+    await cluster.open('c', { priority: 2 })
+    await cluster.settle(a.store.promote(['b', 'c']))
+    const { term } = a.store.status()
+    await cluster.run(60_000)
+    assert.deepEqual([leads(a), a.store.status().term], [true, term])
+  })
+
   test('takes over again when it comes back, and the group went on meanwhile', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a', { priority: 3 })
@@ -31,6 +42,25 @@ describe('a host that is preferred', () => {
     const again = await cluster.open('a', { priority: 3 })
     await cluster.until(() => leads(again), 10_000)
     assert.equal(await cluster.settle(again.store.get('k')), 2)
+  })
+
+  test('does not take back what it was asked to give away, while it is there', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a', { priority: 3 })
+    const b = await cluster.open('b')
+    const c = await cluster.open('c')
+    await cluster.settle(a.store.promote(['b', 'c']))
+    await cluster.settle(c.store.transferLeadership('b'))
+    await cluster.run(60_000)
+    assert.ok(leads(b))
+    b.host.setPriority(0)
+    await cluster.until(() => leads(a), 1000)
+    await cluster.settle(c.store.transferLeadership('b'))
+    await cluster.settle(a.host.close())
+    await cluster.run(5_000)
+    const again = await cluster.open('a', { priority: 3 })
+    // Between two tries of one host there are ten election timeouts.
+    await cluster.until(() => leads(again), 25_000)
   })
 
   test('is one of several: the highest counts, and equals leave each other alone', async () => {

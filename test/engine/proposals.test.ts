@@ -37,6 +37,16 @@ describe('proposals', () => {
     })
   })
 
+  test('that are asked for again have been handed on as often as before', async () => {
+    const { proposals } = started()
+    const first = proposals.submit(barrier(1), never)
+    proposals.pump(0)
+    const again = proposals.submit(barrier(1), { ...never, deadline: 10 })
+    await assert.rejects(first, error => isQuorateError(error, 'OUTCOME_UNKNOWN'))
+    proposals.tick(10)
+    await assert.rejects(again, error => isQuorateError(error, 'OUTCOME_UNKNOWN'))
+  })
+
   test('that an earlier leader may have logged go on waiting when the next one is busy', async () => {
     const { proposals } = started()
     const waiting = proposals.submit(barrier(1), { ...never, deadline: 50 })

@@ -48,4 +48,22 @@ describe('reads', () => {
     reads.confirm(other, 7)
     await second
   })
+
+  test('are asked for again where no answer comes', async () => {
+    const asked: number[] = []
+    const ask = (context: number) => asked.push(context) > 0
+    const route = { ask, applied: () => 7, isLeaderKnown: () => true }
+    const reads = new Reads(route, { retryMs: 1000, firstContext: 1 })
+    const read = reads.linearizable({ deadline: 5000, signal: undefined })
+    for (const now of [0, 500, 999, 1000, 1500]) {
+      reads.tick(now)
+      reads.pump(now)
+    }
+    const [first = 0, second = 0] = asked
+    assert.equal(asked.length, 2)
+    reads.confirm(first, 7)
+    assert.equal(reads.isWaiting, true, 'a late answer to the first question is none to the second')
+    reads.confirm(second, 7)
+    await read
+  })
 })

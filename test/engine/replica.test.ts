@@ -87,6 +87,34 @@ describe('a replica', () => {
     assert.equal(replica.machine.appliedIndex, 10)
   })
 
+  test('stores a snapshot and the entries behind it in one write, and holds both then', () => {
+    const { replica, written } = learner()
+    replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
+    const next = { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 2, index: 10, logTerm: 2 } as const
+    replica.step('a', { ...next, commit: 11, entries: [noop(11, 2)] })
+    replica.pump(0)
+    written()
+    assert.deepEqual([replica.log.firstIndex(), replica.log.lastIndex()], [11, 11])
+    replica.pump(0)
+    replica.applySlice()
+    assert.equal(replica.machine.appliedIndex, 11)
+  })
+
+  test('does not go back to an own snapshot that is older than the one that it accepted', () => {
+    const { replica, writes, written } = learner()
+    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
+    replica.pump(0)
+    written()
+    replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
+    replica.pump(0)
+    const before = writes.length
+    replica.adoptSnapshot({ index: 3, term: 1, conf: emptyConfState })
+    assert.equal(writes.length, before)
+    written()
+    assert.equal(replica.machine.appliedIndex, 10)
+  })
+
   test('applies nothing behind a snapshot that was committed before it (mutant M83)', () => {
     const { replica, written } = learner()
     const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]

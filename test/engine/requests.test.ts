@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import { leaderRequestsMax } from '../../src/core/limits.ts'
-import type { Requests } from '../../src/engine/requests.ts'
+import { Requests } from '../../src/engine/requests.ts'
+import type { Sender } from '../../src/engine/sender.ts'
 import type { RequestHandler, StoreHooks } from '../../src/engine/store-hooks.ts'
+import { HostClock } from '../../src/testing/simulator/host-clock.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -36,6 +39,19 @@ function application() {
   }
   return { ran, signals, hooksOf }
 }
+
+describe('a question to another host', () => {
+  test('is answered by that host, and by nobody else', async () => {
+    const ids: number[] = []
+    const send = (_to: string, _lane: string, _kind: string, [id]: readonly number[]) => ids.push(id ?? 0) > 0
+    const parts = { clock: new HostClock(new VirtualTimers()), random: () => 0.5 }
+    const requests = new Requests({ send } as unknown as Sender, parts)
+    const answer = requests.ask('b', 'get', null, { deadline: 1000, signal: undefined })
+    requests.answered('c', [ids[0], true, 'of c'])
+    requests.answered('b', [ids[0], true, 'of b'])
+    assert.equal(await answer, 'of b')
+  })
+})
 
 describe('a request', () => {
   test('reaches the leader alone, and its reply the asker, wherever that is', async () => {
@@ -170,9 +186,12 @@ describe('a request', () => {
     await cluster.run(1000)
     const requests: Requests = Reflect.get(host, 'requests')
     const call = { deadline: cluster.timers.now() + 1000, signal: undefined }
-    const asked = requests.ask('a', 'lead-request', ['main', 'echo', encodeValue(1), 'b'], call)
-    const reply = decodeValue((await cluster.settle(asked)) as Uint8Array)
+    const ask = (name: string) =>
+      requests.ask('a', 'lead-request', ['main', 'echo', encodeValue(1), name], call)
+    const reply = decodeValue((await cluster.settle(ask('z'))) as Uint8Array)
     assert.deepEqual(reply, { body: 1, from: 'z', at: 'a' })
+    // A gateway that was removed must not have its client's request run in its own name: the client asks elsewhere.
+    await assert.rejects(cluster.settle(ask('b')), failsWith('NOT_MEMBER', 'none'))
   })
 
   test('ends at its deadline and with its signal, and a bounded number of them runs', async () => {

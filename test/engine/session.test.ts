@@ -74,7 +74,33 @@ describe('the window of a session', () => {
     answers[0]?.(written)
     await settled()
     assert.equal(submitted.length, sessionWindowMax + 2)
-    assert.equal(submitted.at(-1)?.acked, 2)
+    assert.deepEqual(
+      [submitted.at(-3)?.acked, submitted.at(-1)?.acked],
+      [0, 2],
+      'all up to there are settled',
+    )
+    client.close(new Error() as never)
+    for (const one of calls) one.catch(() => {})
+  })
+
+  test('lets those in first who have waited longest, whoever else comes meanwhile', async () => {
+    const answers: ((answer: Answer) => void)[] = []
+    const { client, submitted } = session(() => new Promise(resolve => answers.push(resolve)))
+    const execute = (number: number) => client.execute({ ...put, key: `${number}` }, call)
+    const calls = Array.from({ length: sessionWindowMax + 300 }, (_, number) => execute(number))
+    await settled()
+    const written: Answer = { result: { type: 'written', revision: 7 }, attempts: 1 }
+    for (const answer of answers.splice(0, 20)) answer(written)
+    calls.push(execute(calls.length))
+    await settled()
+    for (const answer of answers.splice(0, 400)) answer(written)
+    await Promise.resolve()
+    calls.push(execute(calls.length))
+    await settled()
+    assert.deepEqual(
+      submitted.map(({ command }) => 'key' in command && Number(command.key)),
+      calls.map((_, number) => number),
+    )
     client.close(new Error() as never)
     for (const one of calls) one.catch(() => {})
   })

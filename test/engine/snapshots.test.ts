@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { plainBytes } from '../../src/base/bytes.ts'
 import { crc32c } from '../../src/base/checksum.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import { peerSilenceMs, snapshotPatienceMs, snapshotWindowChunks } from '../../src/core/limits.ts'
 import type { EngineOptions } from '../../src/engine/parts.ts'
 import type { Store } from '../../src/engine/store.ts'
+import type { Deflate } from '../../src/storage/storage.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { decodeFrame, encodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
@@ -32,7 +36,7 @@ function pieceOf(frame: Uint8Array): { readonly piece: Piece; readonly seq: numb
 }
 
 /** Three voters; c is down, and the log of the others begins behind what c has. The state has some 30 chunks. */
-async function behind(options: Partial<EngineOptions> = {}) {
+async function behind(options: Partial<EngineOptions> & { readonly seed?: number } = {}) {
   const cluster = new TestCluster({ snapshotEntriesEvery: 50, trailingEntries: 10, ...options })
   const [a, b] = await cluster.three()
   cluster.crash('c')
@@ -87,6 +91,41 @@ describe('a snapshot on its way', () => {
     const c = await back()
     await cluster.until(() => c.status().applied >= a.store.status().commit, 600_000)
     assert.equal(await cluster.settle(c.get('k69', { deadlineMs: 60_000 })), `${value}69`)
+  })
+
+  test('goes on when a whole window arrived and every answer to it was lost', async () => {
+    const { cluster, a, sent, back } = await behind()
+    const { tap } = cluster
+    let isLost = false
+    cluster.tap = (from, to, lane, frame) => tap(from, to, lane, frame) && !(isLost && from === 'c')
+    const c = await back()
+    await cluster.until(() => chunksOf(sent).length > 5)
+    isLost = true
+    // The follower stores all that was under way, and can be waiting for more: nothing else makes it speak.
+    await cluster.run(800)
+    isLost = false
+    const under = chunksOf(sent).length
+    await cluster.until(() => c.status().applied >= a.store.status().commit)
+    assert.equal(chunksOf(sent).length, new Set(chunksOf(sent)).size, 'no chunk was sent twice')
+    assert(under < 20, `${under} chunks were sent before`)
+  })
+
+  test('arrives in the end, whatever is cut meanwhile, in one direction or in both', async () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const random = seededRandom(seed)
+      const { cluster, a, b, sent, back } = await behind({ seed })
+      const c = await back()
+      await cluster.until(() => chunksOf(sent).length > 3)
+      for (let i = 0; i < 12; i++) {
+        const [from = 'a', to = 'c'] = ['a', 'b', 'c'].sort(() => random() - 0.5)
+        cluster.network.cut(from, to)
+        await cluster.run(random() * 1500)
+        if (random() < 0.3) cluster.network.heal()
+        for (const { store } of [a, b]) if (random() < 0.5) store.put(`late${i}`, seed).catch(() => {})
+      }
+      cluster.network.heal()
+      await cluster.until(() => c.status().applied >= a.store.status().commit, 30_000)
+    }
   })
 
   test('loses no time where a chunk gets lost: the follower says so when the next one comes', async () => {
@@ -213,6 +252,29 @@ describe('a snapshot on its way', () => {
     await cluster.until(() => c.status().applied >= a.store.status().commit)
   })
 
+  for (const closedMs of [0, 10_000]) {
+    test(`goes on where the store of its leader was closed meanwhile for ${closedMs} ms`, async () => {
+      const cluster = new TestCluster({ snapshotEntriesEvery: 50, trailingEntries: 10, heldLogBytesMax: 0 })
+      const a = await cluster.open('a')
+      await fill(cluster, a.store, 70, i => value + i)
+      await cluster.run(1000)
+      let chunks = 0
+      cluster.tap = (_from, _to, _lane, frame) => {
+        if (pieceOf(frame)?.piece === 'chunk') chunks += 1
+        return true
+      }
+      const newcomer = await cluster.host('b')
+      const b = await cluster.settle(newcomer.store('main', { waitForLeader: false }))
+      await cluster.until(() => chunks > 3)
+      await cluster.settle(a.store.close())
+      await cluster.run(closedMs)
+      assert.equal(b.status().applied, 0)
+      // Nobody else votes: whoever leads again is the same leader in the same term.
+      const again = await cluster.settle(a.host.store('main'))
+      await cluster.until(() => b.status().applied === again.status().applied, 30_000)
+    })
+  }
+
   test('keeps nobody from closing', async () => {
     const { cluster, a, b, sent, host } = await behind()
     const c = await host()
@@ -243,6 +305,56 @@ describe('a snapshot on its way', () => {
     cluster.crash('a')
     const again = await cluster.open('a')
     assert.equal(await cluster.settle(again.store.get('k99')), 99)
+  })
+})
+
+describe('a snapshot that is deflated', () => {
+  const deflate: Deflate = {
+    deflate: async bytes => deflateRawSync(bytes),
+    inflate: async (bytes, maxOutputLength) => plainBytes(inflateRawSync(bytes, { maxOutputLength })),
+  }
+
+  /** Two voters and a witness that were brought up by a snapshot of `a`, and the bytes that went to each. */
+  async function brought(given: Deflate | undefined) {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 50, trailingEntries: 5 })
+    cluster.deflate = given
+    const a = await cluster.open('a')
+    await fill(cluster, a.store, 100, i => value + i)
+    await cluster.run(1000)
+    const sent = new Map<string, number>()
+    cluster.tap = (_from, to, lane, frame) => {
+      if (lane === 'bulk') sent.set(to, (sent.get(to) ?? 0) + frame.length)
+      return true
+    }
+    const b = await cluster.open('b')
+    const w = await cluster.open('w', { role: 'witness' })
+    await cluster.until(() => b.store.status().applied === a.store.status().applied)
+    return { cluster, a, b, w, sent }
+  }
+
+  test('costs less on its way, and is read after restarts, by a follower and by a witness', async () => {
+    const { cluster, a, b, sent } = await brought(deflate)
+    const plain = await brought(undefined)
+    assert((sent.get('b') ?? 0) < (plain.sent.get('b') ?? 0) / 10)
+    await cluster.settle(a.store.promote(['b', 'w']))
+    for (const name of ['a', 'b', 'w']) cluster.crash(name)
+    const hosts = await Promise.all(['b', 'w'].map(name => cluster.host(name)))
+    const [again] = await cluster.settle(Promise.all(hosts.map(host => host.store())))
+    assert(again !== undefined)
+    for (const i of [0, 99]) assert.equal(await cluster.settle(again.get(`k${i}`)), value + i)
+    assert.equal(b.store.status().keys, 100)
+  })
+
+  test('is read beside those that are not, which earlier versions made', async () => {
+    const { cluster, a } = await brought(undefined)
+    for (const name of ['a', 'b', 'w']) cluster.crash(name)
+    cluster.deflate = deflate
+    const again = await cluster.open('a')
+    assert.equal(await cluster.settle(again.store.get('k42')), `${value}42`)
+    await fill(cluster, again.store, 100, i => value + i)
+    const d = await cluster.open('d')
+    assert.equal(await cluster.settle(d.store.get('k99')), `${value}99`)
+    assert.equal(a.store.status().keys, 100)
   })
 })
 

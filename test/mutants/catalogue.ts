@@ -4,6 +4,7 @@ import { groups } from './groups.ts'
 import { membership } from './membership.ts'
 import type { Section } from './mutant.ts'
 import { ownEngine } from './own-engine.ts'
+import { ownGroups } from './own-groups.ts'
 import { ownStorage } from './own-storage.ts'
 import { reads } from './reads.ts'
 import { replication } from './replication.ts'
@@ -21,5 +22,6 @@ export const catalogue: readonly Section[] = [
   groups,
   ownEngine,
   ownStorage,
+  ownGroups,
   controls,
 ]

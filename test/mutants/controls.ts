@@ -58,14 +58,15 @@ export const controls: Section = {
         {
           file: step,
           find: '  if (isLocalMessage(message.type)) return',
-          replace: `  dropped = (dropped + 1) % 50
-  if (dropped === 0 && message.from !== raft.id && message.to === raft.id) return 'ok'
+          replace: `  const count = (received.get(raft) ?? 0) + 1
+  received.set(raft, count)
+  if (count % 50 === 0 && message.from !== raft.id && message.to === raft.id) return 'ok'
   if (isLocalMessage(message.type)) return`,
         },
         {
           file: step,
           find: '/** One tick of the logical clock. */',
-          replace: 'let dropped = 0\n\n/** One tick of the logical clock. */',
+          replace: 'const received = new WeakMap<Raft, number>()\n\n/** One tick of the logical clock. */',
         },
       ],
     },

@@ -27,6 +27,17 @@ export const elections: Section = {
       ],
     },
     {
+      id: 'Q61',
+      title: 'votes are asked for before the own term and vote are durable',
+      edits: [
+        {
+          file: election,
+          find: 'if (isPreVote || raft.config.earlyVoteRequests === true) raft.send(request)',
+          replace: 'if (isPreVote || raft.config.earlyVoteRequests !== true) raft.send(request)',
+        },
+      ],
+    },
+    {
       id: 'M03',
       title: 'stepping down within a term clears the vote',
       edits: [
@@ -129,6 +140,7 @@ export const elections: Section = {
     },
     {
       id: 'M12',
+      first: 'raft/membership',
       title: 'learners are asked for votes, and theirs count',
       edits: [
         { file: election, find: '    if (isLearner) continue\n', replace: '' },
@@ -143,6 +155,7 @@ export const elections: Section = {
     },
     {
       id: 'M12b',
+      first: 'raft/membership',
       title: 'the acknowledgements of learners count for a commit',
       edits: [
         {
@@ -235,6 +248,7 @@ export const elections: Section = {
     },
     {
       id: 'M22',
+      first: 'raft/membership',
       title: 'a replica campaigns with a committed change of members that it has not applied',
       edits: [{ file: election, find: '  if (hasUnappliedConfChange(raft)) return false\n', replace: '' }],
     },

@@ -32,6 +32,7 @@ export const groups: Section = {
   mutants: [
     {
       id: 'M144',
+      first: 'engine/hostile',
       title: 'frames of another deployment are taken',
       edits: [
         {
@@ -60,6 +61,7 @@ export const groups: Section = {
     },
     {
       id: 'M144c',
+      first: 'engine/replica',
       title: 'a host may speak for the replica of another one',
       edits: [
         {
@@ -71,6 +73,7 @@ export const groups: Section = {
     },
     {
       id: 'M144d',
+      first: 'engine/replica',
       title: 'a message for an earlier replica of the host is taken by its later one',
       edits: [
         {
@@ -114,10 +117,10 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: `    if (!concerns) return
+          find: `    const hasSlept = this.isAsleep
     this.awaken()
 `,
-          replace: `    if (!concerns) return
+          replace: `    const hasSlept = this.isAsleep
 `,
         },
       ],
@@ -128,7 +131,7 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: `    if (!leads && !hostsHere().includes(host)) node.leaderLost()
+          find: `    if (hasSlept && !leads && !hostsHere().includes(host)) node.leaderLost()
 `,
           replace: '',
         },
@@ -150,6 +153,7 @@ export const groups: Section = {
     },
     {
       id: 'M146',
+      first: 'engine/snapshots',
       title: 'snapshots share the lane of heartbeats',
       edits: [
         {
@@ -161,6 +165,7 @@ export const groups: Section = {
     },
     {
       id: 'M146b',
+      first: 'engine/snapshots',
       title: 'a sender of a snapshot waits for nobody',
       edits: [
         {
@@ -173,6 +178,7 @@ export const groups: Section = {
     },
     {
       id: 'M147',
+      first: 'engine/pause',
       title: 'missed ticks are lived through in one burst',
       edits: [
         {
@@ -187,6 +193,7 @@ export const groups: Section = {
     },
     {
       id: 'M147b',
+      first: 'engine/pause',
       title: 'a pause is not noticed',
       edits: [
         {
@@ -200,14 +207,25 @@ export const groups: Section = {
     },
     {
       id: 'M149',
-      title: 'a timer that was cancelled still acts',
+      title: 'the timer of a loop that was stopped rings on',
       edits: [
+        { file: loop, find: '    this.cancelTick()\n', replace: '' },
         {
           file: loop,
           find: `      if (this.isStopped) return
       this.isTickDue = true`,
-          replace: `      this.isStopped = false
-      this.isTickDue = true`,
+          replace: '      this.isTickDue = true',
+        },
+      ],
+    },
+    {
+      id: 'M149b',
+      title: 'the timer of a wait that ended early is not cancelled',
+      edits: [
+        {
+          file: 'src/engine/condition.ts',
+          find: '        cancel()\n',
+          replace: '',
         },
       ],
     },

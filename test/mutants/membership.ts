@@ -1,6 +1,8 @@
 import { engineTests, machineTests, raftTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
+const asking = 'src/engine/membership.ts'
+const changes = 'src/engine/member-changes.ts'
 const confChange = 'src/core/raft/conf-change.ts'
 const election = 'src/core/raft/election.ts'
 const leader = 'src/core/raft/leader.ts'
@@ -27,6 +29,7 @@ export const membership: Section = {
     },
     {
       id: 'M87b',
+      first: 'raft/random-network',
       title: 'a change counts as done when it is committed, not when it is applied',
       edits: [
         {
@@ -91,6 +94,34 @@ export const membership: Section = {
       ],
     },
     {
+      id: 'M92',
+      title:
+        'a leader acts by a change of members when it is appended, and goes on so where it is overwritten',
+      edits: [
+        {
+          file: proposal,
+          find: `import { payloadsBytes } from './entry-size.ts'
+`,
+          replace: `import { payloadsBytes } from './entry-size.ts'
+import { changeMembership } from './membership.ts'
+`,
+        },
+        {
+          file: proposal,
+          find: `    index: raft.log.lastIndex(),
+  })
+  return true`,
+          replace: `    index: raft.log.lastIndex(),
+  })
+  for (const { change } of drafts) {
+    const result = change === null ? undefined : changeMembership(raft.conf, change)
+    if (result?.type === 'changed') raft.setConfiguration(result.change)
+  }
+  return true`,
+        },
+      ],
+    },
+    {
       id: 'M93',
       title: 'a leader that was removed counts itself',
       edits: [
@@ -121,6 +152,25 @@ export const membership: Section = {
           replace:
             "if (raft.role !== 'leader' || raft.firstIndexOfTerm > raft.pendingConfIndex " +
             '|| !raft.conf.autoLeave || raft.log.applied',
+        },
+      ],
+    },
+    {
+      id: 'M96',
+      title: 'a leader that removes itself stops when that is appended, not when it is committed',
+      edits: [
+        {
+          file: proposal,
+          find: `    index: raft.log.lastIndex(),
+  })
+  return true`,
+          replace: `    index: raft.log.lastIndex(),
+  })
+  const isGone = drafts.some(({ change }) => change?.steps.some(
+    ({ type, replica }) => type === 'remove' && replica === raft.id,
+  ))
+  if (isGone) raft.becomeFollower(raft.term, 0)
+  return true`,
         },
       ],
     },
@@ -165,21 +215,32 @@ export const membership: Section = {
       title: 'quorums that share no voter come into force',
       edits: [{ file: membershipFile, find: ' && doMeet(quorums)', replace: '' }],
     },
-  ],
-  inapplicable: [
     {
-      id: 'M92',
-      title: 'a change of members that is truncated is not rolled back',
-      reason:
-        'a configuration is in force when its entry is applied, and what is applied ' +
-        'is committed: nothing is ever rolled back',
+      id: 'Q110',
+      title: 'a change of members is said to be made before those who vote now know of it',
+      first: 'engine/members',
+      edits: [
+        {
+          file: changes,
+          find: `  await changes.settle()
+`,
+          replace: ``,
+        },
+      ],
     },
     {
-      id: 'M96',
-      title: 'a removed replica stops at append instead of commit',
-      reason:
-        'no replica acts by a configuration before it is applied, so an entry that ' +
-        'is merely appended says nothing',
+      id: 'Q111',
+      title: 'the host that asked for a change of members does not wait to know of it',
+      first: 'engine/members',
+      edits: [
+        {
+          file: asking,
+          find: `      await known
+`,
+          replace: `      known?.catch(() => undefined)
+`,
+        },
+      ],
     },
   ],
 }

@@ -18,20 +18,12 @@ export interface Mutant {
   readonly judgedBySimulatorAlone?: true
 }
 
-/** A line of the list whose mechanism does not exist here. */
-export interface Inapplicable {
-  readonly id: string
-  readonly title: string
-  readonly reason: string
-}
-
 /** Mutants of one part of the system. */
 export interface Section {
   readonly name: string
   /** What tests that part, the fastest first. */
   readonly tests: readonly string[]
   readonly mutants: readonly Mutant[]
-  readonly inapplicable?: readonly Inapplicable[]
   /** Changes that break nothing: whoever flags one demands more than was promised. */
   readonly areSafe?: true
 }

@@ -34,6 +34,7 @@ export const ownEngine: Section = {
   mutants: [
     {
       id: 'Q01',
+      first: 'engine/proposals',
       title: 'a write that was handed to a leader fails as if it had not been',
       edits: [
         {
@@ -47,6 +48,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q02',
+      first: 'engine/proposals',
       title: 'a refusal of an earlier round takes back a later one',
       edits: [
         {
@@ -58,6 +60,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q03',
+      first: 'engine/proposals',
       title: 'a write that is refused by a rule counts as never written, also when it was ' + 'tried before',
       edits: [
         {
@@ -69,6 +72,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q04',
+      first: 'engine/proposals',
       title: 'a change of leaders does not hand writes on again',
       edits: [
         {
@@ -81,6 +85,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q05',
+      first: 'engine/groups',
       title: 'writes that are closed were never written',
       edits: [
         {
@@ -92,6 +97,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q06',
+      first: 'engine/proposals',
       title: 'a leader that is busy ends a write that an earlier leader may have logged',
       edits: [
         {
@@ -107,14 +113,13 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q07',
+      first: 'engine/session',
       title: 'a session acknowledges the highest number that is settled, not the last ' + 'without a gap',
       edits: [
         {
           file: session,
-          find: `    while (this.settledAbove.delete(this.acked + 1)) this.acked += 1
-`,
-          replace: `    this.acked = Math.max(this.acked, seq)
-`,
+          find: 'if (seq !== this.acked + 1) {',
+          replace: 'if (seq <= this.acked) {',
         },
       ],
     },
@@ -137,9 +142,8 @@ export const ownEngine: Section = {
       edits: [
         {
           file: session,
-          find:
-            'if (session === undefined || session.span >= sessionWindowMax) return ' + 'this.executeLater',
-          replace: 'if (session === undefined) return this.executeLater',
+          find: 'return sessionWindowMax - session.span - this.calledIn',
+          replace: 'return sessionWindowMax',
         },
       ],
     },
@@ -181,6 +185,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q13',
+      first: 'engine/store',
       title: 'a removed host is not noted before it acts on it',
       edits: [
         {
@@ -206,6 +211,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q15',
+      first: 'engine/groups',
       title: 'the founder that left its group founds it again',
       edits: [
         { file: joining, find: ' && !stored.values.has(leftValue(group))', replace: '' },
@@ -279,6 +285,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q22',
+      first: 'machine/members',
       title: 'an even number of voters is taken',
       edits: [
         {
@@ -291,6 +298,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q23',
+      first: 'engine/members',
       title: 'a learner that lags is promoted',
       edits: [
         {
@@ -302,6 +310,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q24',
+      first: 'machine/members',
       title: 'the last voter that keeps values may be removed',
       edits: [
         {
@@ -316,6 +325,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q25',
+      first: 'engine/members',
       title: 'a change whose plan is older than the table is not noticed',
       edits: [
         {
@@ -327,6 +337,7 @@ export const ownEngine: Section = {
     },
     {
       id: 'Q26',
+      first: 'engine/members',
       title: 'a voter is removed in one change, without being demoted before',
       edits: [
         {

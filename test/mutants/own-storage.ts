@@ -39,6 +39,7 @@ export const ownStorage: Section = {
   mutants: [
     {
       id: 'Q27',
+      first: 'storage/file-log',
       title: 'a file of the log that lacks its end, and is not the last one, is cut',
       edits: [
         {
@@ -52,6 +53,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q28',
+      first: 'storage/file-log',
       title: 'a file of the log that is missing is not noticed',
       edits: [
         {
@@ -65,6 +67,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q29',
+      first: 'storage/file-log',
       title: 'a torn record is not cut, and what is written next stands behind it',
       edits: [
         {
@@ -76,7 +79,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q30',
-      first: 'storage/file-log',
+      first: 'storage/file-log-crash',
       title: 'files of the log are removed before what was carried out of them is durable',
       edits: [
         {
@@ -99,6 +102,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q31',
+      first: 'storage/file-log-crash',
       title: 'a file of the log has its name before it is complete',
       edits: [
         {
@@ -116,6 +120,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q32',
+      first: 'storage/file-log',
       title: 'entries that were carried along are taken in the order in which they were ' + 'first written',
       edits: [
         {
@@ -129,6 +134,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q33',
+      first: 'storage/file-log',
       title: 'the end of the file of a snapshot may be missing',
       edits: [
         {
@@ -154,6 +160,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q35',
+      first: 'storage/file-log',
       title: 'a snapshot that is read is removed although the group stands on it',
       edits: [
         {
@@ -165,6 +172,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q36',
+      first: 'engine/store',
       title: 'a watcher that starts in the past is registered without it',
       edits: [
         {
@@ -177,6 +185,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q37',
+      first: 'engine/replica',
       title: 'a watcher that is behind a snapshot is not told',
       edits: [
         {
@@ -190,6 +199,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q38',
+      first: 'engine/bounds',
       title: 'a slow reader loses events in silence',
       edits: [
         {
@@ -204,6 +214,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q39',
+      first: 'engine/loop',
       title: 'a slice of applying that is over forgets the entry it stopped at',
       edits: [
         {
@@ -218,6 +229,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q40',
+      first: 'engine/validate',
       title: 'a leader asks its rules about a retry again, and refuses what was applied',
       edits: [
         {
@@ -231,6 +243,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q41',
+      first: 'engine/handing-on',
       title: 'what a deposed leader had read ahead is taken for the entry of another',
       edits: [
         {
@@ -243,6 +256,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q42',
+      first: 'engine/store',
       title: 'a commit that waits for company is never told',
       edits: [
         {
@@ -254,6 +268,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q43',
+      first: 'engine/handing-on',
       title: 'the frames of proposals that come twice are taken twice',
       edits: [
         {
@@ -267,6 +282,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q44',
+      first: 'engine/reads',
       title: 'a read waits for ever when its question is lost',
       edits: [
         {
@@ -280,6 +296,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q45',
+      first: 'engine/replica',
       title: 'a replica that restarted its log in memory appends before its snapshot is ' + 'in place',
       edits: [
         {
@@ -295,6 +312,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q46',
+      first: 'engine/replica',
       title: 'a snapshot is named by a term that another leader overwrote',
       edits: [
         {
@@ -306,6 +324,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q47',
+      first: 'engine/replica',
       title: 'an own snapshot goes back behind one that was installed',
       edits: [
         {
@@ -317,6 +336,7 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q48',
+      first: 'engine/group-writes',
       title: 'a commit that was told with a write is not stored with the next one',
       edits: [
         {

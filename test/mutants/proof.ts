@@ -32,8 +32,6 @@ interface Finding extends Detection {
   readonly control: readonly string[]
 }
 
-/** Several times what the slowest file of tests takes. One that was cut off says nothing. */
-const fileMs = 20_000
 /** Where there is no mutant, a file passes or fails, however slow the machine is. */
 const controlMs = 120_000
 
@@ -51,7 +49,7 @@ export class Proof {
 
   /**
    * Runs what could tell the mutant in the workshop from the real thing, the fastest first, up to the first that does.
-   * The simulator has half of the time for itself. 'unfinished': not all had their turn.
+   * The simulator has half of the time for itself. 'unfinished': not all had their turn. What is cut off says nothing.
    */
   async detect(options: {
     readonly workshop: Workshop
@@ -66,7 +64,7 @@ export class Proof {
     let isUnfinished = false
     const testsMs = scope === 'all' ? budgetMs / 2 : budgetMs
     for (const check of scope === 'simulator' ? [] : checksOf(section, mutant, scope)) {
-      const ms = Math.min(fileMs, leftOf(testsMs))
+      const ms = leftOf(testsMs)
       const found = ms > 0 ? await this.run(check, workshop, ms) : 'late'
       if (typeof found === 'object') return found
       isUnfinished ||= found === 'late'

@@ -31,6 +31,7 @@ export const reads: Section = {
     },
     {
       id: 'M100b',
+      first: 'engine/reads',
       title: 'reads join a question that is on its way to the leader',
       edits: [
         {
@@ -74,6 +75,7 @@ export const reads: Section = {
     },
     {
       id: 'M102',
+      first: 'engine/store',
       title: 'a read is answered when its index is committed, and not yet applied',
       edits: [
         {
@@ -87,6 +89,7 @@ export const reads: Section = {
     },
     {
       id: 'M102b',
+      first: 'engine/store',
       title: 'a read is answered as soon as the leader confirmed itself',
       edits: [
         {
@@ -164,6 +167,7 @@ export const reads: Section = {
     },
     {
       id: 'M109',
+      first: 'raft/random-network',
       title: 'a follower answers a linearizable read by itself',
       edits: [
         {

@@ -47,6 +47,7 @@ export const replication: Section = {
     },
     {
       id: 'M32',
+      first: 'raft/snapshot',
       title: 'an empty log takes entries without a look at what is before them',
       edits: [
         {
@@ -225,6 +226,7 @@ export const replication: Section = {
     },
     {
       id: 'M48d',
+      first: 'raft/random-network',
       title: 'the window of a follower that rejects stays as full as it was',
       edits: [
         {
@@ -271,6 +273,7 @@ export const replication: Section = {
     },
     {
       id: 'M52',
+      first: 'raft/membership',
       title: 'acknowledged indexes are sorted as text',
       edits: [
         {
@@ -299,6 +302,7 @@ export const replication: Section = {
     },
     {
       id: 'M54',
+      first: 'raft/membership',
       title: 'what is known of a replica that was removed and added again is kept',
       edits: [
         {
@@ -310,6 +314,7 @@ export const replication: Section = {
     },
     {
       id: 'M54b',
+      first: 'machine/members',
       title: 'the id of a replica that was removed is given to the next one',
       edits: [
         {
@@ -337,6 +342,7 @@ export const replication: Section = {
     },
     {
       id: 'M58',
+      first: 'machine/sessions',
       title: 'a command that is tried again is applied again',
       edits: [
         {

@@ -53,18 +53,12 @@ export async function runMutants(options: RunOptions): Promise<Tally> {
   } finally {
     await original.close()
   }
-  for (const section of sections) {
-    for (const { id, reason } of section.inapplicable ?? []) {
-      if (isWanted(wanted, section, id)) print(`${id} does not apply: ${reason}`)
-    }
-  }
   return tally
 }
 
 /** Those of `wanted` that name nothing. */
 export function unknownOf(wanted: readonly string[], sections: readonly Section[]): readonly string[] {
-  const ids = ({ mutants, inapplicable = [] }: Section) => [...mutants, ...inapplicable].map(({ id }) => id)
-  return wanted.filter(word => !sections.some(one => ids(one).some(id => isWanted([word], one, id))))
+  return wanted.filter(word => !sections.some(one => one.mutants.some(({ id }) => isWanted([word], one, id))))
 }
 
 function isWanted(wanted: readonly string[], section: Section, id: string): boolean {

@@ -1,6 +1,7 @@
 import { engineTests, machineTests, raftTests, storageTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
+const chunk = 'src/engine/snapshot-chunk.ts'
 const compaction = 'src/engine/compaction.ts'
 const incomingSnapshot = 'src/engine/incoming-snapshot.ts'
 const machine = 'src/core/machine/machine.ts'
@@ -24,6 +25,7 @@ export const snapshots: Section = {
   mutants: [
     {
       id: 'M70',
+      first: 'wire/snapshot',
       title: 'a snapshot has no results of sessions',
       edits: [
         {
@@ -41,17 +43,19 @@ export const snapshots: Section = {
     },
     {
       id: 'M70b',
+      first: 'wire/snapshot',
       title: 'a state that is restored has no sessions',
       edits: [
         {
           file: machine,
-          find: 'new Sessions(machineLimits, snapshot.sessions.values())',
-          replace: 'new Sessions(machineLimits)',
+          find: 'new Sessions(this.limits, snapshot.sessions.values())',
+          replace: 'new Sessions(this.limits)',
         },
       ],
     },
     {
       id: 'M70c',
+      first: 'machine/model',
       title: 'a snapshot forgets up to where a session is acknowledged',
       edits: [
         {
@@ -63,11 +67,13 @@ export const snapshots: Section = {
     },
     {
       id: 'M71',
+      first: 'engine/store',
       title: 'a state that was restored claims to know the changes before it',
       edits: [{ file: machine, find: 'isUntouched ? 0 : snapshot.index)', replace: '0)' }],
     },
     {
       id: 'M71b',
+      first: 'engine/replica',
       title: 'watchers stay silent about what a snapshot skipped',
       edits: [
         {
@@ -92,6 +98,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M72b',
+      first: 'engine/snapshots',
       title: 'the receiver asks for a snapshot that it does not need',
       edits: [
         {
@@ -114,6 +121,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M73b',
+      first: 'storage/model',
       title: 'storage keeps a log that does not match the snapshot',
       edits: [
         {
@@ -125,6 +133,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M74',
+      first: 'raft/snapshot',
       title: 'a log that the snapshot is a prefix of is thrown away',
       edits: [
         {
@@ -136,6 +145,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M74b',
+      first: 'storage/model',
       title: 'storage throws away the entries behind its own snapshot',
       edits: [
         {
@@ -147,6 +157,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M77',
+      first: 'engine/snapshots',
       title: 'chunks of whatever snapshot are put together',
       edits: [
         {
@@ -167,6 +178,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M77b',
+      first: 'engine/snapshots',
       title: 'the checksum of the pieces is not looked at',
       edits: [
         {
@@ -180,6 +192,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M77c',
+      first: 'engine/snapshots',
       title: 'a piece out of order is taken',
       edits: [
         {
@@ -222,6 +235,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M80b',
+      first: 'engine/snapshots',
       title: 'nobody tells Raft what became of a snapshot',
       edits: [
         {
@@ -234,6 +248,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M81',
+      first: 'engine/taking-snapshots',
       title: 'snapshots are taken, and the log compacted, while one is under way',
       edits: [
         {
@@ -246,6 +261,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M81b',
+      first: 'engine/compaction',
       title: 'the log is compacted to the snapshot, whoever still needs it',
       edits: [
         {
@@ -257,6 +273,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M83',
+      first: 'engine/replica',
       title: 'what was queued before a snapshot is applied behind it',
       edits: [
         {
@@ -269,6 +286,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M84',
+      first: 'wire/snapshot',
       title: 'a snapshot shows what is written after it',
       edits: [
         {
@@ -282,6 +300,7 @@ export const snapshots: Section = {
     },
     {
       id: 'M84b',
+      first: 'wire/snapshot',
       title: 'sessions of a snapshot change with those that live on',
       edits: [
         {
@@ -326,6 +345,20 @@ export const snapshots: Section = {
   const entries = entriesFor(raft, progress)
   if (entries === 'compacted') return sendSnapshot(raft, progress)
   if`,
+        },
+      ],
+    },
+    {
+      id: 'Q115',
+      title: 'a deflated chunk of a snapshot is decoded as it came',
+      first: 'engine/snapshots',
+      edits: [
+        {
+          file: chunk,
+          find: `  if (chunk[0] !== deflatedMark) return chunk
+`,
+          replace: `  if (chunk.length > 0) return chunk
+`,
         },
       ],
     },

@@ -40,6 +40,7 @@ export const storage: Section = {
   mutants: [
     {
       id: 'M60',
+      first: 'engine/group-writes',
       title: 'entries are stored without the term and vote that belong to them',
       edits: [
         {
@@ -51,6 +52,7 @@ export const storage: Section = {
     },
     {
       id: 'M60b',
+      first: 'engine/group-writes',
       title: 'a vote is not taken for something to write',
       edits: [
         {
@@ -105,6 +107,7 @@ export const storage: Section = {
     },
     {
       id: 'M63',
+      first: 'engine/snapshots',
       title: 'the log is compacted before the snapshot is durable',
       edits: [
         {
@@ -121,6 +124,7 @@ export const storage: Section = {
     },
     {
       id: 'M63b',
+      first: 'engine/replica',
       title: 'the log in memory is compacted before the write of it is durable',
       edits: [
         {
@@ -138,7 +142,22 @@ export const storage: Section = {
       ],
     },
     {
+      id: 'M64',
+      title: 'what was applied is told by the log, apart from the data',
+      first: 'engine/store',
+      edits: [
+        {
+          file: replica,
+          find: 'this.node = newRaftNode({ id: this.id, log: this.log, applied: machine.appliedIndex,',
+          replace:
+            'const applied = Math.max(machine.appliedIndex, hardState.commit)\n' +
+            '    this.node = newRaftNode({ id: this.id, log: this.log, applied,',
+        },
+      ],
+    },
+    {
       id: 'M66',
+      first: 'engine/groups',
       title: 'a member forgets its log and votes, and starts empty under its old id',
       edits: [
         {
@@ -150,6 +169,7 @@ export const storage: Section = {
     },
     {
       id: 'M67',
+      first: 'storage/indexeddb',
       title: 'a transaction of the browser is done when it is handed to the system',
       edits: [
         { file: indexeddbStore, find: "{ durability: 'strict' }", replace: "{ durability: 'relaxed' }" },
@@ -157,6 +177,7 @@ export const storage: Section = {
     },
     {
       id: 'M69',
+      first: 'raft/random-network',
       title: 'an older write that completes late is taken for newer progress',
       edits: [
         {
@@ -170,6 +191,7 @@ export const storage: Section = {
     },
     {
       id: 'M69b',
+      first: 'engine/writer',
       title: 'the next write leaves before the one before it is durable',
       edits: [
         {
@@ -181,6 +203,7 @@ export const storage: Section = {
     },
     {
       id: 'M69c',
+      first: 'engine/writer',
       title: 'a write is reported as done when it is handed to the disk',
       edits: [
         {
@@ -203,15 +226,6 @@ export const storage: Section = {
       .catch`,
         },
       ],
-    },
-  ],
-  inapplicable: [
-    {
-      id: 'M64',
-      title: 'the applied index is stored apart from the data',
-      reason:
-        'the state machine lives in memory and starts from a snapshot that holds its ' +
-        'own index; no applied index is stored',
     },
   ],
 }

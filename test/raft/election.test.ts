@@ -290,3 +290,17 @@ test('a replica that knows the leader of a term votes for nobody else in it', ()
   cluster.finish(voter)
   assert.equal(cluster.mail.at(-1)?.reject, true)
 })
+
+test('a candidate asks for votes when its term and own vote are durable, or it could lead a term twice', () => {
+  const cluster = new Cluster(3)
+  const candidate = cluster.replica(1)
+  candidate.node.campaign()
+  const { messages } = candidate.node.ready()
+  const [append, ...others] = messages
+  assert.deepEqual(others, [])
+  assert.deepEqual([append?.type, append?.term, append?.vote], ['MsgStorageAppend', 2, 1])
+  assert.deepEqual(
+    append?.responses.map(({ type, to }) => `${type} ${to}`),
+    ['MsgVoteResp 1', 'MsgVote 2', 'MsgVote 3'],
+  )
+})

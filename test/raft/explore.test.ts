@@ -42,7 +42,7 @@ const scopes: readonly Scope[] = [
   },
   {
     what: 'a write of a leader with slow disks, a rival and a crash',
-    depth: 6,
+    depth: 7,
     world: { ...nothing, leader: 1, campaigns: 1, proposals: 1, crashes: 1, isStorageSlow: true },
   },
   {

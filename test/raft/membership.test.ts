@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { committedIndex, voteResult } from '../../src/core/quorum.ts'
 import { blankMessage, type ConfChange, type ConfState, emptyConfState } from '../../src/core/raft/index.ts'
-import { changeMembership } from '../../src/core/raft/membership.ts'
+import { changeMembership, changeSimply } from '../../src/core/raft/membership.ts'
+import { Progress, progressAfter } from '../../src/core/raft/progress.ts'
 import { parseSteps } from '../transcripts/describe.ts'
 import { Cluster, entriesOf } from './cluster.ts'
 
@@ -210,6 +211,19 @@ test('a removed replica takes part until its removal is applied there, not only 
   assert.deepEqual(leader.texts, ['alone'])
 })
 
+test('without joint consensus one voter changes at a time, or old and new majorities need not overlap', () => {
+  const conf = { ...emptyConfState, voters: [1, 2, 3] }
+  for (const steps of ['v4', 'r3', 'l3', 'l4 l5', 'v4 l5']) {
+    assert.equal(changeSimply(conf, parseSteps(steps)).type, 'changed', steps)
+  }
+  for (const steps of ['v4 v5', 'r2 r3', 'r3 v4', 'l2 l3']) {
+    assert.deepEqual(changeSimply(conf, parseSteps(steps)), {
+      type: 'refused',
+      reason: 'changes-many-voters',
+    })
+  }
+})
+
 test('the answer of a replica that is not in the configuration changes nothing', () => {
   const cluster = new Cluster(3, {}, { conf: { voters: [1, 2] } })
   const leader = cluster.elect(1)
@@ -221,6 +235,17 @@ test('what is known of a replica is void when one change removes it and adds it 
   const result = changeMembership({ ...emptyConfState, voters: [1, 2], learners: [3] }, change('r3 l3'))
   assert.ok(result.type === 'changed')
   assert.deepEqual(result.change.renewed, [3])
+})
+
+test('a leader knows nothing of a replica that was removed and added again, whatever it knew before', () => {
+  const window = { messagesMax: 8, bytesMax: 1000 }
+  const part = { isLearner: true, isWitness: false, recentActive: true, window }
+  const known = [new Progress({ id: 3, match: 9, next: 10, ...part })]
+  const conf = { ...emptyConfState, voters: [1], learners: [3] }
+  const matchAfter = (renewed: readonly number[]) =>
+    progressAfter(known, { conf, renewed }, { next: 5, window }).find(({ id }) => id === 3)?.match
+  assert.equal(matchAfter([]), 9)
+  assert.equal(matchAfter([3]), 0)
 })
 
 test('a replica does not campaign with a committed change that it has not applied', () => {

@@ -96,6 +96,7 @@ export class RandomNetwork {
     if (this.chance(0.005)) replica.node.transferLeadership(this.pick(this.cluster.replicas).id)
     if (this.chance(0.005)) replica.node.forgetLeader()
     if (this.chance(0.01)) replica.node.reportUnreachable(this.pick(this.cluster.replicas).id)
+    if (this.chance(0.01)) replica.node.reportReachable(this.pick(this.cluster.replicas).id)
     if (this.chance(0.6) && replica.node.hasReady()) this.cluster.send(replica.takeReady())
     if (this.chance(0.5)) this.cluster.send(replica.store())
     if (this.chance(0.4)) replica.apply()

@@ -329,6 +329,20 @@ test('an unreachable follower is probed, and pipelined again when it answers', (
   assert.equal(state(), 'replicate')
 })
 
+test('a probe that was lost is repeated when its follower can be heard, and not only at the next heartbeat', () => {
+  const cluster = new Cluster(2)
+  const leader = cluster.elect(1)
+  cluster.partition([1], [2])
+  leader.node.reportUnreachable(2)
+  cluster.propose(1, 'a')
+  cluster.settle()
+  cluster.partition()
+  leader.node.reportReachable(2)
+  cluster.settle()
+  assert.deepEqual(cluster.replica(2).texts, leader.texts)
+  assert.ok(leader.texts.includes('a'))
+})
+
 test('a write that was acknowledged under an older term makes nothing durable, even of an equal entry', () => {
   // Entry 2 of term 2 is handed out, overwritten in term 3, and put back in term 4: a crash between the
   // second and the third write would leave the entry of term 3.

@@ -222,3 +222,21 @@ test('a delayed snapshot from before the compacted part of the log changes nothi
   assert.deepEqual([follower.status.commit, follower.log.lastIndex()], [9, 9])
   assert.equal(cluster.mail[0]?.index, 9)
 })
+
+test('a log that the snapshot is a prefix of is kept whole, and is committed as far as the snapshot goes', () => {
+  const cluster = new Cluster(2, {}, { entries: () => entriesOf([1, 1, 1, 1, 1], 2) })
+  const follower = cluster.replica(2)
+  const snapshot = { index: 4, term: 1, conf: { ...conf, voters: [1, 2] } }
+  follower.node.step({ ...blankMessage, type: 'MsgSnap', from: 1, to: 2, term: 1, snapshot })
+  // What it acknowledged behind the snapshot counts at every moment: it votes for nobody who lacks it.
+  follower.node.step({ ...blankMessage, type: 'MsgVote', from: 1, to: 2, term: 2, index: 4, logTerm: 1 })
+  cluster.finish(follower)
+  assert.deepEqual([follower.log.lastIndex(), follower.status.commit], [6, 4])
+  assert.deepEqual(
+    cluster.mail.map(({ type, index, reject }) => [type, index, reject]),
+    [
+      ['MsgAppResp', 4, false],
+      ['MsgVoteResp', 0, true],
+    ],
+  )
+})

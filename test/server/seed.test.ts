@@ -173,6 +173,44 @@ test('a seed that only signals lets the first host found the cluster', async t =
   assert.equal((await store.put('key', 1)).revision > 0, true)
 })
 
+test('a seed whose host is a witness founds nothing, holds no value, and survives a loss with two others', async t => {
+  const cleanup = new Cleanup(t)
+  const data = await cleanup.folder()
+  await assert.rejects(start(cleanup, data, { witness: true, signalOnly: true }), TypeError)
+  const server = createServer().listen(0, '127.0.0.1')
+  cleanup.defer(() => server.close())
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const options = { server, witness: true, secret: 'shared' }
+  const starting = start(cleanup, data, options)
+  const shared = { cluster: 'demo', seeds: [url], secret: 'shared', webrtc: 'off' } as const
+  const ada = await openHost(shared)
+  cleanup.defer(() => ada.close())
+  const store = await ada.store()
+  const bob = await openHost(shared)
+  cleanup.defer(() => bob.close())
+  await bob.store()
+  const first = await starting
+  assert.equal(first.hasLeader, true)
+  const witness = first.host?.id ?? ''
+  const members = await store.promote([bob.id, witness])
+  assert.deepEqual(
+    new Map(members.map(member => [member.hostId, [member.role, member.witness]])),
+    new Map([ada.id, bob.id, witness].map(id => [id, ['voter', id === witness]])),
+  )
+  const headers = { authorization: 'Bearer shared' }
+  assert.equal((await ask(`${url}/v1/kv/key`, { method: 'PUT', body: '1', headers })).status, 200)
+  const { body } = await ask(`${url}/v1/status`, { headers })
+  assert.deepEqual([body.role, body.keys], ['witness', 0])
+  await bob.close()
+  await store.put('key', 2, { deadlineMs: 20_000 })
+  await first.close()
+  const second = await start(cleanup, data, options)
+  assert.equal(second.host?.id, witness)
+  await store.put('key', 3, { deadlineMs: 20_000 })
+  assert.deepEqual((await ask(`${url}/v1/kv/key`, { headers })).body, 3)
+})
+
 test('what is no name of a cluster is refused before a folder is made', async t => {
   const cleanup = new Cleanup(t)
   const data = join(await cleanup.folder(), 'new')

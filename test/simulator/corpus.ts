@@ -108,4 +108,24 @@ export const corpus: readonly Finding[] = [
     found: 'a greeting that came late was believed: a leader slept without a follower, which campaigned',
     test: 'test/engine/peer-book.test.ts',
   },
+  {
+    generator: 3,
+    seed: 900002844,
+    found:
+      'a candidate asked for votes before its term was durable: after a power cut it led the same term again',
+    test: 'test/raft/election.test.ts',
+  },
+  {
+    generator: 5,
+    seed: 51322,
+    found:
+      'a leader whose store was closed and opened waited for ever for the snapshot that it had been sending',
+    test: 'test/engine/snapshots.test.ts',
+  },
+  {
+    generator: 5,
+    seed: 910000452,
+    found: "a client's request ran in the name of its gateway, which had been removed",
+    test: 'test/engine/requests.test.ts',
+  },
 ]

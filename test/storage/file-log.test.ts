@@ -132,50 +132,6 @@ test('a missing or cut file of the log is STORAGE_CORRUPT, though those behind i
   })
 })
 
-test('a crash at any moment leaves all that was acknowledged, whatever file was made or removed then', async t => {
-  const directory = await directoryOf(t)
-  const copies: { readonly folder: string; readonly acknowledged: number }[] = []
-  let acknowledged = 0
-  const copy = () => {
-    const folder = path.join(directory, 'copies', `${copies.length}`)
-    for (const name of fs.readdirSync(directory)) {
-      if (/\.(wal|snap|tmp)$/.test(name))
-        fs.cpSync(path.join(directory, name), path.join(folder, name), { recursive: true })
-    }
-    copies.push({ folder, acknowledged })
-  }
-  fs.mkdirSync(path.join(directory, 'copies'))
-  for (const [of, name] of [
-    [fs, 'write'],
-    [fs.promises, 'rename'],
-    [fs.promises, 'unlink'],
-  ] as const) {
-    const perform = Reflect.get(of, name) as (...given: unknown[]) => unknown
-    t.mock.method(of as typeof fs, name as 'write', (...given: unknown[]) => {
-      copy()
-      return perform(...given)
-    })
-  }
-  await use(
-    directory,
-    async storage => {
-      await writeGroup(storage, { entries: entries(1, 1, 9) }, 'idle')
-      for (acknowledged = 0; acknowledged < 80; acknowledged++)
-        await writeGroup(storage, { entries: [entry(acknowledged + 1, 1, 300)] })
-    },
-    1000,
-  )
-  t.mock.restoreAll()
-  assert(copies.length > 80, 'the disk was looked at')
-  for (const { folder, acknowledged: term } of copies.slice(4)) {
-    await use(folder, async (_, host) => {
-      assert.deepEqual(host.groups.get('idle')?.entries, entries(1, 1, 9))
-      const found = host.groups.get('g')?.entries[0]?.term ?? 0
-      assert(found >= term, `the write of ${term} was acknowledged, and ${found} found`)
-    })
-  }
-})
-
 test('a log that ends in the first record of its last file, or is gone, is STORAGE_CORRUPT', async t => {
   const directory = await directoryOf(t)
   const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [

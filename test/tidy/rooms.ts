@@ -9,7 +9,7 @@ const ports = ['src/clock/clock.ts', 'src/storage/storage.ts', 'src/transport/tr
 /** Adapters by folder: a file belongs to the one that its name begins with (`file-lock.ts` to `file`). */
 const adapters: Readonly<Record<string, readonly string[]>> = {
   clock: ['node', 'browser'],
-  storage: ['memory', 'file', 'indexeddb', 'volatile'],
+  storage: ['memory', 'file', 'indexeddb', 'volatile', 'deflate'],
   transport: ['memory', 'webrtc', 'relay'],
 }
 

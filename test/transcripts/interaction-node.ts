@@ -17,6 +17,7 @@ export const stubOptions: NodeOptions = {
   electionTicks: 3,
   heartbeatTicks: 1,
   asyncStorageWrites: false,
+  earlyVoteRequests: true,
   preVote: false,
   checkQuorum: false,
   readOnly: 'safe',

@@ -98,7 +98,8 @@ const patterns: Record<string, (index: number) => Promise<void>> = {
         closed()
       }, index % 8)
     }),
-  negotiating: index => closeNegotiating(index % 4),
+  // There are three signals: the offer, the answer, and the offerer's candidate.
+  negotiating: index => closeNegotiating(index % 3),
   arriving: index =>
     closeOpened(({ initiator, responder }) => {
       for (const label of ['a', 'b', 'c']) initiator.connection()?.createDataChannel(label)

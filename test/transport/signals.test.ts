@@ -1,88 +1,12 @@
 // What a peer signals is not to be trusted: it may end its own link, and nothing else.
 
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
-import { Counters } from '../../src/transport/counters.ts'
-import type { Link, LinkHandlers } from '../../src/transport/link.ts'
-import type { ControlHandlers, Rtc } from '../../src/transport/rtc.ts'
-import type { Session } from '../../src/transport/session.ts'
-import { WebRtc } from '../../src/transport/webrtc.ts'
-import { loadNodeRtc } from '../../src/transport/webrtc-node.ts'
-import { decode, encode } from '../../src/wire/codec.ts'
+import type { Rtc } from '../../src/transport/rtc.ts'
+import { encode } from '../../src/wire/codec.ts'
+import { makeProbe, openPair, pick, recordSignals, type SignalFields } from './link-probe.ts'
 import { until } from './real-cluster.ts'
-
-const nodeRtc = () => loadNodeRtc({ bindAddress: '127.0.0.1' })
-
-interface Probe {
-  readonly link: Link
-  readonly counters: Counters
-  /** What the link wanted to be brought to its peer. */
-  readonly signals: Uint8Array[]
-  readonly chunks: string[]
-  /** Why the link ended, as often as it said so. */
-  readonly ends: string[]
-  isOpen: boolean
-}
-
-function makeProbe(
-  t: TestContext,
-  isInitiator: boolean,
-  loadRtc: () => Promise<Rtc> = nodeRtc,
-  onSignal: (body: Uint8Array) => void = () => undefined,
-): Probe {
-  const counters = new Counters()
-  const probe = {
-    counters,
-    signals: [] as Uint8Array[],
-    chunks: [] as string[],
-    ends: [] as string[],
-    isOpen: false,
-  }
-  const handlers: LinkHandlers = {
-    opened: () => {
-      probe.isOpen = true
-    },
-    chunk: (channel, bytes) => probe.chunks.push(`${channel} ${bytes}`),
-    drained: () => undefined,
-    signal: body => {
-      probe.signals.push(body)
-      onSignal(body)
-    },
-    doubted: () => undefined,
-    closed: reason => probe.ends.push(reason),
-  }
-  const link = new WebRtc({ loadRtc, iceServers: [], counters }).makeLink(
-    { isInitiator } as Session,
-    handlers,
-  )
-  t.after(() => link.close())
-  return Object.assign(probe, { link })
-}
-
-/** Two ends that are connected: dialled anew, as a mesh does, where WebRTC refuses what it made itself. */
-async function openPair(t: TestContext): Promise<{ initiator: Probe; responder: Probe }> {
-  const initiator = makeProbe(t, true, nodeRtc, body => setImmediate(() => responder.link.signal(body)))
-  const responder: Probe = makeProbe(t, false, nodeRtc, body =>
-    setImmediate(() => initiator.link.signal(body)),
-  )
-  const isOpen = () => initiator.isOpen && responder.isOpen
-  const hasEnded = () => initiator.ends.length + responder.ends.length > 0
-  await until(() => isOpen() || hasEnded(), 'the pair')
-  return hasEnded() ? openPair(t) : { initiator, responder }
-}
-
-type SignalFields = readonly ['offer' | 'answer', string] | readonly ['candidate', string, string, number]
-
-/** The signals of a negotiation that went well. */
-async function recordSignals(t: TestContext): Promise<SignalFields[]> {
-  const { initiator, responder } = await openPair(t)
-  return [...initiator.signals, ...responder.signals].map(body => decode(body) as SignalFields)
-}
-
-function pick(signals: readonly SignalFields[], type: 'offer' | 'answer'): string {
-  return String(signals.find(signal => signal[0] === type)?.[1])
-}
 
 describe('a signal that WebRTC refuses ends its link, and nothing else:', () => {
   const garbage = 'v=0\r\nnot a description'
@@ -289,17 +213,11 @@ function fakeBrowser(refuse: (connection: FakeConnection) => void): () => Promis
       this.sdp = sdp
     }
   }
-  const openControl = (_connection: RTCPeerConnection, _handlers: ControlHandlers) => ({
-    bufferedBytes: 0,
-    send: () => false,
-    detach: () => undefined,
-  })
   return async () =>
     ({
       RTCPeerConnection: Connection,
       RTCSessionDescription: Description,
       RTCIceCandidate: Candidate,
-      openControl,
     }) as object as Rtc
 }
 

@@ -23,7 +23,7 @@ import { addNumber, finish } from './mix.ts'
 import { chained } from './outcome-chain.ts'
 import { type Session, type SessionLimits, Sessions } from './sessions.ts'
 import { emptyState, type MachineState, type Times } from './state.ts'
-import { hashState } from './state-hash.ts'
+import type { MachineContent } from './state-hash.ts'
 import { CommandFailure } from './transaction.ts'
 import type { View } from './view.ts'
 
@@ -53,7 +53,7 @@ export interface MachineOptions {
   readonly state?: MachineState | undefined
   /** What `call` can run. More may be added later: before a call is applied, `knows` is asked. */
   readonly handlers?: CommandHandlers | undefined
-  readonly limits?: MachineLimits | undefined
+  readonly limits?: Partial<MachineLimits> | undefined
 }
 
 /**
@@ -73,17 +73,17 @@ export class Machine {
   /** Dropped with the next entry: a view that nobody wants must not keep old values alive. */
   private currentView: View | undefined
 
-  constructor({ state = emptyState, handlers = noHandlers, limits = defaultLimits }: MachineOptions = {}) {
-    this.limits = limits
+  constructor({ state = emptyState, handlers = noHandlers, limits = {} }: MachineOptions = {}) {
+    this.limits = { ...defaultLimits, ...limits }
     this.handlers = handlers
-    this.sessions = new Sessions(limits, state.sessions.values())
+    this.sessions = new Sessions(this.limits, state.sessions.values())
     this.table = state.members
     this.applied = state.index
     this.clocks = state.times
     this.outcomes = state.chain
     // A state that nobody has written to yet hides no change: its history begins before the first.
     const isUntouched = state.items.size === 0 && state.index <= foundingIndex
-    this.history = new History(limits, isUntouched ? 0 : state.index)
+    this.history = new History(this.limits, isUntouched ? 0 : state.index)
     this.keyspace = new Keyspace(state, this.history)
   }
 
@@ -165,13 +165,16 @@ export class Machine {
     }
   }
 
-  /**
-   * A hash of everything that applying depends on: equal states have equal hashes, however they came about,
-   * and two states that differ by accident have different ones but once in four billion times. Not for use
-   * against forgery. It walks the whole state, where `chain` tells of the way that led there and costs nothing.
-   */
-  hash(): number {
-    return hashState(this.snapshot())
+  /** Everything that applying depends on, as it is now. */
+  content(): MachineContent {
+    return {
+      index: this.applied,
+      times: this.clocks,
+      items: this.keyspace.all(),
+      sessions: this.sessions.all(),
+      leases: this.keyspace.leases.all(),
+      members: this.table,
+    }
   }
 
   private advance(index: Index): void {

@@ -33,6 +33,11 @@ export interface RaftConfig {
    */
   readonly applyUnstable?: boolean
   /**
+   * With asynchronous storage writes: asks for votes while the own term and vote are still being written, as etcd does.
+   * For its transcripts alone: a crash at that moment can make two leaders of one term.
+   */
+  readonly earlyVoteRequests?: boolean
+  /**
    * Asks before it campaigns whether it could win, so that a cut-off replica disturbs nobody (Raft thesis
    * §9.6).
    */

@@ -40,7 +40,7 @@ function requestVotes(raft: Raft, campaign: Campaign): void {
       sendVote(raft, { type: isPreVote ? 'MsgPreVoteResp' : 'MsgVoteResp', to: id, term, reject: false })
       continue
     }
-    raft.send({
+    const request: Message = {
       ...blankMessage,
       type: isPreVote ? 'MsgPreVote' : 'MsgVote',
       from: raft.id,
@@ -49,7 +49,11 @@ function requestVotes(raft: Raft, campaign: Campaign): void {
       index,
       logTerm,
       force: campaign === 'transfer',
-    })
+    }
+    // Behind the write, with term, vote and log that it speaks of. A candidate that forgot them in a crash would get
+    // the same votes again, and lead the same term a second time with another log.
+    if (isPreVote || raft.config.earlyVoteRequests === true) raft.send(request)
+    else raft.sendAfterAppend(request)
   }
 }
 

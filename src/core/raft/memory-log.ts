@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import type { Index, Term } from '../types.ts'
-import { sliceWithin } from './entry-size.ts'
+import { EntryList } from './entry-list.ts'
 import type { LogStorage } from './log-storage.ts'
 import type { ConfState, Entry, HardState, Snapshot } from './types.ts'
 
@@ -20,13 +20,10 @@ export const emptyConfState: ConfState = {
 export class MemoryLog implements LogStorage {
   private hardState: HardState
   private recent: Snapshot
-  /**
-   * The position that the log stands on: compacted, or (0, 0). Invariant: list[i].index === compacted + 1 +
-   * i.
-   */
+  /** The position that the log stands on: compacted, or (0, 0). Invariant: list.first === compacted + 1. */
   private compacted: Index
   private compactedTerm: Term
-  private list: Entry[] = []
+  private list: EntryList
 
   constructor(
     initial: {
@@ -43,6 +40,7 @@ export class MemoryLog implements LogStorage {
     const overlaps = first !== undefined && first.index <= this.recent.index
     this.compacted = overlaps ? first.index : this.recent.index
     this.compactedTerm = overlaps ? first.term : this.recent.term
+    this.list = new EntryList(this.compacted + 1)
     this.append(initial.entries ?? [])
   }
 
@@ -55,19 +53,24 @@ export class MemoryLog implements LogStorage {
   }
 
   lastIndex(): Index {
-    return this.compacted + this.list.length
+    return this.list.end - 1
   }
 
   term(index: Index): Term | 'compacted' | 'unavailable' {
     if (index < this.compacted) return 'compacted'
     if (index === this.compacted) return this.compactedTerm
-    return this.list[index - this.compacted - 1]?.term ?? 'unavailable'
+    return this.list.term(index) ?? 'unavailable'
   }
 
   entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' | 'unavailable' {
     if (from <= this.compacted) return 'compacted'
     if (end > this.lastIndex() + 1) return 'unavailable'
-    return sliceWithin(this.list, from - this.compacted - 1, end - this.compacted - 1, bytesMax)
+    return this.list.slice(from, end, bytesMax)
+  }
+
+  /** Length of the data of an entry that is at hand. */
+  dataBytes(index: Index): number {
+    return this.list.dataBytes(index)
   }
 
   snapshot(): Snapshot | 'unavailable' {
@@ -85,7 +88,7 @@ export class MemoryLog implements LogStorage {
     assert(first.index <= this.lastIndex() + 1, `entries from ${first.index} leave a gap in the log`)
     const skipped = Math.max(0, this.firstIndex() - first.index)
     if (skipped >= entries.length) return
-    this.list.length = first.index + skipped - this.firstIndex()
+    this.list.dropFrom(first.index + skipped)
     for (let i = skipped; i < entries.length; i++) this.list.push(entries[i] as Entry)
   }
 
@@ -98,7 +101,7 @@ export class MemoryLog implements LogStorage {
     const holds = this.term(snapshot.index) === snapshot.term
     this.recent = snapshot
     if (holds) return
-    this.list = []
+    this.list = new EntryList(snapshot.index + 1)
     this.compacted = snapshot.index
     this.compactedTerm = snapshot.term
   }
@@ -114,7 +117,7 @@ export class MemoryLog implements LogStorage {
     if (index <= this.compacted) return
     const term = this.term(index)
     assert(typeof term === 'number', `cannot compact to ${index}, beyond the log's end`)
-    this.list = this.list.slice(index - this.compacted)
+    this.list.dropBefore(index + 1)
     this.compacted = index
     this.compactedTerm = term
   }

@@ -9,7 +9,7 @@ import { draftChange, draftEntry, type ProposeResult, propose } from './proposal
 import { Raft, type Role } from './raft.ts'
 import { handleReadIndex } from './read-index.ts'
 import { type Ready, ReadyQueue } from './ready.ts'
-import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
+import { handleReachable, handleSnapshotStatus, handleUnreachable } from './replication.ts'
 import { isAtRest, isAtRestBehind, leaderLost, resume } from './rest.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
 import type { ConfChange, ConfState, Entry } from './types.ts'
@@ -186,6 +186,12 @@ export class RaftNode {
     if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') this.raft.leader = 0
   }
 
+  /** The replica can be heard, after it could not. */
+  reportReachable(id: ReplicaId): void {
+    const progress = this.leadersProgress(id)
+    if (progress !== undefined) handleReachable(this.raft, progress)
+  }
+
   /** The last message to the replica could not be delivered. */
   reportUnreachable(id: ReplicaId): void {
     const progress = this.leadersProgress(id)
@@ -196,6 +202,11 @@ export class RaftNode {
   reportSnapshot(id: ReplicaId, ok: boolean): void {
     const progress = this.leadersProgress(id)
     if (progress !== undefined) handleSnapshotStatus(progress, !ok)
+  }
+
+  /** No snapshot is on its way any more, and nobody knows which of them were delivered. */
+  snapshotsEnded(): void {
+    for (const progress of this.raft.progress) handleSnapshotStatus(progress, true)
   }
 
   /** Entries of [from, end), cut at `bytesMax` but at least one; durable here or not. */

@@ -179,6 +179,13 @@ export function handleHeartbeatResponse(raft: Raft, progress: Progress): void {
   if (progress.match < raft.log.lastIndex() || progress.state === 'probe') sendAppend(raft, progress, true)
 }
 
+/** The engine hears of a replica that was not there: what was sent to it is lost, and the heartbeat may be far. */
+export function handleReachable(raft: Raft, progress: Progress): void {
+  if (progress.id === raft.id || progress.state !== 'probe') return
+  progress.paused = false
+  sendAppend(raft, progress, true)
+}
+
 /** The engine could not deliver a message: pipelining would only add to the loss. */
 export function handleUnreachable(progress: Progress): void {
   if (progress.state === 'replicate') progress.becomeProbe()

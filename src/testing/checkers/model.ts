@@ -11,6 +11,11 @@ export interface Model<State, Op> {
    * need not be tried. Of a plain write, say. Default: it may show.
    */
   isBlind?(operation: Op): boolean
+  /**
+   * Whether the operation, answered as it is, leaves every state as it is in which it can have been. A read, say, or a
+   * condition that failed: where it fits it may take its place, and no other order need be tried. Default: it may not.
+   */
+  isObservation?(operation: Op): boolean
   /** Equal for equal states, and for no others. */
   fingerprint(state: State): string
   /**

@@ -18,6 +18,8 @@ export interface Effect {
 export const registerModel: Model<ValueText, Operation> = {
   initial: null,
   step: (value, operation) => effectOf(value, operation)?.value,
+  isObservation: ({ op, result }) =>
+    pureOperations.has(op) || (conditionalOperations.has(op) && saysOk(result) === false),
   isBlind: ({ op }) => blindOperations.has(op),
   fingerprint: value => value ?? '',
   effect: ({ op, args }) => (pureOperations.has(op) ? null : valueText([op, ...args])),
@@ -37,6 +39,7 @@ export const registerModel: Model<ValueText, Operation> = {
 }
 
 const pureOperations: ReadonlySet<string> = new Set(['read', 'get', 'entry', 'staleEntry'])
+const conditionalOperations: ReadonlySet<string> = new Set(['insert', 'cas', 'compareAndSwap', 'delete'])
 const blindOperations: ReadonlySet<string> = new Set(['write', 'put', 'delete'])
 /** Operations that write their last argument. */
 const writeOperations: ReadonlySet<string> = new Set(['write', 'put', 'insert', 'cas', 'compareAndSwap'])

@@ -111,21 +111,29 @@ export class Search<State, Op extends TimedOperation> {
     return this.explain()
   }
 
-  /** Leads on by each answered operation that may come next. */
+  /** Leads on by each answered operation that may come next; by one alone, where it fits and changes nothing. */
   private placeAnswered(before: Configuration<State>): void {
-    const { waiting, ahead } = before
     const { candidates, due } = this.candidatesOf(before)
     this.noteFurthest(before, due)
     const lowest = Math.min(...candidates.map(position => this.rankOf(position) ?? Number.POSITIVE_INFINITY))
-    for (const position of candidates) {
-      if ((this.rankOf(position) ?? lowest) > lowest) continue
-      const state = this.step(before.state, position)
-      if (state === undefined) continue
-      const fingerprint = this.model.fingerprint(state)
-      if (this.canComeEarlier(before, position, fingerprint)) continue
-      const after = advance(waiting, ahead, position)
-      this.add({ state, fingerprint, ...after, unknown: before.unknown, before, last: position })
-    }
+    const next = candidates.filter(position => (this.rankOf(position) ?? lowest) <= lowest)
+    const isObservation = (position: number) =>
+      this.model.isObservation?.(at(this.prepared, position)) === true
+    // Whatever order comes later, it comes as well with this one moved to its front.
+    if (next.some(position => isObservation(position) && this.place(before, position) === before.fingerprint))
+      return
+    for (const position of next) this.place(before, position)
+  }
+
+  /** Leads on by an answered operation. Returns the fingerprint of the state that this leads to, if it does. */
+  private place(before: Configuration<State>, position: number): string | undefined {
+    const state = this.step(before.state, position)
+    if (state === undefined) return undefined
+    const fingerprint = this.model.fingerprint(state)
+    if (this.canComeEarlier(before, position, fingerprint)) return undefined
+    const after = advance(before.waiting, before.ahead, position)
+    this.add({ state, fingerprint, ...after, unknown: before.unknown, before, last: position })
+    return fingerprint
   }
 
   /**

@@ -42,6 +42,7 @@ export class Faults {
       life?.clock.setRate(1)
       life?.clock.throttle(0)
       life?.clock.resume()
+      host.reopenStores()
     }
     for (const host of this.world.hosts.values()) this.world.revive(host)
   }
@@ -95,6 +96,12 @@ export class Faults {
           error => world.report('close', String(error)),
         )
         return
+      case 'close-store': {
+        const group = this.pick([...(host.life?.stores.keys() ?? [])])
+        if (group === undefined) return
+        host.closeStore(group).catch(error => world.report('close', String(error)))
+        return this.later(this.spell(3000), () => host.reopenStores())
+      }
       case 'wipe':
         if (world.mayLose(host)) world.lose(host)
     }

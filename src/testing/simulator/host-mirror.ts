@@ -59,6 +59,11 @@ export class HostMirror implements StorageObserver {
     }
   }
 
+  /** What is written of it from now on is another replica's; what there was may be there, or not. */
+  removing(group: GroupId): void {
+    this.groups.delete(group)
+  }
+
   writing(batch: WriteBatch): void {
     for (const [group, write] of batch.groups) {
       const { written } = this.mirrorOf(group)

@@ -1,8 +1,10 @@
 import type { Random } from '../../base/random.ts'
 import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, HostId } from '../../core/types.ts'
+import type { QuorumRule } from '../../engine/quorum-rule.ts'
 import type { Store } from '../../engine/store.ts'
-import type { Scenario } from './scenario.ts'
+import type { Act, Scenario } from './scenario.ts'
+import type { SimulatedHost } from './simulated-host.ts'
 import type { World } from './world.ts'
 
 /**
@@ -67,7 +69,8 @@ export class Operator {
       await store.promote(chosen.map(({ hostId }) => hostId))
       return
     }
-    if (this.scenario.isWeighed && this.random() < 0.2) return this.weigh(store, this.pick(members)?.hostId)
+    const act = this.random() < 0.3 ? this.pick(this.scenario.acts) : undefined
+    if (act !== undefined) return this.actFreely(act, store)
     if (this.scenario.membership !== 'churn') return
     const choice = this.random()
     const member = this.pick(members)
@@ -77,6 +80,43 @@ export class Operator {
     else if (choice < 0.6) await this.handOver(group)
     else if (choice < 0.8) await this.transfer(store, member.hostId)
     else if (idle.length > 0) await this.change('promote', store, this.pick(idle)?.hostId ?? member.hostId)
+  }
+
+  private async actFreely(act: Act, store: Store): Promise<void> {
+    switch (act) {
+      case 'weigh':
+        return this.weigh(store, this.pick(store.status().members)?.hostId)
+      case 'decide':
+        return this.decide(store)
+      case 'prefer':
+        return this.prefer(this.pick([...this.world.hosts.values()].filter(host => host.isUp)))
+    }
+  }
+
+  /** Lets other sets of voters decide: all with a certain voter, all voters, two thirds; and sets that must not. */
+  private async decide(store: Store): Promise<void> {
+    const voters = store.status().members.filter(({ role }) => role === 'voter')
+    const one = this.pick(voters)?.hostId ?? ''
+    const rules: readonly (QuorumRule | undefined)[] = [
+      undefined,
+      hosts => hosts.has(one),
+      hosts => voters.every(({ hostId }) => hosts.has(hostId)),
+      hosts => 3 * hosts.size >= 2 * voters.length,
+      hosts => hosts.size > 0,
+    ]
+    const number = Math.floor(this.random() * rules.length)
+    this.world.trace.note('', 'decide', number, () => `rule ${number} of ${store.name}`)
+    const members = await store.setQuorum(rules[number])
+    const isWrong = number === rules.length - 1 && members.filter(({ role }) => role === 'voter').length > 1
+    if (isWrong) this.world.report('quorum', `any single voter may decide in ${store.name}`)
+  }
+
+  private prefer(host: SimulatedHost | undefined): void {
+    const { life } = host ?? {}
+    if (life?.host === undefined || host === undefined) return
+    life.priority = Math.floor(this.random() * 4)
+    this.world.trace.note(host.id, 'prefer', life.priority)
+    life.host.setPriority(life.priority)
   }
 
   private async weigh(store: Store, host: HostId | undefined): Promise<void> {
@@ -104,16 +144,22 @@ export class Operator {
     }
   }
 
-  /** A host that every group removed gives its place to a new one. */
+  /** A host that every group removed gives its place to a new one; and whoever was removed may join anew. */
   private replaceRemoved(): void {
     for (const host of [...this.world.hosts.values()]) {
       const { life } = host
       if (life?.host === undefined || host.role === 'client') continue
       const replicas = life.host.running
-      const isOut = this.scenario.groups.every(
+      const { groups } = this.scenario
+      const out = groups.filter(
         group => life.removedFrom.has(group) || (life.stores.has(group) && !replicas.has(group)),
       )
-      if (isOut && life.failure === undefined && this.random() < 0.5) this.world.lose(host)
+      if (out.length === 0 || life.failure !== undefined) continue
+      const choice = this.random()
+      const group = this.pick(out)
+      if (choice < 0.2 && group !== undefined) {
+        host.rejoin(group).catch(error => this.world.report('call', `rejoining met ${String(error)}`))
+      } else if (choice < 0.6 && out.length === groups.length) this.world.lose(host)
     }
   }
 

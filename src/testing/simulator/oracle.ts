@@ -2,6 +2,7 @@ import type { Change } from '../../core/machine/item.ts'
 import type { GroupId, Index, Revision } from '../../core/types.ts'
 import type { Replica } from '../../engine/replica.ts'
 import { decodeValue } from '../../wire/value.ts'
+import { isForbidden, nameOf } from './value-names.ts'
 import type { Report } from './violation.ts'
 
 /** What a key held from a revision on; null: it did not exist. */
@@ -13,12 +14,6 @@ interface Version {
 /** A change of one key. */
 interface KeyChange extends Version {
   readonly key: string
-}
-
-/** What tells a value from every other one; the rest only makes it longer. */
-export function nameOf(value: string): string {
-  const end = value.indexOf('.')
-  return end < 0 ? value : value.slice(0, end)
 }
 
 const never: Version = { revision: 0, value: null }
@@ -35,6 +30,8 @@ export class Oracle {
   floor: Revision = 0
   /** Up to where the effects are known. */
   upTo: Index = 0
+  /** No answer to a question for the members that begins now may be older. */
+  membersFloor: Revision = 0
   /** All of them, in order. */
   readonly changes: KeyChange[] = []
   private readonly group: GroupId
@@ -42,6 +39,8 @@ export class Oracle {
   private readonly versions = new Map<string, Version[]>()
   private readonly writtenAt = new Map<string, Revision>()
   private readonly denied = new Set<string>()
+  /** Acknowledged ones, with their places. */
+  readonly broadcasts = new Map<string, Revision>()
 
   constructor(group: GroupId, report: Report) {
     this.group = group
@@ -93,6 +92,20 @@ export class Oracle {
     }
     this.floor = Math.max(this.floor, revision)
     return list[at - 1]?.value ?? null
+  }
+
+  /** An entry that changes nothing was acknowledged; `name` is what was broadcast with it. */
+  logged(name: string | undefined, revision: Revision, floor: Revision): void {
+    if (revision <= floor)
+      this.fail('linearizability', `an entry took effect at ${revision}, before its call, after ${floor}`)
+    this.floor = Math.max(this.floor, revision)
+    if (name !== undefined) this.broadcasts.set(name, revision)
+  }
+
+  /** The members were read, as they are since this revision. */
+  members(revision: Revision, floor: Revision): void {
+    if (revision < floor) this.fail('linearizability', `members of ${revision} were read, after ${floor}`)
+    this.membersFloor = Math.max(this.membersFloor, revision)
   }
 
   /** The group says that nothing was written: not now, and not later. */
@@ -163,6 +176,12 @@ export class Oracle {
     }
     list.push({ revision, value })
     if (value === null) return
+    this.took(value, revision)
+  }
+
+  /** A value took its place, for the first and only time. */
+  took(value: string, revision: Revision): void {
+    if (isForbidden(value)) this.fail('validate', `${value} is forbidden, and stands at ${revision}`)
     const earlier = this.writtenAt.get(value)
     if (earlier !== undefined)
       this.fail('exactly-once', `${value} was applied at ${earlier} and at ${revision}`)

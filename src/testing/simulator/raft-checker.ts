@@ -1,5 +1,6 @@
 import { equalBytes } from '../../base/bytes.ts'
 import type { Members } from '../../core/machine/members.ts'
+import { hashState } from '../../core/machine/state-hash.ts'
 import type { Message } from '../../core/raft/message.ts'
 import type { Raft } from '../../core/raft/raft.ts'
 import type { ConfState, Entry } from '../../core/raft/types.ts'
@@ -85,18 +86,20 @@ export class RaftChecker {
 
   /** A replica says something to a peer: it must be true of its disk. */
   saying(message: Message): void {
-    if (message.reject || (message.type !== 'MsgVoteResp' && message.type !== 'MsgAppResp')) return
-    const { from, to, term, index } = message
+    const { type, from, to, term, index } = message
+    if (message.reject || (type !== 'MsgVote' && type !== 'MsgVoteResp' && type !== 'MsgAppResp')) return
     const mirror = this.durable.get(from)
     if (mirror === undefined) return this.fail('durable-first', `replica ${from} speaks before it is stored`)
-    const { hardState } = mirror
-    if (message.type === 'MsgVoteResp') {
-      const isKept = hardState.term > term || (hardState.term === term && hardState.vote === to)
-      if (!isKept) this.fail('durable-first', `replica ${from} votes in term ${term} before it is durable`)
-      this.grant(term, from, to)
-    } else if (hardState.term < term || (hardState.term === term && mirror.last < index)) {
-      this.fail('durable-first', `replica ${from} acknowledges ${index} of term ${term} before it is durable`)
-    }
+    // A candidate votes for itself, and speaks of its own log.
+    const vote = type === 'MsgVote' ? from : to
+    if (type !== 'MsgAppResp') this.grant(term, from, vote)
+    const { hardState, last } = mirror
+    if (hardState.term > term) return
+    const isLogStored = type === 'MsgVoteResp' || last >= index
+    const isVoteStored = type === 'MsgAppResp' || hardState.vote === vote
+    if (hardState.term === term && isVoteStored && isLogStored) return
+    const what = type === 'MsgAppResp' ? `acknowledges ${index}` : `votes for ${vote}`
+    this.fail('durable-first', `replica ${from} ${what} in term ${term} before it is durable`)
   }
 
   /** Looks at a replica after an event that may have moved it. True when it changed. */
@@ -213,7 +216,7 @@ export class RaftChecker {
   private hash(replica: Replica, index: Index): void {
     if (replica.isWitness) return
     const { votersOutgoing, voters } = replica.conf
-    const hash = replica.machine.hash() * 64 + voters.length * 8 + votersOutgoing.length
+    const hash = hashState(replica.machine) * 64 + voters.length * 8 + votersOutgoing.length
     const other = this.hashes.get(index) ?? hash
     this.hashes.set(index, other)
     if (hash !== other) this.fail('state-machine-safety', `${replica.id} has another state at ${index}`)

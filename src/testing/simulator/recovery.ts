@@ -1,5 +1,6 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { Store } from '../../engine/store.ts'
+import type { Followers } from './followers.ts'
 import type { Scenario } from './scenario.ts'
 import { type HostLife, hasEnded, type SimulatedHost } from './simulated-host.ts'
 import type { Watchers } from './watchers.ts'
@@ -20,6 +21,7 @@ export interface RecoveryParts {
   readonly world: World
   readonly workload: Workload
   readonly watchers: Watchers
+  readonly followers: Followers
   readonly scenario: Scenario
   /** Runs events until the condition holds; false when it did not by then, or something is broken. */
   readonly runUntil: (condition: () => boolean, endMs: number, eventsMax: number) => Promise<boolean>
@@ -37,10 +39,10 @@ export class Recovery {
   }
 
   async demand(): Promise<void> {
-    const { world, workload, watchers, scenario } = this.parts
+    const { world, workload, scenario } = this.parts
     world.trace.note('', 'heal')
     const { deadlineMs } = scenario.engine
-    const areCallsOver = () => workload.pending.length === 0
+    const areCallsOver = () => workload.calls.pending.length === 0
     if (!(await this.within('some calls did not end', areCallsOver, deadlineMs + lateMs))) return
     if (!(await this.within('the operator did not end', () => !this.isOperating()))) return
     if (!(await this.within('not every host has its stores', () => this.isOpen()))) return
@@ -52,17 +54,23 @@ export class Recovery {
     // What sleeps must wake for a write, whichever host it comes from.
     if (!(await this.writeEverywhere())) return
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
-    const isTold = () => watchers.behind() === undefined
-    if (!(await this.within('a watcher was not told of everything', isTold, 30_000))) return
+    const isTold = () => this.behind() === undefined
+    if (!(await this.within('somebody was not told of everything', isTold, 30_000))) return
     this.compareAll()
   }
 
   private async within(what: string, condition: () => boolean, ms = healMs): Promise<boolean> {
-    const { world, runUntil, watchers } = this.parts
+    const { world, runUntil } = this.parts
     if (await runUntil(condition, world.timers.now() + ms, healEventsMax)) return true
     if (world.violations.length === 0)
-      world.report('stuck', `${what} within ${ms} ms, with nothing in the way (${watchers.behind() ?? ''})`)
+      world.report('stuck', `${what} within ${ms} ms, with nothing in the way (${this.behind() ?? ''})`)
     return false
+  }
+
+  /** A watcher or a follower of the log that was not told of everything, in words. */
+  private behind(): string | undefined {
+    const { world, watchers, followers } = this.parts
+    return watchers.behind() ?? followers.behind(group => world.groups.get(group)?.checker.commitMax ?? 0)
   }
 
   /** Leaders and terms stay as they are when nothing happens. */
@@ -78,6 +86,8 @@ export class Recovery {
     const before = this.leaders()
     await runUntil(() => false, world.timers.now() + ticks * tickMs, healEventsMax)
     if (world.violations.length > 0) return false
+    // Who is preferred may take over at any time.
+    if (scenario.acts.includes('prefer')) return true
     const after = this.leaders()
     if (after !== before)
       world.report('unrest', `with nothing in the way, leaders changed: ${before} -> ${after}`)
@@ -114,14 +124,16 @@ export class Recovery {
   }
 
   private async write(host: SimulatedHost, life: HostLife, store: Store): Promise<void> {
-    const { world, workload } = this.parts
+    const { world, workload, scenario } = this.parts
     for (;;) {
       try {
         return await workload.writeOnce(life, store, 60_000)
       } catch (error) {
         // What operator and faults began may end now; and who is told to come again, comes.
         if (isQuorateError(error, 'REMOVED') || isQuorateError(error, 'CLOSED')) return
-        if (!isQuorateError(error, 'SYSTEM_BUSY')) {
+        // Its session may be the one that was evicted: then nobody knows, and another write gets another session.
+        const mayBeEvicted = scenario.engine.machine !== undefined && isQuorateError(error, 'OUTCOME_UNKNOWN')
+        if (!mayBeEvicted && !isQuorateError(error, 'SYSTEM_BUSY')) {
           const why = isQuorateError(error) ? error.code : String(error)
           return world.report('stuck', `${host.id} cannot write: ${why}`)
         }
@@ -146,17 +158,20 @@ export class Recovery {
   private isConverged(): boolean {
     const { world } = this.parts
     for (const [group, { checker }] of world.groups) {
-      for (const { replica } of world.replicasOf(group)) {
+      const replicas = world.replicasOf(group)
+      for (const { replica } of replicas) {
         if (replica.machine.appliedIndex !== checker.commitMax) return false
-        if (replica.leader === undefined) return false
+        if (replica.leader === undefined || replica.leader !== replicas[0]?.replica.leader) return false
+        if (replica.term !== replicas[0].replica.term) return false
       }
     }
     return true
   }
 
   private compareAll(): void {
-    const { world } = this.parts
+    const { world, followers } = this.parts
     for (const [group, { checker, oracle }] of world.groups) {
+      followers.compare(group)
       for (const { host, replica } of world.replicasOf(group)) {
         if (replica.isWitness) continue
         checker.compare(replica)

@@ -1,12 +1,13 @@
 import { type Random, seededRandom } from '../../base/random.ts'
 import type { EngineOptions } from '../../engine/parts.ts'
 import type { MemoryFaults } from '../../transport/memory-wire.ts'
+import { type ExtraCall, extraCallNames } from './call-kinds.ts'
 
 /**
  * Which meaning seeds have. To be raised whenever another scenario comes of a seed, so that a seed of before is known
  * to be one.
  */
-export const generatorVersion = 3
+export const generatorVersion = 6
 
 /** Everything that can go wrong in a simulation. Each seed lets a random part of it happen (swarm testing). */
 export const faultNames = [
@@ -29,7 +30,12 @@ export const faultNames = [
   'reconnect',
   'rot',
   'wipe',
+  'close-store',
 ] as const
+
+/** What an operator may do for no reason at all: give voters weights, let other sets decide, prefer other leaders. */
+export const actNames = ['weigh', 'decide', 'prefer'] as const
+export type Act = (typeof actNames)[number]
 
 export type FaultName = (typeof faultNames)[number]
 
@@ -40,6 +46,8 @@ export interface Scenario {
   /** So many of the members shall vote. */
   readonly voters: number
   readonly clients: number
+  /** So many hosts are another cluster, with groups and hosts of the same names. */
+  readonly neighbours: number
   /** So many of the members keep no values. */
   readonly witnesses: number
   readonly groups: readonly string[]
@@ -52,22 +60,42 @@ export interface Scenario {
   readonly faultEveryMs: number
   /** 'churn': members come and go; 'replace': only those whose disks are lost. */
   readonly membership: 'still' | 'churn' | 'replace'
-  /** Voters are given weights. */
-  readonly isWeighed: boolean
+  /** What the operator does beside looking after the members. */
+  readonly acts: readonly Act[]
   readonly operateEveryMs: number
   readonly workersPerStore: number
   readonly thinkMs: number
   readonly keys: number
   /** What is added to a value, beside its name. */
   readonly valueBytes: number
+  /** What clients call beside the writes and reads that all of them do. */
+  readonly extraCalls: readonly ExtraCall[]
+  /** Some writes are against the rules of the stores. */
+  readonly isRuled: boolean
   /** Watchers at each store. */
   readonly watchers: number
+  /** Followers of the log at each store, and of its broadcasts. */
+  readonly followers: number
   readonly hashEvery: number
 }
 
 /** What a caller may fix, whatever the seed says. */
 export interface ScenarioOverrides {
   readonly members?: number | undefined
+}
+
+/** That of the other cluster: smaller, and left in peace. */
+export function neighbourOf(scenario: Scenario): Scenario {
+  const { neighbours, seed } = scenario
+  const peace = {
+    clients: 0,
+    witnesses: 0,
+    neighbours: 0,
+    faults: [],
+    acts: [],
+    membership: 'still',
+  } as const
+  return { ...scenario, ...peace, seed: seed ^ 0x3c6ef372, members: neighbours, voters: neighbours }
 }
 
 export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Scenario {
@@ -82,32 +110,42 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     const isChosen = random() < 0.45
     return isChosen && (losesDisks || (name !== 'rot' && name !== 'wipe'))
   })
+  const clients = pick(0, 0, 1, 2)
+  const groups = pick(1, 1, 1, 1, 1, 1, 2, 2, 3, 8)
+  // As many as there are hosts: whoever comes back takes the place of his former life, or of somebody who is idle.
+  const sessionsMax = members + clients
+  const isEvicting = random() < 0.15
   const mayLoseDisks = losesDisks || faults.includes('broken-disk')
   return {
     seed,
     members,
     voters,
-    clients: pick(0, 0, 1, 2),
-    groups: random() < 0.15 ? ['main', 'second'] : ['main'],
-    // Every other seed's groups fall asleep as soon as they can. Not drawn: what a kept seed stands for stays.
-    engine: { ...engineOf(random), quiesceTicks: seed % 2 === 0 ? 2 : 50 },
+    clients,
+    neighbours: random() < 0.1 ? pick(1, 3) : 0,
+    groups: groupNames.slice(0, groups),
+    engine: { ...engineOf(random), ...(isEvicting && { machine: { sessionsMax } }) },
     network: networkOf(random),
     diskMs: pick(0, 1, 5, 20),
     faults,
     faultEveryMs: pick(300, 1000, 3000, 6000),
     membership: losesDisks ? 'replace' : pick('still', 'churn', 'churn'),
     operateEveryMs: pick(500, 2000, 5000),
-    workersPerStore: pick(1, 1, 2, 4, 12),
+    workersPerStore: Math.ceil(pick(1, 1, 2, 4, 12) / groups),
     thinkMs: pick(5, 50, 200, 600),
     keys: pick(1, 3, 8),
     valueBytes: pick(0, 0, 0, 0, 0, 0, 200, 200, 20_000),
     watchers: pick(0, 1),
+    followers: pick(0, 0, 1),
+    extraCalls: extraCallNames.filter(() => random() < 0.4),
+    isRuled: random() < 0.3,
     hashEvery: pick(1, 3, 10),
     // What else survives the loss of a disk does not where a witness held the second copy, or that host had the weight.
     witnesses: mayLoseDisks || members < 3 ? 0 : pick(0, 0, 1, 1),
-    isWeighed: !mayLoseDisks && random() < 0.4,
+    acts: actNames.filter(act => random() < 0.25 && (act === 'prefer' || !mayLoseDisks)),
   }
 }
+
+const groupNames = ['main', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth'] as const
 
 function engineOf(random: Random) {
   const pick = <Item>(...items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item
@@ -122,7 +160,8 @@ function engineOf(random: Random) {
     trailingEntries: pick(0, 3, 20, 5000),
     heldLogBytesMax: 5_000,
     applyBytesMax: pick(60, 1000, 1024 * 1024),
-    quiesceTicks: pick(50, 50, 45, 1000),
+    // Half of them fall asleep as soon as they can.
+    quiesceTicks: pick(2, 50),
     raft: {
       appendBytesMax,
       inflightMessagesMax: pick(1, 2, 64),

@@ -3,11 +3,13 @@ import { isQuorateError, type QuorateError } from '../../core/error.ts'
 import type { GroupId, HostId } from '../../core/types.ts'
 import type { Host } from '../../engine/host.ts'
 import { startHost } from '../../engine/open-host.ts'
-import type { EngineOptions } from '../../engine/parts.ts'
+import { type EngineOptions, engineDefaults } from '../../engine/parts.ts'
 import { startReplicas } from '../../engine/replicas.ts'
 import type { Store } from '../../engine/store.ts'
+import type { StoreHooks } from '../../engine/store-hooks.ts'
 import { MemoryDisk, openMemoryStorage } from '../../storage/memory.ts'
 import type { MemoryNetwork } from '../../transport/memory.ts'
+import type { Lane } from '../../transport/transport.ts'
 import { HostClock } from './host-clock.ts'
 import { HostMirror, type MirrorEvents } from './host-mirror.ts'
 import { StorageTap } from './storage-tap.ts'
@@ -28,10 +30,12 @@ export interface HostWorld {
   readonly groups: readonly GroupId[]
   readonly engine: Partial<EngineOptions>
   readonly mirrorEvents: MirrorEvents
+  /** What the application adds to a store. */
+  hooks(life: HostLife, group: GroupId): StoreHooks
   /** Milliseconds that an operation of a healthy disk takes. */
   diskMs(): number
   touched(life: HostLife): void
-  sent(frame: Uint8Array, lane: string): void
+  sent(from: HostId, to: HostId, lane: Lane, frame: Uint8Array): void
   opened(life: HostLife, store: Store): void
   ended(life: HostLife): void
   /** The host's disk failed it, as it was meant to. */
@@ -44,9 +48,13 @@ export interface HostLife {
   readonly clock: HostClock
   readonly transport: TransportTap
   readonly stores: Map<GroupId, Store>
+  /** Those that were closed while the host goes on. */
+  readonly closed: Set<GroupId>
   /** Groups that removed this host. */
   readonly removedFrom: Set<GroupId>
   host: Host | undefined
+  /** How much the host shall lead. */
+  priority: number
   isOver: boolean
   isTouched: boolean
   isClosing: boolean
@@ -88,7 +96,7 @@ export class SimulatedHost {
     const { world, id } = this
     const clock = new HostClock(world.timers, () => world.touched(life))
     const transport = new TransportTap(world.network.transport(id), clock, {
-      sending: (_to, lane, frame) => world.sent(frame, lane),
+      sending: (to, lane, frame) => world.sent(id, to, lane, frame),
       received: (from, lane, frame) =>
         world.trace.note(id, 'frame', frame.length, () => `${from} ${lane} ${frame.length} bytes`),
       linked: (peer, isUp) => world.trace.note(id, isUp ? 'linked' : 'unlinked', 0, () => peer),
@@ -98,8 +106,10 @@ export class SimulatedHost {
       clock,
       transport,
       stores: new Map(),
+      closed: new Set(),
       removedFrom: new Set(),
       host: undefined,
+      priority: engineDefaults.priority,
       isOver: false,
       isTouched: false,
       isClosing: false,
@@ -124,6 +134,45 @@ export class SimulatedHost {
     life.isClosing = true
     await life.host?.close()
     if (this.life === life) this.end('close')
+  }
+
+  /** Closes one store; the host goes on with its others. Resolves when it is closed. */
+  async closeStore(group: GroupId): Promise<void> {
+    const { life } = this
+    const store = life?.stores.get(group)
+    if (life === undefined || store === undefined) return
+    life.stores.delete(group)
+    life.closed.add(group)
+    this.world.trace.note(this.id, 'close store', 0, () => group)
+    await store.close()
+  }
+
+  /** Opens the stores that were closed. */
+  reopenStores(): void {
+    const { life } = this
+    if (life?.host === undefined) return
+    const closed = [...life.closed]
+    life.closed.clear()
+    for (const group of closed) this.open(life, life.host, group)
+  }
+
+  /** Gives up what it has of a group that removed it, and joins it anew. */
+  async rejoin(group: GroupId): Promise<void> {
+    const { life } = this
+    if (life?.host === undefined) return
+    this.world.trace.note(this.id, 'rejoin', 0, () => group)
+    life.stores.delete(group)
+    life.removedFrom.add(group)
+    try {
+      await life.host.removeData(group)
+    } catch (error) {
+      // Its removal is not durable yet, or its disk is meant to fail.
+      const isExpected = isQuorateError(error, 'MEMBERSHIP_REFUSED') || this.isDiskFaulty
+      if (isExpected || life.failure !== undefined) return
+      throw error
+    }
+    life.removedFrom.delete(group)
+    this.open(life, life.host, group)
   }
 
   /** Operations of the disk do not end any more, until `releaseDisk`. */
@@ -171,7 +220,7 @@ export class SimulatedHost {
   /** Tries until the store is open, or never can be. */
   private open(life: HostLife, host: Host, group: GroupId): void {
     if (life.isOver || life.isClosing || life.failure !== undefined) return
-    host.store(group, { waitForLeader: false }).then(
+    host.store(group, { waitForLeader: false, ...this.world.hooks(life, group) }).then(
       store => {
         life.stores.set(group, store)
         this.world.trace.note(this.id, 'store', 0, () => group)

@@ -1,19 +1,16 @@
-import { seededRandom } from '../../base/random.ts'
 import { explainStuck } from '../checkers/explain.ts'
 import { kvModel } from '../checkers/kv.ts'
 import { checkLinearizable, type Verdict } from '../checkers/linearizability.ts'
 import type { Operation } from '../checkers/operation.ts'
-import { Faults } from './faults.ts'
-import { Operator } from './operator.ts'
+import { type Call, isOfKey } from './calls.ts'
 import { eventLoopTurn, promiseJobs } from './promise-jobs.ts'
 import { Recovery } from './recovery.ts'
-import { type Scenario, scenarioOf } from './scenario.ts'
+import { neighbourOf, type Scenario, scenarioOf } from './scenario.ts'
+import { SimulatedCluster } from './simulated-cluster.ts'
 import { describeWorld } from './state-table.ts'
 import type { TraceRow } from './trace.ts'
 import type { Violation } from './violation.ts'
-import { Watchers } from './watchers.ts'
-import { type Call, Workload } from './workload.ts'
-import { World } from './world.ts'
+import type { World } from './world.ts'
 
 export interface SimulationOptions {
   /** Decides everything. */
@@ -65,9 +62,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 class Simulation {
   private readonly options: SimulationOptions
   private readonly scenario: Scenario
-  private readonly world: World
-  private readonly workload: Workload
-  private readonly watchers: Watchers
+  private readonly cluster: SimulatedCluster
+  /** It, and the other one that some seeds have. */
+  private readonly clusters: readonly SimulatedCluster[]
   private events = 0
   private linearizability: SimulationResult['linearizability'] = 'unchecked'
   private state = ''
@@ -75,35 +72,30 @@ class Simulation {
   constructor(options: SimulationOptions) {
     this.options = options
     this.scenario = scenarioOf(options.seed, { members: options.members })
-    this.world = new World(this.scenario, options.trace ?? false)
-    const { timers, trace, report, groups } = this.world
-    const oracleOf = (name: string) => {
-      const group = groups.get(name)
-      if (group === undefined) throw new TypeError(`no group ${name}`)
-      return group.oracle
-    }
-    const random = seededRandom(options.seed ^ 0x2545f491)
-    this.workload = new Workload({ timers, random, scenario: this.scenario, trace, report, oracleOf })
-    this.watchers = new Watchers({ oracleOf, report, perStore: this.scenario.watchers })
-    this.world.observers = [this.workload, this.watchers]
+    const keepsRows = options.trace ?? false
+    const cluster = new SimulatedCluster(this.scenario, { keepsRows })
+    this.cluster = cluster
+    const beside = { keepsRows, beside: cluster }
+    this.clusters =
+      this.scenario.neighbours > 0
+        ? [cluster, new SimulatedCluster(neighbourOf(this.scenario), beside)]
+        : [cluster]
+  }
+
+  private get world(): World {
+    return this.cluster.world
   }
 
   async run(): Promise<void> {
-    const { world, scenario } = this
     await promiseJobs()
-    for (let i = 0; i < scenario.members; i++) {
-      world.create(i >= scenario.members - scenario.witnesses ? 'witness' : 'member')
-    }
-    for (let i = 0; i < scenario.clients; i++) world.create('client')
-    const faults = new Faults(world, scenario, seededRandom(scenario.seed ^ 0x1b873593))
-    const operator = new Operator(world, scenario, seededRandom(scenario.seed ^ 0x6c62272e))
+    for (const cluster of this.clusters) cluster.start()
     const end = this.options.events ?? 10_000
     await this.runUntil(() => this.events >= end)
-    operator.stop()
-    this.workload.stop()
-    faults.stop()
-    if (!this.isBroken) await this.recovery().demand()
-    if (!this.isBroken) this.checkHistory()
+    for (const cluster of this.clusters) cluster.stop()
+    for (const cluster of this.clusters) {
+      if (!this.isBroken) await this.recovery(cluster).demand()
+      if (!this.isBroken) this.checkHistory(cluster)
+    }
   }
 
   unhandled(reason: unknown): void {
@@ -122,33 +114,38 @@ class Simulation {
       events,
       ms: world.timers.now(),
       hash: world.trace.hash,
-      violation: violation && { ...violation, state: this.state || describeWorld(world) },
-      history: this.workload.history,
+      violation: violation && { ...violation, state: this.state || this.describe() },
+      history: this.cluster.workload.calls.history,
       linearizability: this.linearizability,
       rows: world.trace.rows,
     }
   }
 
   /** Whether what all clients saw together could have happened at one place, one call after the other. */
-  private checkHistory(): void {
-    const calls = this.workload.history.filter(({ op }) => op !== 'scan')
+  private checkHistory({ workload }: SimulatedCluster): void {
+    const calls = workload.calls.history.filter(isOfKey)
     const operations = calls.map(call => {
       const { group, key, outcome = 'unknown' } = call
       return { ...call, key: `${group}/${key}`, outcome }
     })
     const verdict = checkLinearizable(kvModel, operations)
-    this.linearizability = verdict.type
-    if (verdict.type === 'not-linearizable') {
+    if (this.linearizability !== 'undecided') this.linearizability = verdict.type
+    if (verdict.type === 'undecided') {
+      this.world.report('linearizability', `nobody can tell after ${verdict.steps} steps whether it holds`)
+    } else if (verdict.type === 'not-linearizable') {
       this.world.report('linearizability', `the history is not linearizable\n${explainStuck(verdict.stuck)}`)
     }
+  }
+
+  private describe(): string {
+    return this.clusters.map(({ world }) => describeWorld(world)).join('\n')
   }
 
   private get isBroken(): boolean {
     return this.world.violations.length > 0
   }
 
-  private recovery(): Recovery {
-    const { world, workload, watchers, scenario } = this
+  private recovery({ world, workload, watchers, followers, scenario }: SimulatedCluster): Recovery {
     const runUntil = async (condition: () => boolean, endMs: number, eventsMax: number) => {
       const end = this.events + eventsMax
       let holds = false
@@ -159,7 +156,7 @@ class Simulation {
       await this.runUntil(isOver, endMs)
       return holds
     }
-    return new Recovery({ world, workload, watchers, scenario, runUntil })
+    return new Recovery({ world, workload, watchers, followers, scenario, runUntil })
   }
 
   /** Runs events until the condition holds or something is broken. False when there is nothing left to wait for. */
@@ -173,10 +170,10 @@ class Simulation {
         world.report('assertion', error instanceof Error ? (error.stack ?? error.message) : String(error))
       }
       await promiseJobs()
-      world.check()
+      for (const cluster of this.clusters) cluster.world.check()
       if (++this.events % eventsPerTurn === 0) await eventLoopTurn()
     }
-    this.state = describeWorld(world)
+    this.state = this.describe()
     return false
   }
 }

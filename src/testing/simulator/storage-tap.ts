@@ -5,6 +5,8 @@ import type { Storage, StoredHost, WriteBatch } from '../../storage/storage.ts'
 /** Who hears what a host gives to its disk, and when it is safe there. */
 export interface StorageObserver {
   loaded(stored: StoredHost): void
+  /** All that is stored of a group is about to be given up. */
+  removing(group: GroupId): void
   writing(batch: WriteBatch): void
   /** Before the host hears of it. */
   written(batch: WriteBatch): void
@@ -44,6 +46,7 @@ export class StorageTap implements Storage {
   }
 
   removeGroup(group: GroupId): Promise<void> {
+    this.observer.removing(group)
     return this.storage.removeGroup(group)
   }
 

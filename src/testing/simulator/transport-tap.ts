@@ -20,6 +20,8 @@ export class TransportTap implements Transport {
   private readonly transport: Transport
   private readonly clock: HostClock
   private readonly observer: TransportObserver
+  private readonly linked = new Set<HostId>()
+  private receive: TransportHandlers['frame'] = () => {}
   private readonly clogged = new Map<HostId, (() => void)[]>()
 
   constructor(transport: Transport, clock: HostClock, observer: TransportObserver) {
@@ -30,24 +32,32 @@ export class TransportTap implements Transport {
 
   start(handlers: TransportHandlers): void {
     const { clock, observer } = this
+    this.receive = (from, lane, frame) =>
+      this.pass(from, () => {
+        observer.received(from, lane, frame)
+        handlers.frame(from, lane, frame)
+      })
     this.transport.start({
-      frame: (from, lane, frame) =>
-        this.pass(from, () => {
-          observer.received(from, lane, frame)
-          handlers.frame(from, lane, frame)
-        }),
+      frame: this.receive,
       connected: (peer, path) =>
         this.pass(peer, () => {
+          this.linked.add(peer)
           observer.linked(peer, true)
           handlers.connected(peer, path)
         }),
       disconnected: (peer, reason) =>
         this.pass(peer, () => {
+          this.linked.delete(peer)
           observer.linked(peer, false)
           handlers.disconnected(peer, reason)
         }),
       presence: () => clock.enter(() => handlers.presence()),
     })
+  }
+
+  /** A frame comes as if from the peer, if there is a connection to it. */
+  inject(from: HostId, lane: Lane, frame: Uint8Array): void {
+    if (this.linked.has(from)) this.receive(from, lane, frame)
   }
 
   /** Holds back all that comes from the peer, in its order, until `unclog`. */

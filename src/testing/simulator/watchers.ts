@@ -2,8 +2,9 @@ import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
 import type { WatchEvent } from '../../engine/types.ts'
-import { nameOf, type Oracle } from './oracle.ts'
+import type { Oracle } from './oracle.ts'
 import { type HostLife, hasEnded } from './simulated-host.ts'
+import { nameOf } from './value-names.ts'
 import type { Report } from './violation.ts'
 
 interface Watcher {

@@ -2,31 +2,18 @@ import type { Random } from '../../base/random.ts'
 import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
-import { absent } from '../../engine/types.ts'
-import { nameOf, type Oracle } from './oracle.ts'
+import { absent, type Consistency, type WriteOptions } from '../../engine/types.ts'
+import { commonCalls, extraCalls, type Op } from './call-kinds.ts'
+import { type Call, Calls, isLinearizable, isOfKey, isRead } from './calls.ts'
+import { type Answer, Judge, type ScanResult } from './judge.ts'
+import type { Oracle } from './oracle.ts'
 import type { Scenario } from './scenario.ts'
 import type { HostLife } from './simulated-host.ts'
+import type { StoreRules } from './store-rules.ts'
 import type { Trace } from './trace.ts'
+import { nameOf } from './value-names.ts'
 import type { Report } from './violation.ts'
 import type { VirtualTimers } from './virtual-timers.ts'
-
-/** One call of a client: a line of the history. Times are the world's virtual milliseconds. */
-export interface Call {
-  readonly client: string
-  readonly group: GroupId
-  readonly op: string
-  readonly key: string
-  readonly args: readonly unknown[]
-  readonly call: number
-  return: number | null
-  /** Undefined while it is under way. */
-  outcome: 'ok' | 'fail' | 'unknown' | undefined
-  result: unknown
-  /** What had been answered before it began. */
-  readonly floor: Revision
-  /** The code of the error it ended with, or 'ok'. */
-  code: string
-}
 
 interface Worker {
   readonly client: string
@@ -36,27 +23,19 @@ interface Worker {
   readonly lastSeen: Map<string, string>
 }
 
-type Answer = {
-  readonly ok?: boolean
-  readonly value?: unknown
-  readonly revision?: Revision
-  modRevision?: Revision
-}
-
-type ScanResult = readonly (readonly [string, { readonly value: string; readonly revision: Revision }])[]
-
 /** Clients at all stores: each calls, waits for the answer, thinks, and calls again. */
 export class Workload {
-  readonly history: Call[] = []
-  private readonly underWay = new Map<Call, HostLife>()
-  /** Answered within this event: judged once the event is over, when its effects are known. */
-  private answered: Call[] = []
+  readonly calls: Calls
+  private readonly judgeOf: Judge
   private readonly timers: VirtualTimers
   private readonly random: Random
   private readonly scenario: Scenario
-  private readonly trace: Trace
+  private readonly rules: StoreRules
   private readonly report: Report
   private readonly oracleOf: (group: GroupId) => Oracle
+  private readonly choices: readonly (readonly [Op, number])[]
+  /** What each store was told: nothing that it reads for its session may be older. */
+  private readonly seen = new WeakMap<Store, Revision>()
   private isStopped = false
   private clients = 0
   private values = 0
@@ -67,14 +46,20 @@ export class Workload {
     readonly scenario: Scenario
     readonly trace: Trace
     readonly report: Report
+    readonly rules: StoreRules
     readonly oracleOf: (group: GroupId) => Oracle
   }) {
-    this.timers = parts.timers
+    const { timers, trace, scenario } = parts
+    this.calls = new Calls(timers, trace)
+    this.judgeOf = new Judge(parts)
+    this.timers = timers
     this.random = parts.random
-    this.scenario = parts.scenario
-    this.trace = parts.trace
+    this.scenario = scenario
+    this.rules = parts.rules
     this.report = parts.report
     this.oracleOf = parts.oracleOf
+    const extra = scenario.extraCalls.map(op => [op, extraCalls[op]] as const)
+    this.choices = [...(Object.entries(commonCalls) as [Op, number][]), ...extra]
   }
 
   /** Lets clients work at a store that was opened. */
@@ -87,29 +72,19 @@ export class Workload {
     this.isStopped = true
   }
 
-  /** The host is gone, and with it all that waited there. */
   ended(life: HostLife): void {
-    for (const [call, where] of this.underWay) {
-      if (where === life) this.settle(call, isRead(call) ? 'fail' : 'unknown', 'gone')
-    }
-  }
-
-  get pending(): readonly Call[] {
-    return [...this.underWay.keys()]
+    this.calls.ended(life)
   }
 
   /** Judges what was answered, by effects that are known now. */
   judge(): void {
-    if (this.answered.length === 0) return
-    const calls = this.answered
-    this.answered = []
-    for (const call of calls) this.judgeCall(call)
+    for (const call of this.calls.takeAnswered()) this.judgeOf.judge(call)
   }
 
   /** One write at a store; resolves when it is answered. */
   async writeOnce(life: HostLife, store: Store, deadlineMs: number): Promise<void> {
     const key = this.key()
-    const name = `w${++this.values}`
+    const name = this.name('w', life)
     const worker = this.worker(life, store)
     const promise = store.put(key, this.full(name), { deadlineMs })
     this.follow(worker, this.begin(worker, 'put', key, [name]), promise)
@@ -121,39 +96,124 @@ export class Workload {
   }
 
   private think(worker: Worker): void {
+    const { life, store } = worker
     const ms = this.random() * 2 * this.scenario.thinkMs
     this.timers.after(ms, () => {
-      if (!this.isStopped && !worker.life.isOver) this.call(worker)
+      const isOpen = !life.isOver && life.failure === undefined && life.stores.get(store.name) === store
+      if (!this.isStopped && isOpen) this.call(worker, this.choose())
     })
   }
 
-  private call(worker: Worker): void {
-    const { store, life } = worker
-    const key = this.key()
-    const name = `v${++this.values}`
-    const value = this.full(name)
-    const choice = this.random()
-    const expected = worker.lastSeen.get(key)
-    const begin = (op: string, ...args: readonly unknown[]) => this.begin(worker, op, key, args)
-    if (life.failure !== undefined) return
-    if (choice < 0.35) this.follow(worker, begin('put', name), store.put(key, value))
-    else if (choice < 0.45) this.follow(worker, begin('insert', name), store.insert(key, value))
-    else if (choice < 0.55) this.follow(worker, begin('delete'), store.delete(key))
-    else if (choice < 0.7) {
-      const call = begin('compareAndSwap', expected ?? null, name)
-      const before = expected === undefined ? absent : this.full(expected)
-      this.follow(worker, call, store.compareAndSwap<string>(key, before, value))
-    } else if (choice < 0.75) this.follow(worker, begin('scan'), this.scan(store))
-    else if (choice < 0.95) this.follow(worker, begin('entry'), this.read(store, key, 'linearizable'))
-    else this.follow(worker, begin('staleEntry'), this.read(store, key, 'stale'))
+  private choose(): Op {
+    let left = this.random() * this.choices.reduce((sum, [, weight]) => sum + weight, 0)
+    for (const [op, weight] of this.choices) {
+      left -= weight
+      if (left < 0) return op
+    }
+    return 'put'
   }
 
-  private async scan(store: Store): Promise<unknown> {
-    const entries = await store.scan<string>({ prefix: 'k' })
+  private call(worker: Worker, op: Op): void {
+    const { store } = worker
+    const key = this.key()
+    const read = (promise: Promise<unknown>) => this.follow(worker, this.begin(worker, op, key, []), promise)
+    switch (op) {
+      case 'put':
+      case 'insert':
+      case 'delete':
+      case 'compareAndSwap':
+      case 'barrier':
+      case 'broadcast':
+        return this.write(worker, op, key)
+      case 'scan':
+      case 'sessionScan':
+      case 'staleScan':
+        return read(this.scan(store, consistencyOf(op)))
+      case 'entry':
+      case 'sessionEntry':
+      case 'staleEntry':
+        return read(this.read(store, key, consistencyOf(op)))
+      case 'members':
+        return this.members(worker)
+      case 'request':
+        return this.request(worker)
+    }
+  }
+
+  private write(worker: Worker, op: Op, key: string): void {
+    const { store, life, lastSeen } = worker
+    const isForbidden = this.scenario.isRuled && this.random() < 0.1
+    const name = this.name(isForbidden ? 'x' : 'v', life)
+    const value = this.full(name)
+    const expected = lastSeen.get(key)
+    const isSwap = op === 'compareAndSwap'
+    const args = op === 'delete' || op === 'barrier' ? [] : isSwap ? [expected ?? null, name] : [name]
+    const call = this.begin(worker, op, key, args)
+    const options = this.options(call)
+    const before = expected === undefined ? absent : this.full(expected)
+    const write = {
+      put: () => store.put(key, value, options),
+      insert: () => store.insert(key, value, options),
+      delete: () => store.delete(key, options),
+      compareAndSwap: () => store.compareAndSwap<string>(key, before, value, options),
+      barrier: () => store.barrier(options),
+      broadcast: () => store.broadcast(key, value, options),
+    }[op as 'put' | 'insert' | 'delete' | 'compareAndSwap' | 'barrier' | 'broadcast']
+    this.follow(worker, call, write())
+  }
+
+  /** Some calls are given up early, and some want to hear of the commit. */
+  private options(call: Call): WriteOptions {
+    const choice = this.random()
+    if (choice < 0.04) {
+      const ending = new AbortController()
+      this.timers.after(this.random() * 500, () => ending.abort(aborted))
+      return { signal: ending.signal }
+    }
+    if (choice < 0.08) return { deadlineMs: 1 + Math.floor(this.random() * 500) }
+    if (choice > 0.3) return {}
+    const onCommitted = (revision: Revision) => {
+      if (call.committed !== undefined)
+        this.report('commit', `${call.args.at(-1)} is told to be committed twice`)
+      call.committed = revision
+    }
+    return { onCommitted }
+  }
+
+  private members(worker: Worker): void {
+    const call = this.begin(worker, 'members', '', [this.oracleOf(worker.store.name).membersFloor])
+    this.follow(worker, call, worker.store.membership())
+  }
+
+  private request(worker: Worker): void {
+    const { store, life } = worker
+    const id = this.rules.asking(life.owner.id, this.oracleOf(store.name).floor)
+    const call = this.begin(worker, 'request', '', [id])
+    this.follow(
+      worker,
+      call,
+      store.request('ask', id).then(value => ({ value })),
+    )
+  }
+
+  private async scan(store: Store, consistency: Consistency): Promise<ScanResult> {
+    const entries = await store.scan<string>({ prefix: 'k' }, { consistency })
     return entries.map(({ key, value, modRevision }) => [
       key,
       { value: nameOf(value), revision: modRevision },
     ])
+  }
+
+  private async read(store: Store, key: string, consistency: Consistency): Promise<Answer> {
+    const entry = await store.entry<string>(key, { consistency })
+    return { value: entry?.value ?? null, modRevision: entry?.modRevision ?? 0 }
+  }
+
+  /** A name that no other value has. */
+  private name(kind: 'v' | 'w' | 'x', life: HostLife): string {
+    const name = `${kind}${++this.values}`
+    this.rules.writing(name, life.owner.id)
+    return name
   }
 
   /** A value of that name, as long as the scenario has them. */
@@ -162,21 +222,11 @@ export class Workload {
     return valueBytes === 0 ? name : `${name}.${'x'.repeat(valueBytes)}`
   }
 
-  private async read(store: Store, key: string, consistency: 'linearizable' | 'stale'): Promise<Answer> {
-    const entry = await store.entry<string>(key, { consistency })
-    return { value: entry?.value ?? null, modRevision: entry?.modRevision ?? 0 }
-  }
-
-  private begin(worker: Worker, op: string, key: string, args: readonly unknown[]): Call {
+  private begin(worker: Worker, op: Op, key: string, args: readonly unknown[]): Call {
     const { client, life, store } = worker
     const group = store.name
     const { floor } = this.oracleOf(group)
-    const times = { call: this.timers.now(), return: null, outcome: undefined, result: undefined }
-    const call: Call = { client, group, op, key, args, ...times, floor, code: '' }
-    this.history.push(call)
-    this.underWay.set(call, life)
-    this.trace.note(life.owner.id, 'call', this.values, () => `${client} ${op} ${key} ${args.join(' ')}`)
-    return call
+    return this.calls.begin(life, { client, group, op, key, args, floor, seen: this.seen.get(store) ?? 0 })
   }
 
   private follow(worker: Worker, call: Call, promise: Promise<unknown>): void {
@@ -186,73 +236,30 @@ export class Workload {
     promise.then(
       result => {
         const named = withName(result)
-        this.settle(call, 'ok', 'ok', named)
-        const { value } = named as Answer
-        if (typeof value === 'string') worker.lastSeen.set(call.key, value)
-        else if (call.op !== 'put' && call.op !== 'scan') worker.lastSeen.delete(call.key)
+        if (this.calls.settle(call, 'ok', 'ok', named)) this.learn(worker, call, named)
         next()
       },
       error => {
-        if (!isQuorateError(error)) this.report('call', `${call.op} failed with ${String(error)}`)
-        const isUnknown = isQuorateError(error) && error.outcome !== 'none' && !isRead(call)
-        this.settle(call, isUnknown ? 'unknown' : 'fail', isQuorateError(error) ? error.code : 'error')
+        const isKnown = isQuorateError(error)
+        if (!isKnown && error !== aborted) this.report('call', `${call.op} failed with ${String(error)}`)
+        const isUnknown = !(isKnown && error.outcome === 'none') && !isRead(call)
+        this.calls.settle(call, isUnknown ? 'unknown' : 'fail', isKnown ? error.code : 'aborted')
         next()
       },
     )
   }
 
-  private settle(call: Call, outcome: 'ok' | 'fail' | 'unknown', code: string, result?: unknown): void {
-    const life = this.underWay.get(call)
-    if (life === undefined) return
-    this.underWay.delete(call)
-    call.outcome = outcome
-    call.code = code
-    call.return = this.timers.now()
-    call.result = result
-    this.answered.push(call)
-    this.trace.note(life.owner.id, 'return', call.floor, () =>
-      [call.client, call.op, call.key, ...call.args, '->', code, JSON.stringify(result) ?? ''].join(' '),
-    )
-  }
-
-  private judgeCall(call: Call): void {
-    const oracle = this.oracleOf(call.group)
-    const { key, op, args, floor } = call
-    const value = String(args.at(-1))
-    if (call.outcome === 'fail' && !isRead(call) && op !== 'delete') oracle.refused(value)
-    if (call.outcome !== 'ok') return
-    if (op === 'scan') return oracle.scanned(new Map(call.result as ScanResult), floor)
-    const { ok = true, revision = 0, modRevision = 0, ...rest } = call.result as Answer
-    const found = (rest.value ?? null) as string | null
-    switch (op) {
-      case 'put':
-        oracle.wrote(key, revision, value, floor)
-        break
-      case 'delete':
-        if (ok) oracle.wrote(key, revision, null, floor)
-        else oracle.found(key, null, 0, floor)
-        break
-      case 'insert':
-      case 'compareAndSwap': {
-        const expected = op === 'insert' ? null : (args[0] as string | null)
-        if (!ok) {
-          oracle.found(key, found, revision, floor)
-          if (found === expected)
-            this.report('condition', `${op} of ${key} failed, and found what it expected`)
-          break
-        }
-        const before = oracle.wrote(key, revision, value, floor)
-        if (before !== expected)
-          this.report('condition', `${op} of ${key} expected ${expected}, and met ${before}`)
-        break
-      }
-      case 'entry':
-        oracle.found(key, found, modRevision, floor)
-        oracle.floor = Math.max(oracle.floor, modRevision)
-        break
-      case 'staleEntry':
-        oracle.found(key, found, modRevision, 0)
-    }
+  /** What the worker and its store know from an answer on. */
+  private learn({ store, lastSeen }: Worker, call: Call, result: unknown): void {
+    const { value, revision = 0, modRevision = 0 } = result as Answer
+    const isOfOne = isOfKey(call) || call.op.endsWith('Entry')
+    if (typeof value === 'string') lastSeen.set(call.key, value)
+    else if (isOfOne && call.op !== 'put') lastSeen.delete(call.key)
+    if (call.op === 'members' || call.op === 'request') return
+    const scanned = Array.isArray(result) ? (result as ScanResult).map(([, item]) => item.revision) : []
+    const floor = isLinearizable(call) ? call.floor : 0
+    const seen = Math.max(this.seen.get(store) ?? 0, floor, revision, modRevision, ...scanned)
+    if (!call.op.startsWith('stale')) this.seen.set(store, seen)
   }
 
   private key(): string {
@@ -260,8 +267,11 @@ export class Workload {
   }
 }
 
-function isRead({ op }: Call): boolean {
-  return op === 'entry' || op === 'staleEntry' || op === 'scan'
+/** Why a call was given up. */
+const aborted = new Error('given up')
+
+function consistencyOf(op: string): Consistency {
+  return op.startsWith('session') ? 'session' : op.startsWith('stale') ? 'stale' : 'linearizable'
 }
 
 /** The answer, with the name of the value in its place. */

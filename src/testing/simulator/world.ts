@@ -3,12 +3,14 @@ import type { GroupId, HostId } from '../../core/types.ts'
 import type { Replica } from '../../engine/replica.ts'
 import type { Store } from '../../engine/store.ts'
 import { MemoryNetwork } from '../../transport/memory.ts'
+import type { Lane } from '../../transport/transport.ts'
 import { frameHeaderBytes } from '../../wire/frames.ts'
 import { decodeRaftBody } from '../../wire/message-codec.ts'
 import { Oracle } from './oracle.ts'
 import { RaftChecker } from './raft-checker.ts'
 import type { Scenario } from './scenario.ts'
 import { type HostLife, type HostRole, type HostWorld, SimulatedHost } from './simulated-host.ts'
+import { StoreRules } from './store-rules.ts'
 import { Trace } from './trace.ts'
 import type { Violation } from './violation.ts'
 import { VirtualTimers } from './virtual-timers.ts'
@@ -22,6 +24,9 @@ interface WatchedGroup {
 
 const raftFrameKind = 1
 
+/** Few enough that no peer is taken for a hostile one. */
+const strayRate = 0.02
+
 /** Until somebody has looked after a host whose disk failed. */
 const repairMs = 4000
 
@@ -34,12 +39,13 @@ export interface WorldObserver {
 
 /** The hosts of a simulation, what is between them, and what looks after them. */
 export class World {
-  readonly timers = new VirtualTimers()
+  readonly timers: VirtualTimers
   readonly trace: Trace
   readonly network: MemoryNetwork
   readonly hosts = new Map<HostId, SimulatedHost>()
-  readonly violations: Violation[] = []
+  readonly violations: Violation[]
   readonly groups = new Map<GroupId, WatchedGroup>()
+  readonly rules: StoreRules
   observers: readonly WorldObserver[] = []
   /** Whatever goes down now is started again. */
   isHealing = false
@@ -49,16 +55,30 @@ export class World {
   private readonly doomed = new Set<HostId>()
   private created = 0
 
-  constructor(scenario: Scenario, keepsRows: boolean) {
+  /** Where a copy of a frame goes that strays to a host of the same name elsewhere. */
+  private elsewhere: World | undefined
+
+  /** `beside`: a world with the same time, and with hosts of the same names. */
+  constructor(
+    scenario: Scenario,
+    options: { readonly keepsRows: boolean; readonly beside: World | undefined },
+  ) {
+    const { keepsRows, beside } = options
     const random: Random = seededRandom(scenario.seed ^ 0x5bd1e995)
-    const { timers, report } = this
-    this.trace = new Trace({ now: () => timers.now(), keepsRows })
+    const { report } = this
+    const timers = beside?.timers ?? new VirtualTimers()
+    this.timers = timers
+    this.trace = beside?.trace ?? new Trace({ now: () => timers.now(), keepsRows })
+    this.violations = beside?.violations ?? []
+    this.elsewhere = beside
+    if (beside !== undefined) beside.elsewhere = this
     this.network = new MemoryNetwork({ timers, random })
     this.network.setFaults(scenario.network)
     for (const group of scenario.groups) {
       const checker = new RaftChecker(group, report, scenario.hashEvery)
       this.groups.set(group, { checker, oracle: new Oracle(group, report), isChanging: false })
     }
+    this.rules = new StoreRules(timers, report)
     this.hostWorld = {
       timers,
       network: this.network,
@@ -71,13 +91,15 @@ export class World {
         writing: (group, write, written) => this.groups.get(group)?.checker.writing(write, written),
         named: (group, durable) => this.groups.get(group)?.checker.named(durable),
       },
+      hooks: (life, group) => this.rules.hooks(life, group),
       diskMs: () => scenario.diskMs * random() * 2,
       touched: life => {
         if (life.isTouched) return
         life.isTouched = true
         this.touchedLives.push(life)
       },
-      sent: (frame, lane) => {
+      sent: (from, to, lane, frame) => {
+        if (this.elsewhere !== undefined && random() < strayRate) this.elsewhere.stray(from, to, lane, frame)
         if (lane === 'control' && frame[1] === raftFrameKind) this.heard(frame)
       },
       opened: (life, store) => {
@@ -141,7 +163,7 @@ export class World {
    */
   mayLose(host: SimulatedHost): boolean {
     if (this.doomed.has(host.id)) return false
-    for (const one of this.hosts.values()) if (!one.isUp) return false
+    for (const { isUp, life } of this.hosts.values()) if (!isUp || life?.closed.size !== 0) return false
     for (const [group, { checker, isChanging }] of this.groups) {
       const { latest } = checker
       if (latest === undefined || isChanging) return false
@@ -188,6 +210,11 @@ export class World {
       () =>
         `${role} term ${term} vote ${vote} last ${log.lastIndex()} commit ${log.committed} applied ${applied}`,
     )
+  }
+
+  /** A frame of another cluster comes to the host of that name, as if from its peer. */
+  private stray(from: HostId, to: HostId, lane: Lane, frame: Uint8Array): void {
+    this.hosts.get(to)?.life?.transport.inject(from, lane, frame.slice())
   }
 
   private heard(frame: Uint8Array): void {
