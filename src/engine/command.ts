@@ -1,3 +1,4 @@
+import { keepBytes } from '../base/keep-bytes.ts'
 import { proposalBytesMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { encodeOnce } from '../wire/codec.ts'
@@ -58,7 +59,7 @@ export function checkCommandName(name: unknown): asserts name is string {
 
 /** What goes into the log, or comes out of a command: as large as an entry may be. */
 export function encodeArgs(value: unknown): Uint8Array {
-  return encodeOnce(value, argsBytesMax).slice()
+  return keepBytes(encodeOnce(value, argsBytesMax))
 }
 
 /** An entry, but for its name and session. */

@@ -88,8 +88,12 @@ export class TestCluster {
   }
 
   async open(name: HostId, options: Parameters<TestCluster['host']>[1] & StoreHooks = {}): Promise<TestHost> {
-    const { validate, requests, ...engine } = options
-    const hooks = { ...(validate && { validate }), ...(requests && { requests }) }
+    const { validate, requests, commands, ...engine } = options
+    const hooks = {
+      ...(validate && { validate }),
+      ...(requests && { requests }),
+      ...(commands && { commands }),
+    }
     const host = await this.host(name, engine)
     return { name, host, store: await this.settle(host.store('main', hooks)) }
   }
