@@ -128,4 +128,10 @@ export const corpus: readonly Finding[] = [
     found: "a client's request ran in the name of its gateway, which had been removed",
     test: 'test/engine/requests.test.ts',
   },
+  {
+    generator: 6,
+    seed: 920001741,
+    found: "a client's session read, at another gateway, undid what a failed condition had told",
+    test: 'test/engine/client.test.ts',
+  },
 ]
