@@ -142,7 +142,13 @@ export class World {
     for (const life of this.touchedLives) {
       life.isTouched = false
       if (life.isOver || life.host === undefined) continue
-      for (const replica of life.host.running.values()) this.observe(life, replica)
+      const running = new Set(life.host.running.values())
+      for (const replica of running) life.observed.add(replica)
+      for (const replica of life.observed) {
+        // One that was stopped within this event may have moved before that, and have told of it.
+        this.observe(life, replica)
+        if (!running.has(replica)) life.observed.delete(replica)
+      }
     }
     this.touchedLives.length = 0
     for (const observer of this.observers) observer.judge()
