@@ -139,6 +139,8 @@ export class Joining {
     const { id, isWitness } = replica
     const bootstrap = { cluster: options.cluster, host: parts.id, replica: id, isRemoved: true, isWitness }
     running.byGroup.delete(group)
+    // Its store may have been closed since it applied that.
+    this.stopped.delete(group)
     replica.close(removed)
     replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {
       this.removalStored.add(group)

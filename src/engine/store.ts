@@ -70,7 +70,6 @@ export class Store {
   private closing: Promise<void> | undefined
 
   /** @internal */
-  /** @internal */
   constructor(options: {
     readonly name: GroupId
     readonly host: StoreHost

@@ -244,6 +244,23 @@ describe('the data of a store', () => {
     assert.equal(store3.status().replica, again.status().replica)
   })
 
+  test('is given up, and its replica with it, where the store was closed when the host heard of its removal', async () => {
+    const { cluster, b, store } = await groups(1)
+    const { replica } = store(0, 1).status()
+    let closing: Promise<void> | undefined
+    // At that moment the removal is applied, and not yet noted.
+    b.on('members', ({ members }) => {
+      if (!members.some(({ hostId }) => hostId === 'b')) closing = store(0, 1).close()
+    })
+    await cluster.settle(store(0).remove('b'))
+    await cluster.until(() => closing !== undefined)
+    await cluster.settle(closing as Promise<void>)
+    await cluster.run(1_000)
+    await cluster.settle(b.removeData('g0'))
+    const again = await cluster.settle(b.store('g0'))
+    assert(again.status().replica > replica, 'it is another replica')
+  })
+
   test('given up by the founder is not founded a second time, not even after a restart', async () => {
     const { cluster, a, store } = await groups(1)
     await cluster.settle(store(0, 1).put('k', 1))
