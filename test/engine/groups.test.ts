@@ -244,7 +244,7 @@ describe('the data of a store', () => {
     assert.equal(store3.status().replica, again.status().replica)
   })
 
-  test('is given up, and its replica with it, where the store was closed when the host heard of its removal', async () => {
+  test('is given up, and its replica with it, where the store was closed upon the removal', async () => {
     const { cluster, b, store } = await groups(1)
     const { replica } = store(0, 1).status()
     let closing: Promise<void> | undefined
