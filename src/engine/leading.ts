@@ -7,7 +7,7 @@ import type { RaftNode } from '../core/raft/raft-node.ts'
 import type { Entry } from '../core/raft/types.ts'
 import type { Index, Term } from '../core/types.ts'
 import { storeCommandOf } from './log-entry.ts'
-import type { Draft, Refusal, Taken } from './proposals.ts'
+import { type Draft, notNow, type Refusal, type Taken } from './proposals.ts'
 import type { StoreHooks } from './types.ts'
 import type { Writer } from './writer.ts'
 
@@ -144,4 +144,3 @@ export class Leading {
 }
 
 const busy: Taken = { answer: 'busy', refused: [] }
-const notNow: Taken = { answer: 'not-now', refused: [] }
