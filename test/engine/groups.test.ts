@@ -244,6 +244,29 @@ describe('the data of a store', () => {
     assert.equal(store3.status().replica, again.status().replica)
   })
 
+  test('is given up once, however often that is asked for: not that of the replica that joins next', async () => {
+    for (let laterMs = 5; laterMs < 60; laterMs += 10) {
+      const { cluster, b, store } = await groups(1)
+      await cluster.settle(store(0).remove('b'))
+      await cluster.until(() => store(0, 1).status().role === 'removed')
+      await cluster.run(1_000)
+      cluster.diskDelay = host =>
+        host === 'b' ? new Promise(resolve => void cluster.timers.after(20, resolve)) : Promise.resolve()
+      const first = b.removeData('g0')
+      await cluster.run(laterMs)
+      const second = b.removeData('g0').catch(error => assert(isQuorateError(error, 'MEMBERSHIP_REFUSED')))
+      await cluster.settle(first)
+      const again = await cluster.settle(b.store('g0'))
+      await cluster.settle(second)
+      cluster.crash('b')
+      // Nobody is there who could let it in once more: it has what it joined with.
+      cluster.network.partition(['b'], ['a', 'c'])
+      const restarted = await cluster.host('b')
+      const after = await cluster.settle(restarted.store('g0', { waitForLeader: false, deadlineMs: 1000 }))
+      assert.equal(after.status().replica, again.status().replica, `asked again after ${laterMs} ms`)
+    }
+  })
+
   test('is given up, and its replica with it, where the store was closed upon the removal', async () => {
     const { cluster, b, store } = await groups(1)
     const { replica } = store(0, 1).status()

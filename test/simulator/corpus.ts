@@ -134,4 +134,10 @@ export const corpus: readonly Finding[] = [
     found: "a client's session read, at another gateway, undid what a failed condition had told",
     test: 'test/engine/client.test.ts',
   },
+  {
+    generator: 6,
+    seed: 930002255,
+    found: 'data that was given up twice at once took with it what the host had joined with in between',
+    test: 'test/engine/groups.test.ts',
+  },
 ]
