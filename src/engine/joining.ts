@@ -116,6 +116,11 @@ export class Joining {
     announce()
   }
 
+  /** Throws why what is stored of the group must not be forgotten. */
+  checkForgettable(group: GroupId): void {
+    if (!this.removalStored.has(group)) throw notRemoved(group, this.isRemovedFrom(group))
+  }
+
   /**
    * Forgets what is stored of a group that removed this host; opening its store joins it anew, under another replica
    * id. Refused to anybody else: a member that forgets its votes may vote twice. Once for all who ask for it: a second
@@ -129,7 +134,7 @@ export class Joining {
   }
 
   private async forgetNow(group: GroupId): Promise<void> {
-    if (!this.removalStored.has(group)) throw notRemoved(group)
+    this.checkForgettable(group)
     const { storage } = this.joining.parts
     // First of all, for the founder: it would found the group a second time, beside the one that it left.
     await storage.write({ groups: new Map(), values: new Map([[leftValue(group), new Uint8Array([1])]]) })

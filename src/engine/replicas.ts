@@ -145,6 +145,10 @@ export class Replicas {
     if (this.running.byGroup.get(group) === replica) this.joining.stop(replica)
   }
 
+  checkForgettable(group: GroupId): void {
+    this.joining.checkForgettable(group)
+  }
+
   /** See `Host.removeData`. */
   forget(group: GroupId): Promise<void> {
     return this.joining.forget(group)

@@ -424,6 +424,7 @@ export class Store {
 
   private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
     if (onCommitted === undefined) return call
+    if (typeof onCommitted !== 'function') throw new TypeError('onCommitted is a function')
     let isTold = false
     const committed = (revision: Revision) => {
       if (isTold) return

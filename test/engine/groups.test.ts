@@ -218,12 +218,14 @@ describe('what a host noted of its part in a group', () => {
 })
 
 describe('the data of a store', () => {
-  test('is not given up by a member, which would forget its votes', async () => {
-    const { cluster, a, b } = await groups(1)
+  test('is not given up by a member, which would forget its votes, and goes on as if nobody had asked', async () => {
+    const { cluster, a, b, store } = await groups(1)
     for (const host of [a, b]) {
       const removing = cluster.settle(host.removeData('g0'))
-      await assert.rejects(removing, error => isQuorateError(error, 'MEMBERSHIP_REFUSED'))
+      await assert.rejects(removing, error => isQuorateError(error, 'MEMBERSHIP_REFUSED') && !error.retryable)
     }
+    assert.equal(store(0).status().role, 'leader')
+    await cluster.settle(store(0, 1).put('k', 1))
   })
 
   test('is given up by a host that was removed, which then joins anew under another id', async () => {
