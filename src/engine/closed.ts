@@ -10,7 +10,7 @@ export function removed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
   return new QuorateError('REMOVED', 'the group removed this host', { outcome })
 }
 
-/** The error of forgetting what is stored of a group that has not let this host go, or not so that it is on its disk. */
+/** The error of forgetting what is stored of a group that has not let this host go, or not so that it is on disk. */
 export function notRemoved(group: string, isRemoved: boolean): QuorateError {
   const why = isRemoved
     ? 'has just removed this host, which has not noted it yet'
