@@ -6,6 +6,7 @@ import { encodeBootstrap } from '../../src/engine/bootstrap.ts'
 import type { Store } from '../../src/engine/store.ts'
 import { openMemoryStorage } from '../../src/storage/memory.ts'
 import { decodeBeats } from '../../src/wire/beat-codec.ts'
+import { decodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
 import { tapped } from './wiretap.ts'
 
@@ -244,6 +245,31 @@ describe('the data of a store', () => {
     const restarted = await cluster.host('b')
     const store3 = await cluster.settle(restarted.store('g0'))
     assert.equal(store3.status().replica, again.status().replica)
+  })
+
+  test('is given up by the founder, who hears that he is removed again before he got to his joining', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    await cluster.settle(b.store.transferLeadership('b'))
+    await cluster.settle(b.store.remove('a'))
+    await cluster.until(() => a.store.status().role === 'removed')
+    await cluster.run(1000)
+    await cluster.settle(a.host.removeData('main'))
+    // The state of the founding comes, which knows a alone, and nothing of the log behind it.
+    const hasFounding = () => (a.host.running.get('main')?.machine.appliedIndex ?? 0) >= 1
+    cluster.tap = (_from, to, lane, frame) => {
+      const decoded = decodeFrame(Buffer.from(frame.subarray(4, 20)).toString('hex'), frame)
+      const isLog = lane === 'log' && typeof decoded !== 'string' && decoded.kind === 'raft'
+      return !(to === 'a' && isLog && hasFounding())
+    }
+    const again = await cluster.settle(a.host.store('main', { waitForLeader: false }))
+    await cluster.until(hasFounding)
+    assert.deepEqual(
+      again.status().members.map(({ hostId, replica }) => [hostId, replica]),
+      [['a', 1]],
+    )
+    await cluster.settle(b.store.remove('a'))
+    await cluster.until(() => again.status().role === 'removed', 20_000)
   })
 
   test('is given up once, however often that is asked for: not that of the replica that joins next', async () => {

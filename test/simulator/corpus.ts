@@ -140,4 +140,10 @@ export const corpus: readonly Finding[] = [
     found: 'data that was given up twice at once took with it what the host had joined with in between',
     test: 'test/engine/groups.test.ts',
   },
+  {
+    generator: 6,
+    seed: 930004743,
+    found: 'a founder that joined anew, and was removed before he got to his joining, never heard of it',
+    test: 'test/engine/groups.test.ts',
+  },
 ]
