@@ -134,7 +134,8 @@ const forBrowsers = {
   ...common,
   platform: 'browser',
   conditions: ['browser'],
-  target: ['chrome100', 'firefox115', 'safari16'],
+  // None older than streams that deflate without a header: a member's snapshots need them.
+  target: ['chrome103', 'firefox115', 'safari16.4'],
   minify: true,
   // A field is not written down a second time where its class only declares it.
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },

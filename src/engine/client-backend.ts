@@ -31,6 +31,11 @@ export class ClientBackend implements Backend {
   private readonly ownStatus: () => StoreStatus | undefined
   /** How many gateways did not answer so far: whose turn it is. */
   private failures = 0
+  /**
+   * What the gateways had applied that answered writes. A condition that failed has no revision of its own, and what it
+   * told must not be undone by a session's read at another gateway.
+   */
+  private seen: Revision = 0
   private readonly check: () => void
 
   constructor(parts: {
@@ -64,18 +69,19 @@ export class ClientBackend implements Backend {
       const answer = await this.askGateway(gateway, 'submit', body, call).catch(error => {
         throw asRetried(error)
       })
-      const [result, inner] = asArray(answer, 2)
+      const [result, inner, applied] = asArray(answer, 3)
+      this.seen = Math.max(this.seen, asNatural(applied))
       return { result: asResult(result), attempts: attempts - 1 + asNatural(inner) }
     })
   }
 
   async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
-    return asReadResult(await this.ask('get', [this.group, key, ...freshnessFields(freshness)], call))
+    return asReadResult(await this.ask('get', [this.group, key, ...this.freshnessFields(freshness)], call))
   }
 
   async scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
     const { bounds, limit, reverse } = query
-    const body = [this.group, bounds, limit ?? null, reverse, ...freshnessFields(freshness)]
+    const body = [this.group, bounds, limit ?? null, reverse, ...this.freshnessFields(freshness)]
     return asReadResult(await this.ask('scan', body, call))
   }
 
@@ -101,6 +107,10 @@ export class ClientBackend implements Backend {
       const reply = this.requests.askOnce(this.gatewayOrThrow(), 'request', fields, call)
       return asBytes(await reply.catch(error => this.failed(error)))
     })
+  }
+
+  private freshnessFields({ consistency, atLeast }: Freshness): readonly unknown[] {
+    return freshnessFields({ consistency, atLeast: Math.max(atLeast, this.seen) })
   }
 
   async members(call: Call): Promise<MemberList> {

@@ -10,9 +10,12 @@ export function removed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
   return new QuorateError('REMOVED', 'the group removed this host', { outcome })
 }
 
-/** The error of forgetting what is stored of a group that has not let this host go. */
-export function notRemoved(group: string): QuorateError {
-  return new QuorateError('MEMBERSHIP_REFUSED', `${group} has not removed this host, as far as it has noted`)
+/** The error of forgetting what is stored of a group that has not let this host go, or not so that it is on disk. */
+export function notRemoved(group: string, isRemoved: boolean): QuorateError {
+  const why = isRemoved
+    ? 'has just removed this host, which has not noted it yet'
+    : 'has not removed this host'
+  return new QuorateError('MEMBERSHIP_REFUSED', `${group} ${why}`, { retryable: isRemoved })
 }
 
 /** The error of what needs a replica's state, where that waits for a command which nobody gave to the replica. */

@@ -76,11 +76,9 @@ export class Gateway {
   }
 
   private async submit(body: readonly unknown[], call: Call): Promise<unknown> {
-    const { result, attempts } = await this.backendOf(asText(body[0])).submit(
-      decodeProposal(asBytes(body[1])),
-      call,
-    )
-    return [resultFields(result), attempts]
+    const group = asText(body[0])
+    const { result, attempts } = await this.backendOf(group).submit(decodeProposal(asBytes(body[1])), call)
+    return [resultFields(result), attempts, this.revisionOf(group)]
   }
 
   private async get(body: readonly unknown[], call: Call): Promise<unknown> {

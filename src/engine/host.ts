@@ -228,13 +228,16 @@ export class Host implements StoreHost {
 
   /**
    * Forgets all that this host keeps of a store from which it was removed (REMOVED). Opening the store again joins it
-   * anew. Rejects with MEMBERSHIP_REFUSED otherwise: a member that forgot its votes could vote twice.
+   * anew. Rejects with MEMBERSHIP_REFUSED otherwise, and changes nothing: a member that forgot its votes could vote
+   * twice. It is `retryable` in the moment between the removal and the note of it.
    */
   async removeData(name: string): Promise<void> {
     this.check()
+    const { replicas } = this
+    if (replicas === undefined) throw notRemoved(name, false)
+    replicas.checkForgettable(name)
     await this.opened.get(name)?.close()
-    if (this.replicas === undefined) throw notRemoved(name)
-    await this.replicas.forget(name)
+    await replicas.forget(name)
   }
 
   /** Gives the leadership of every group away, where another voter can take it. Bounded by the election timeout. */

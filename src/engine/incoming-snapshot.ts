@@ -35,7 +35,6 @@ export class IncomingSnapshot {
   private isComplete = false
   private isCancelled = false
   private wake: () => void = () => {}
-
   private readonly deflate: Deflate | undefined
 
   constructor(from: HostId, message: Message, now: number, deflate?: Deflate) {

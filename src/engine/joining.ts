@@ -56,6 +56,7 @@ export class Joining {
   private readonly removedFrom = new Set<GroupId>()
   /** Those of them of which the removal is durable. */
   private readonly removalStored = new Set<GroupId>()
+  private readonly forgetting = new Map<GroupId, Promise<void>>()
   /** Groups whose stored data is gone since this host started. */
   private readonly forgotten = new Set<GroupId>()
   /** Replicas of stores that were closed; each goes on when its store is opened again. */
@@ -115,12 +116,25 @@ export class Joining {
     announce()
   }
 
+  /** Throws why what is stored of the group must not be forgotten. */
+  checkForgettable(group: GroupId): void {
+    if (!this.removalStored.has(group)) throw notRemoved(group, this.isRemovedFrom(group))
+  }
+
   /**
    * Forgets what is stored of a group that removed this host; opening its store joins it anew, under another replica
-   * id. Refused to anybody else: a member that forgets its votes may vote twice.
+   * id. Refused to anybody else: a member that forgets its votes may vote twice. Once for all who ask for it: a second
+   * time would meet the replica that joined behind the first.
    */
-  async forget(group: GroupId): Promise<void> {
-    if (!this.removalStored.has(group)) throw notRemoved(group)
+  forget(group: GroupId): Promise<void> {
+    const forgetting =
+      this.forgetting.get(group) ?? this.forgetNow(group).finally(() => this.forgetting.delete(group))
+    this.forgetting.set(group, forgetting)
+    return forgetting
+  }
+
+  private async forgetNow(group: GroupId): Promise<void> {
+    this.checkForgettable(group)
     const { storage } = this.joining.parts
     // First of all, for the founder: it would found the group a second time, beside the one that it left.
     await storage.write({ groups: new Map(), values: new Map([[leftValue(group), new Uint8Array([1])]]) })
@@ -139,6 +153,8 @@ export class Joining {
     const { id, isWitness } = replica
     const bootstrap = { cluster: options.cluster, host: parts.id, replica: id, isRemoved: true, isWitness }
     running.byGroup.delete(group)
+    // Its store may have been closed since it applied that.
+    this.stopped.delete(group)
     replica.close(removed)
     replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {
       this.removalStored.add(group)

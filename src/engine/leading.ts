@@ -9,7 +9,7 @@ import type { Index, Term } from '../core/types.ts'
 import { encodeProposal, stamped, stampOf } from '../wire/proposal-codec.ts'
 import { commandNameOf } from './applied-state.ts'
 import { storeCommandOf } from './log-entry.ts'
-import type { Draft, Refusal, Taken } from './proposals.ts'
+import { type Draft, notNow, type Refusal, type Taken } from './proposals.ts'
 import type { StoreHooks } from './store-hooks.ts'
 import type { Writer } from './writer.ts'
 
@@ -194,4 +194,3 @@ const expiry: Proposal = { session: 0, seq: 0, acked: 0, command: { type: 'expir
 const noBytes = new Uint8Array()
 
 const busy: Taken = { answer: 'busy', refused: [] }
-const notNow: Taken = { answer: 'not-now', refused: [] }

@@ -37,7 +37,6 @@ export class LogStream<Event = LogEntry> implements AsyncIterableIterator<Event,
   private ended: { readonly error: unknown } | undefined
 
   /** @internal */
-  /** @internal */
   constructor(options: LogStreamOptions<Event>) {
     const { from, signal } = options
     signal?.throwIfAborted()

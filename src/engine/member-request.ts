@@ -64,8 +64,3 @@ export function asMembers(body: unknown): MemberList {
 }
 
 const roles = ['voter', 'learner'] as const
-
-/** The group of a request, which stands first in its body. */
-export function groupOf(body: readonly unknown[]): GroupId {
-  return asText(body[0])
-}

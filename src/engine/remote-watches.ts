@@ -90,9 +90,11 @@ export class RemoteWatches {
       return
     }
     if (asNatural(count) !== watch.count + 1) return this.restart(watch)
-    watch.count += 1
     if (error !== null) return this.end(watch, error)
-    this.deliver(watch, asArray(changes).map(asChange))
+    // Counted once it is read: behind one that cannot be, a frame is missing.
+    const read = asArray(changes).map(asChange)
+    watch.count += 1
+    this.deliver(watch, read)
   }
 
   /** Begins watches that have no gateway, because it is gone or none was connected, or one that forgot them. */
@@ -126,8 +128,9 @@ export class RemoteWatches {
     const [code, message] = asArray(error, 2)
     // The gateway goes; the history may well be known to another one.
     if (code === 'CLOSED' || code === 'REMOVED') return this.restart(watch)
+    const reason = new QuorateError(asText(code) as ErrorCode, asText(message))
     this.watches.delete(watch.id)
-    watch.sink.end(new QuorateError(asText(code) as ErrorCode, asText(message)))
+    watch.sink.end(reason)
   }
 
   private restart(watch: RemoteWatch): void {

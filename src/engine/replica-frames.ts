@@ -1,3 +1,4 @@
+import { comesLater } from '../core/machine/members.ts'
 import type { GroupId, HostId, ReplicaId, Term } from '../core/types.ts'
 import { decodeBeats } from '../wire/beat-codec.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
@@ -144,8 +145,9 @@ export class ReplicaFrames {
     const replica = this.running.byGroup.get(asText(group))
     if (replica === undefined || replica.id !== asNatural(id)) return
     // Members are trusted, others are not: a stranger cannot take a replica out of service. One that was removed before
-    // it got any state knows no member, and has nothing to lose.
-    const { members } = replica
-    if (members.length === 0 || members.some(member => member.hostId === from)) this.toldRemoved(replica)
+    // it got to the entry of its joining does not know who is a member since, and has nothing to lose.
+    const { members, machine, id: own } = replica
+    if (comesLater(machine.members, own) || members.some(member => member.hostId === from))
+      this.toldRemoved(replica)
   }
 }

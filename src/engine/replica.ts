@@ -319,6 +319,7 @@ export class Replica {
   /** Ends all that waits for this replica. */
   close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.ending = error
+    this.isStopped = false
     this.proposals.close(error)
     this.reads.close(error('none'))
     this.watchers.close(error('none'))

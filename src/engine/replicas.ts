@@ -1,6 +1,7 @@
 import type { Emitter } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
 import { hungElectionTimeouts } from '../core/limits.ts'
+import { comesLater } from '../core/machine/members.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Backend } from './backend.ts'
@@ -151,6 +152,10 @@ export class Replicas {
     if (this.running.byGroup.get(group) === replica) this.joining.stop(replica)
   }
 
+  checkForgettable(group: GroupId): void {
+    this.joining.checkForgettable(group)
+  }
+
   /** See `Host.removeData`. */
   forget(group: GroupId): Promise<void> {
     return this.joining.forget(group)
@@ -173,8 +178,10 @@ export class Replicas {
     readonly groups: readonly GroupId[]
   } {
     const replicas = [...this.running.byGroup.values()]
-    // A replica that has not heard of any member yet still needs the one that let it in.
-    const lonely = replicas.filter(replica => replica.members.length === 0).map(replica => replica.group)
+    // A replica that has not got to the entry of its joining needs whoever let it in: it may know no member of today.
+    const lonely = replicas
+      .filter(({ machine, id }) => comesLater(machine.members, id))
+      .map(replica => replica.group)
     return {
       needed: replicas.flatMap(replica => neededBy(replica, present)),
       groups: [...this.joining.wanted, ...lonely],

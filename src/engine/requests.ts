@@ -121,9 +121,11 @@ export class Requests {
     const id = asNatural(fields[0])
     const asked = this.asked.get(id)
     if (asked === undefined || asked.to !== from) return
+    // Read first: what cannot be read is no answer, and who asked goes on waiting.
+    const error = asBoolean(fields[1]) ? undefined : errorOf(from, fields[2])
     this.asked.delete(id)
-    if (asBoolean(fields[1])) asked.pending.resolve(fields[2])
-    else asked.pending.reject(finalWhereOnce(asked, errorOf(from, fields[2])))
+    if (error === undefined) asked.pending.resolve(fields[2])
+    else asked.pending.reject(finalWhereOnce(asked, error))
   }
 
   disconnected(peer: HostId): void {

@@ -139,6 +139,7 @@ export class StoreCalls {
 
   private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
     if (onCommitted === undefined) return call
+    if (typeof onCommitted !== 'function') throw new TypeError('onCommitted is a function')
     let isTold = false
     const committed = (revision: Revision) => {
       if (isTold) return

@@ -16,7 +16,6 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
   private stop: () => void = () => {}
 
   /** @internal */
-  /** @internal */
   constructor(options: {
     readonly signal: AbortSignal | undefined
     readonly open: (sink: ChangeSink) => () => void

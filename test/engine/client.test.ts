@@ -43,6 +43,25 @@ describe('a client', () => {
     await cluster.settle(store.put('k', 1, { deadlineMs: 4000 }))
   })
 
+  test('does not forget what a failed condition told when it reads for its session at another gateway', async () => {
+    const cluster = new TestCluster()
+    const [a, , c] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 1))
+    await cluster.run(1000)
+    for (const from of ['a', 'b']) cluster.network.cut(from, 'c')
+    await cluster.settle(a.store.delete('k'))
+    assert.equal((await cluster.settle(store.delete('k'))).ok, false)
+    assert.equal(await cluster.settle(c.store.get('k', { consistency: 'stale' })), 1)
+    // c alone is left to ask, and lags behind.
+    for (const name of ['a', 'b']) cluster.network.partition(['z'], [name])
+    await cluster.run(8000)
+    const read = store.get('k', { consistency: 'session', deadlineMs: 60_000 })
+    await cluster.run(5000)
+    cluster.network.heal()
+    assert.equal(await cluster.settle(read), undefined)
+  })
+
   test('does not ask hosts that cannot serve it again and again', async () => {
     const cluster = new TestCluster()
     const z = await cluster.open('z')

@@ -102,4 +102,12 @@ describe('who wants to hear of the commit', () => {
     await assert.rejects(cluster.run(10), /of the listener/)
     assert.equal(await cluster.settle(store.get('k')), 1)
   })
+
+  test('is no news for what is no function: that is a TypeError before anything is written', async () => {
+    const cluster = new TestCluster()
+    const { store } = await cluster.open('a')
+    const wrong = { onCommitted: 5 } as unknown as { onCommitted: () => void }
+    await assert.rejects(cluster.settle(store.put('k', 1, wrong)), TypeError)
+    assert.equal(await cluster.settle(store.get('k')), undefined)
+  })
 })

@@ -6,6 +6,7 @@ import { encodeBootstrap } from '../../src/engine/bootstrap.ts'
 import type { Store } from '../../src/engine/store.ts'
 import { openMemoryStorage } from '../../src/storage/memory.ts'
 import { decodeBeats } from '../../src/wire/beat-codec.ts'
+import { decodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
 import { tapped } from './wiretap.ts'
 
@@ -218,12 +219,14 @@ describe('what a host noted of its part in a group', () => {
 })
 
 describe('the data of a store', () => {
-  test('is not given up by a member, which would forget its votes', async () => {
-    const { cluster, a, b } = await groups(1)
+  test('is not given up by a member, which would forget its votes, and goes on as if nobody had asked', async () => {
+    const { cluster, a, b, store } = await groups(1)
     for (const host of [a, b]) {
       const removing = cluster.settle(host.removeData('g0'))
-      await assert.rejects(removing, error => isQuorateError(error, 'MEMBERSHIP_REFUSED'))
+      await assert.rejects(removing, error => isQuorateError(error, 'MEMBERSHIP_REFUSED') && !error.retryable)
     }
+    assert.equal(store(0).status().role, 'leader')
+    await cluster.settle(store(0, 1).put('k', 1))
   })
 
   test('is given up by a host that was removed, which then joins anew under another id', async () => {
@@ -242,6 +245,71 @@ describe('the data of a store', () => {
     const restarted = await cluster.host('b')
     const store3 = await cluster.settle(restarted.store('g0'))
     assert.equal(store3.status().replica, again.status().replica)
+  })
+
+  test('is given up by the founder, who hears that he is removed again before he got to his joining', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    await cluster.settle(b.store.transferLeadership('b'))
+    await cluster.settle(b.store.remove('a'))
+    await cluster.until(() => a.store.status().role === 'removed')
+    await cluster.run(1000)
+    await cluster.settle(a.host.removeData('main'))
+    // The state of the founding comes, which knows a alone, and nothing of the log behind it.
+    const hasFounding = () => (a.host.running.get('main')?.machine.appliedIndex ?? 0) >= 1
+    cluster.tap = (_from, to, lane, frame) => {
+      const decoded = decodeFrame(Buffer.from(frame.subarray(4, 20)).toString('hex'), frame)
+      const isLog = lane === 'log' && typeof decoded !== 'string' && decoded.kind === 'raft'
+      return !(to === 'a' && isLog && hasFounding())
+    }
+    const again = await cluster.settle(a.host.store('main', { waitForLeader: false }))
+    await cluster.until(hasFounding)
+    assert.deepEqual(
+      again.status().members.map(({ hostId, replica }) => [hostId, replica]),
+      [['a', 1]],
+    )
+    await cluster.settle(b.store.remove('a'))
+    await cluster.until(() => again.status().role === 'removed', 20_000)
+  })
+
+  test('is given up once, however often that is asked for: not that of the replica that joins next', async () => {
+    for (let laterMs = 5; laterMs < 60; laterMs += 10) {
+      const { cluster, b, store } = await groups(1)
+      await cluster.settle(store(0).remove('b'))
+      await cluster.until(() => store(0, 1).status().role === 'removed')
+      await cluster.run(1_000)
+      cluster.diskDelay = host =>
+        host === 'b' ? new Promise(resolve => void cluster.timers.after(20, resolve)) : Promise.resolve()
+      const first = b.removeData('g0')
+      await cluster.run(laterMs)
+      const second = b.removeData('g0').catch(error => assert(isQuorateError(error, 'MEMBERSHIP_REFUSED')))
+      await cluster.settle(first)
+      const again = await cluster.settle(b.store('g0'))
+      await cluster.settle(second)
+      cluster.crash('b')
+      // Nobody is there who could let it in once more: it has what it joined with.
+      cluster.network.partition(['b'], ['a', 'c'])
+      const restarted = await cluster.host('b')
+      const after = await cluster.settle(restarted.store('g0', { waitForLeader: false, deadlineMs: 1000 }))
+      assert.equal(after.status().replica, again.status().replica, `asked again after ${laterMs} ms`)
+    }
+  })
+
+  test('is given up, and its replica with it, where the store was closed upon the removal', async () => {
+    const { cluster, b, store } = await groups(1)
+    const { replica } = store(0, 1).status()
+    let closing: Promise<void> | undefined
+    // At that moment the removal is applied, and not yet noted.
+    b.on('members', ({ members }) => {
+      if (!members.some(({ hostId }) => hostId === 'b')) closing = store(0, 1).close()
+    })
+    await cluster.settle(store(0).remove('b'))
+    await cluster.until(() => closing !== undefined)
+    await cluster.settle(closing as Promise<void>)
+    await cluster.run(1_000)
+    await cluster.settle(b.removeData('g0'))
+    const again = await cluster.settle(b.store('g0'))
+    assert(again.status().replica > replica, 'it is another replica')
   })
 
   test('given up by the founder is not founded a second time, not even after a restart', async () => {

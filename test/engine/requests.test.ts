@@ -7,6 +7,7 @@ import type { Sender } from '../../src/engine/sender.ts'
 import type { RequestHandler, StoreHooks } from '../../src/engine/store-hooks.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
+import { MalformedError } from '../../src/wire/codec.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -40,16 +41,35 @@ function application() {
   return { ran, signals, hooksOf }
 }
 
+/** One host's end of questions, and the numbers of those that it asked. */
+function asker() {
+  const ids: number[] = []
+  const send = (_to: string, _lane: string, _kind: string, [id]: readonly number[]) => ids.push(id ?? 0) > 0
+  const parts = { clock: new HostClock(new VirtualTimers()), random: () => 0.5 }
+  return { ids, requests: new Requests({ send } as unknown as Sender, parts) }
+}
+
 describe('a question to another host', () => {
   test('is answered by that host, and by nobody else', async () => {
-    const ids: number[] = []
-    const send = (_to: string, _lane: string, _kind: string, [id]: readonly number[]) => ids.push(id ?? 0) > 0
-    const parts = { clock: new HostClock(new VirtualTimers()), random: () => 0.5 }
-    const requests = new Requests({ send } as unknown as Sender, parts)
+    const { ids, requests } = asker()
     const answer = requests.ask('b', 'get', null, { deadline: 1000, signal: undefined })
     requests.answered('c', [ids[0], true, 'of c'])
     requests.answered('b', [ids[0], true, 'of b'])
     assert.equal(await answer, 'of b')
+  })
+
+  test('is not settled by an answer that cannot be read, and ends at its deadline all the same', async () => {
+    const { ids, requests } = asker()
+    const answer = requests.ask('b', 'get', null, { deadline: 1000, signal: undefined })
+    for (const garbage of [
+      [ids[0], 'no', null],
+      [ids[0], false, null],
+      [ids[0], false, ['TIMEOUT', 'late', 1, 'none']],
+    ])
+      assert.throws(() => requests.answered('b', garbage), MalformedError)
+    requests.tick(1000)
+    const late = new Promise((_, reject) => setImmediate(() => reject(new Error('it is still waited for'))))
+    await assert.rejects(Promise.race([answer, late]), failsWith('TIMEOUT', 'none'))
   })
 })
 

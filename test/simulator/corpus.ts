@@ -128,4 +128,22 @@ export const corpus: readonly Finding[] = [
     found: "a client's request ran in the name of its gateway, which had been removed",
     test: 'test/engine/requests.test.ts',
   },
+  {
+    generator: 6,
+    seed: 920001741,
+    found: "a client's session read, at another gateway, undid what a failed condition had told",
+    test: 'test/engine/client.test.ts',
+  },
+  {
+    generator: 6,
+    seed: 930002255,
+    found: 'data that was given up twice at once took with it what the host had joined with in between',
+    test: 'test/engine/groups.test.ts',
+  },
+  {
+    generator: 6,
+    seed: 930004743,
+    found: 'a founder that joined anew, and was removed before he got to his joining, never heard of it',
+    test: 'test/engine/groups.test.ts',
+  },
 ]

@@ -57,6 +57,11 @@ export function memberOfReplica(members: Members, replica: ReplicaId): Member | 
   return members.list.find(member => member.replica === replica)
 }
 
+/** True for a replica that comes later than this table: whom its members let in since, it cannot tell. */
+export function comesLater(members: Members, replica: ReplicaId): boolean {
+  return replica >= members.nextReplica
+}
+
 /** True for a replica that was a member once. Its id is banned for ever, even when its host comes back. */
 export function wasRemoved(members: Members, replica: ReplicaId): boolean {
   return replica > 0 && replica < members.nextReplica && memberOfReplica(members, replica) === undefined

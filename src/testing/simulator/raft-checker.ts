@@ -68,8 +68,10 @@ export class RaftChecker {
   }
 
   /** Log matching: an entry of this index and term is the same everywhere, and follows the same one. */
-  writing({ entries }: GroupWrite, written: LogMirror): void {
-    let previousTerm = entries?.[0] === undefined ? undefined : written.termAt(entries[0].index - 1)
+  writing({ entries, snapshot }: GroupWrite, written: LogMirror): void {
+    const before = (entries?.[0]?.index ?? 0) - 1
+    // A snapshot of the same write comes first, and may take the place of an entry of another leader.
+    let previousTerm = snapshot?.index === before ? snapshot.term : written.termAt(before)
     for (const entry of entries ?? []) {
       const key = entry.term * indexesMax + entry.index
       const known = this.known.get(key)

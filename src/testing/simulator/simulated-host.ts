@@ -4,6 +4,7 @@ import type { GroupId, HostId } from '../../core/types.ts'
 import type { Host } from '../../engine/host.ts'
 import { startHost } from '../../engine/open-host.ts'
 import { type EngineOptions, engineDefaults } from '../../engine/parts.ts'
+import type { Replica } from '../../engine/replica.ts'
 import { startReplicas } from '../../engine/replicas.ts'
 import type { Store } from '../../engine/store.ts'
 import type { StoreHooks } from '../../engine/store-hooks.ts'
@@ -50,6 +51,8 @@ export interface HostLife {
   readonly stores: Map<GroupId, Store>
   /** Those that were closed while the host goes on. */
   readonly closed: Set<GroupId>
+  /** Those that ran when they were looked at last. */
+  readonly observed: Set<Replica>
   /** Groups that removed this host. */
   readonly removedFrom: Set<GroupId>
   host: Host | undefined
@@ -107,6 +110,7 @@ export class SimulatedHost {
       transport,
       stores: new Map(),
       closed: new Set(),
+      observed: new Set(),
       removedFrom: new Set(),
       host: undefined,
       priority: engineDefaults.priority,

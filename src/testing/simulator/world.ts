@@ -1,4 +1,5 @@
 import { type Random, seededRandom } from '../../base/random.ts'
+import { badFramesMax } from '../../core/limits.ts'
 import type { GroupId, HostId } from '../../core/types.ts'
 import type { Replica } from '../../engine/replica.ts'
 import type { Store } from '../../engine/store.ts'
@@ -24,8 +25,10 @@ interface WatchedGroup {
 
 const raftFrameKind = 1
 
-/** Few enough that no peer is taken for a hostile one. */
 const strayRate = 0.02
+
+/** From one host to another: fewer than it takes to be held for hostile. */
+const straysMax = badFramesMax / 2
 
 /** Until somebody has looked after a host whose disk failed. */
 const repairMs = 4000
@@ -57,6 +60,7 @@ export class World {
 
   /** Where a copy of a frame goes that strays to a host of the same name elsewhere. */
   private elsewhere: World | undefined
+  private readonly strays = new Map<string, number>()
 
   /** `beside`: a world with the same time, and with hosts of the same names. */
   constructor(
@@ -142,7 +146,13 @@ export class World {
     for (const life of this.touchedLives) {
       life.isTouched = false
       if (life.isOver || life.host === undefined) continue
-      for (const replica of life.host.running.values()) this.observe(life, replica)
+      const running = new Set(life.host.running.values())
+      for (const replica of running) life.observed.add(replica)
+      for (const replica of life.observed) {
+        // One that was stopped within this event may have moved before that, and have told of it.
+        this.observe(life, replica)
+        if (!running.has(replica)) life.observed.delete(replica)
+      }
     }
     this.touchedLives.length = 0
     for (const observer of this.observers) observer.judge()
@@ -214,6 +224,10 @@ export class World {
 
   /** A frame of another cluster comes to the host of that name, as if from its peer. */
   private stray(from: HostId, to: HostId, lane: Lane, frame: Uint8Array): void {
+    const arrow = `${from} ${to}`
+    const count = this.strays.get(arrow) ?? 0
+    if (count >= straysMax || this.isHealing) return
+    this.strays.set(arrow, count + 1)
     this.hosts.get(to)?.life?.transport.inject(from, lane, frame.slice())
   }
 

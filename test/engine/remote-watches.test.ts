@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { isQuorateError, type QuorateError } from '../../src/core/error.ts'
+import { RemoteWatches } from '../../src/engine/remote-watches.ts'
+import type { Requests } from '../../src/engine/requests.ts'
+import { HostClock } from '../../src/testing/simulator/host-clock.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
+import { MalformedError } from '../../src/wire/codec.ts'
+
+/** A client's watch at gateway `g`, from revision 5 on, and what came of it. */
+function watching() {
+  const asked: string[] = []
+  const ask = (_to: string, method: string) => {
+    asked.push(method)
+    return Promise.resolve(5)
+  }
+  let lastId = 0
+  const watches = new RemoteWatches({
+    group: 'main',
+    requests: { ask } as unknown as Requests,
+    clock: new HostClock(new VirtualTimers()),
+    gateway: () => 'g',
+    nextId: () => ++lastId,
+  })
+  const told: (string | QuorateError | undefined)[] = []
+  watches.add({}, 5, {
+    changes: changes => told.push(...changes.map(({ key }) => key)),
+    end: error => told.push(error),
+  })
+  const event = (...fields: readonly unknown[]) => watches.receive('g', [lastId, ...fields])
+  return { asked, told, event }
+}
+
+describe('what a gateway tells of a watch', () => {
+  test('misses nothing where a change could not be read: the watch begins again', async () => {
+    const { asked, told, event } = watching()
+    await Promise.resolve()
+    event(1, 5, [['a', 5, null]], null)
+    assert.throws(() => event(2, 6, [['b', -6, null]], null), MalformedError)
+    asked.length = 0
+    event(3, 7, [['c', 7, null]], null)
+    assert.deepEqual([told, asked[0]], [['a'], 'unwatch'])
+  })
+
+  test('ends it only where the reason can be read', () => {
+    const { told, event } = watching()
+    for (const garbage of [[7, 'why'], ['COMPACTED', 7], 7])
+      assert.throws(() => event(1, 5, null, garbage), MalformedError)
+    event(1, 5, null, ['COMPACTED', 'why'])
+    const [error, ...others] = told
+    assert.deepEqual([isQuorateError(error, 'COMPACTED'), others], [true, []])
+  })
+})
