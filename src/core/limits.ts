@@ -95,15 +95,16 @@ export const sessionIdleMs = 24 * 60 * 60 * 1000
 /** How seldom the group's clock may be stamped while sessions are in use: they may seem idle for so much longer. */
 export const clockStampMs = 60 * 60 * 1000
 
-/** What one entry may write, by keys and by their bytes: all of it is applied, and watched, in one go. */
+/** What one entry may write, by keys and by their bytes: all of it is applied, and told to a client in one frame. */
 export const transactionKeysMax = 10_000
 export const transactionBytesMax = proposalBytesMax
 
 /** Leases of one group. */
 export const leasesMax = 65_536
 
-/** Keys that go with one lease: they are removed by one entry. */
-export const leaseKeysMax = transactionKeysMax
+/** Keys that go with one lease: one entry removes them, and at their longest they are within `transactionBytesMax`. */
+export const leaseKeysMax = 2048
+
 /** How long a lease may last: less than a second is less than a hidden tab's timers are late by, or an election. */
 export const leaseTtlMsMin = 1000
 export const leaseTtlMsMax = 24 * 60 * 60 * 1000

@@ -2,8 +2,8 @@ import type { Clock } from '../clock/clock.ts'
 import type { Term } from '../core/types.ts'
 
 /**
- * The group's clock on its leader (see `Leases`): it goes on from what the log says once all is applied that came before
- * the leader's own first entry, by the leader's monotonic clock.
+ * The group's clock on its leader (see `Leases`): it goes on from what the log says once all is applied that came
+ * before the leader's own first entry, by the leader's monotonic clock.
  */
 export class GroupClock {
   private readonly clock: Clock

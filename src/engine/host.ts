@@ -17,7 +17,6 @@ import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
 import { RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
-import { replicaStatus } from './replica-status.ts'
 import type { Replicas, ReplicasParts } from './replicas.ts'
 import { Requests } from './requests.ts'
 import { Sender } from './sender.ts'
@@ -299,7 +298,7 @@ export class Host implements StoreHost {
     const watches = new RemoteWatches({ group, requests, clock, gateway, nextId: () => ++this.lastWatch })
     this.remoteWatches.set(group, watches)
     this.dial()
-    const status = () => witness && replicaStatus(witness)
+    const status = () => witness && this.replicas?.status(witness)
     const check = () => this.check(witness)
     const { news } = this.peerBook
     return new ClientBackend({ group, requests, clock, watches, gateways, news, status, check })

@@ -21,12 +21,13 @@ import { Preference } from './preference.ts'
 import type { Replica } from './replica.ts'
 import { ReplicaBackend } from './replica-backend.ts'
 import { type ReplicaFrameKind, ReplicaFrames } from './replica-frames.ts'
+import { replicaStatus } from './replica-status.ts'
 import type { Requests } from './requests.ts'
 import { RunningReplicas } from './running-replicas.ts'
 import type { Sender } from './sender.ts'
 import { Snapshots } from './snapshots.ts'
 import type { StoreHooks } from './store-hooks.ts'
-import type { HostEvents } from './types.ts'
+import type { HostEvents, StoreStatus } from './types.ts'
 import { Writer } from './writer.ts'
 
 /** What the replicas of a host have from it. */
@@ -131,6 +132,11 @@ export class Replicas {
   ): Promise<{ readonly replica: Replica; readonly backend: Backend | undefined }> {
     const replica = this.running.byGroup.get(group) ?? (await this.joining.openReplica(group, call))
     return { replica, backend: replica.isWitness ? undefined : this.backendOf(replica) }
+  }
+
+  /** What a replica knows right now. */
+  status(replica: Replica): StoreStatus {
+    return replicaStatus(replica)
   }
 
   /** The application gave the group's replica, if it runs here, other commands than before. */

@@ -71,7 +71,7 @@ export class Store extends Table {
     this.emitter = new Emitter<StoreEvents>(error => calls.throwLater(error))
   }
 
-  /** The table of that name: keys of its own, in the same log. Names have 1 to 64 letters, digits, dots, dashes, `_`. */
+  /** The table of that name: its own keys, in the same log. A name has 1 to 64 letters, digits, dots, dashes, `_`. */
   table(name: string): Table {
     checkTableName(name)
     return new Table(this.calls, new TableKeys(name), this.allWatches)

@@ -3,8 +3,8 @@ import { keyCharactersMax } from '../core/limits.ts'
 import { type Bounds, checkKey } from './key-filter.ts'
 import type { KeyRange } from './types.ts'
 
-// The keys of a table lie together in the one map of the store, behind its name: "\0name\0key". So an entry may write to
-// any of them, a watch may see them in one order, and the unnamed table costs nothing.
+// The keys of a table lie together in the one map of the store, behind its name: "\0name\0key". So an entry may write
+// to any of them, a watch may see them in one order, and the unnamed table costs nothing.
 
 const mark = '\0'
 const afterMark = '\u0001'

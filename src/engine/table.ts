@@ -29,8 +29,8 @@ import { Watch } from './watch.ts'
  * An ordered map from keys to values: a named table of a store, or the store itself, whose own keys are in none.
  *
  * Keys are well-formed strings of 1 to 1024 UTF-16 code units (with the table's name), ordered by code unit. Values are
- * null, booleans, finite numbers, strings, Uint8Array, arrays and plain objects of these, at most 1 MiB encoded; anything
- * else is a TypeError.
+ * null, booleans, finite numbers, strings, Uint8Array, arrays and plain objects of these, at most 1 MiB encoded;
+ * anything else is a TypeError.
  *
  * Every write takes effect exactly once or not at all, through retries and changes of leadership. Where nobody can tell
  * which, the error's `outcome` is 'unknown' (OUTCOME_UNKNOWN at the deadline, say); with 'none' nothing was written.
@@ -123,8 +123,8 @@ export class Table {
   }
 
   /**
-   * Adds an integer to a number, within bounds. Rejects with COMMAND_FAILED (`detail.code` NOT_A_NUMBER) where something
-   * else stands.
+   * Adds an integer to a number, within bounds. Rejects with COMMAND_FAILED (`detail.code` NOT_A_NUMBER) where
+   * something else stands.
    */
   async increment(key: string, options: IncrementOptions & WriteOptions = {}): Promise<Incremented> {
     const { by, min, max, initial } = options

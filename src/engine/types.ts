@@ -20,7 +20,7 @@ export interface WriteOptions extends CallOptions {
    * that is and witnesses, are not told; nor is any host of a condition that failed and that came within a snapshot.
    */
   readonly onCommitted?: (revision: Revision) => void
-  /** Writes only while this lock is held: see `store.lock`. Rejects with FENCED where it is not; nothing was written. */
+  /** Writes only while this lock is held; where it is not, rejects with FENCED, and nothing was written. */
   readonly fence?: Fence
 }
 

@@ -20,8 +20,8 @@ import {
   resultFields,
 } from './proposal-codec.ts'
 
-// A snapshot is a header and then records: sessions with their results, then leases, then items, all in the order of their
-// keys. Records are packed into chunks of about `snapshotChunkBytes`; each chunk is a message of its own, so
+// A snapshot is a header and then records: sessions with their results, then leases, then items, all in the order of
+// their keys. Records are packed into chunks of about `snapshotChunkBytes`; each chunk is a message of its own, so
 // that a snapshot of any size is written and read in little memory. Chunks hold whole records: one of a large
 // value is longer.
 

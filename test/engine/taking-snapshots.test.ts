@@ -26,10 +26,9 @@ function leader() {
   const progress = [{ id: 2, state: 'snapshot', pendingSnapshot: 5 }]
   const replica = {
     group: 'main',
-    applier,
+    state: { applier, term: 1 },
     machine: new Machine(),
     conf: emptyConfState,
-    appliedTerm: 1,
     term: 1,
     leads: true,
     node: { status: () => ({ conf: emptyConfState, progress }) },

@@ -4,7 +4,7 @@ import { AssertionError } from '../../src/base/assert.ts'
 import type { Command } from '../../src/core/machine/command.ts'
 import type { CommandHandler } from '../../src/core/machine/handler.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
-import { CommandFailure } from '../../src/core/machine/transaction.ts'
+import { CommandFailure, type Transaction } from '../../src/core/machine/transaction.ts'
 import { bytes, Log, put } from './log.ts'
 
 const done = new Uint8Array([1])
@@ -132,7 +132,7 @@ test('a view from before a call does not see it, and one from before a failed ca
   assert.deepEqual(log.machine.view().get('a')?.value, bytes('2'))
 })
 
-test('what a handler gets is the same wherever the entry is applied: time, random numbers, and whose command it is', () => {
+test('what a handler gets is the same wherever its entry is applied: time, random numbers, whose it is', () => {
   const run = (): unknown[] => {
     const got: unknown[] = []
     const log = logWith({
@@ -186,6 +186,40 @@ test('one entry writes so much and no more: beyond it the call fails as a whole'
     assert.deepEqual(log.apply(call(name)).result, { type: 'failed', code: 'TOO_LARGE', detail: null })
   }
   assert.equal(log.machine.view().size, 0)
+})
+
+test('a write that is refused within a call, which goes on, is as if it had not been asked for', () => {
+  const log = logWith({
+    'try@1': tx => {
+      tx.put('a', bytes('2'))
+      assert.throws(() => tx.put('b', new Uint8Array(9 * 1024 * 1024)), CommandFailure)
+      assert.throws(() => tx.put('c', done, 77), CommandFailure)
+      return done
+    },
+  })
+  log.apply(put('b', '1'))
+  assert.deepEqual(
+    log.apply(call('try@1')).changes.map(change => change.key),
+    ['a'],
+  )
+  assert.equal(log.machine.get('b')?.modRevision, 1)
+})
+
+test('a handler that keeps its transaction cannot write with it later', () => {
+  const kept: Transaction[] = []
+  const log = logWith({
+    'keep@1': tx => {
+      kept.push(tx)
+      tx.put('a', bytes('1'))
+      return done
+    },
+  })
+  log.apply(call('keep@1'))
+  for (const tx of kept) {
+    assert.throws(() => tx.put('b', done), /ends with its command/)
+    assert.throws(() => tx.delete('a'), /ends with its command/)
+  }
+  assert.deepEqual([log.machine.get('a')?.value, log.machine.get('b')], [bytes('1'), undefined])
 })
 
 test('the chain of outcomes tells apart replicas whose handlers wrote different bytes', () => {

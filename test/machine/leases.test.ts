@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { leaseKeysMax } from '../../src/core/limits.ts'
 import type { Command } from '../../src/core/machine/command.ts'
 import type { CommandHandler } from '../../src/core/machine/handler.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
@@ -134,16 +135,52 @@ test('a session that nobody has used for a day and an hour is forgotten, by the 
   assert.ok(log.machine.session(busy) !== undefined)
 })
 
+test('a session that is used behind a long rest of the group is not taken for idle, and is so a day later', () => {
+  const day = 24 * 60 * 60 * 1000
+  const hour = 60 * 60 * 1000
+  const log = newLog()
+  const session = log.open()
+  const snapshot = log.machine.snapshot()
+  log.ask(session, 1, put('a', '1'))
+  log.apply(expire(10 * day))
+  assert.deepEqual(log.ask(session, 1, put('a', '1')), { type: 'written', revision: 2 })
+  log.apply(expire(10 * day + 2 * hour))
+  for (let hours = 4; hours < 25; hours += 2) log.apply(expire(10 * day + hours * hour))
+  assert.ok(log.machine.session(session) !== undefined)
+  log.apply(expire(11 * day + 4 * hour))
+  assert.equal(log.machine.session(session), undefined, 'one use prolongs it once')
+  assert.equal(snapshot.sessions.get(session)?.usedClock, 0, 'a snapshot stays as it is')
+})
+
+test('a lease has so many keys and no more; those that it has may be written again', () => {
+  const filling = new Map(handlers).set('fill@1', (tx, args) => {
+    const [from = '', to = ''] = new TextDecoder().decode(args).split(' ')
+    for (let i = Number(from); i < Number(to); i++) tx.put(`${i}`, bytes('1'), 1)
+    return bytes('')
+  })
+  const log = new Log(new Machine({ handlers: filling }))
+  const fill = (from: number, to: number) =>
+    log.apply({ type: 'call', name: 'fill@1', args: bytes(`${from} ${to}`), now: 0 }).result.type
+  log.apply(grant(1000, 0))
+  assert.equal(fill(0, leaseKeysMax + 1), 'failed')
+  assert.equal(fill(0, leaseKeysMax), 'called')
+  assert.equal(fill(0, leaseKeysMax), 'called')
+  assert.equal(fill(leaseKeysMax, leaseKeysMax + 1), 'failed')
+  log.apply(remove('0'))
+  assert.equal(fill(leaseKeysMax, leaseKeysMax + 1), 'called')
+  assert.equal(log.apply(expire(1000)).changes.length, leaseKeysMax)
+})
+
 test('leases whose keys are too many for one entry end one after the other', () => {
   const many = new Map(handlers).set('fill@1', (tx, args) => {
     const lease = Number(new TextDecoder().decode(args))
-    for (let i = 0; i < 6000; i++) tx.put(`${lease}/${i}`, bytes('1'), lease)
+    for (let i = 0; i < 1500; i++) tx.put(`${lease}/${i}`, bytes('1'), lease)
     return bytes('')
   })
   const log = new Log(new Machine({ handlers: many }))
   for (const _lease of [1, 2]) log.apply(grant(1000, 0))
   for (const lease of [1, 2]) log.apply({ type: 'call', name: 'fill@1', args: bytes(`${lease}`), now: 0 })
-  assert.equal(log.apply(expire(5000)).changes.length, 6000)
-  assert.equal(log.apply(expire(5000)).changes.length, 6000)
+  assert.equal(log.apply(expire(5000)).changes.length, 1500)
+  assert.equal(log.apply(expire(5000)).changes.length, 1500)
   assert.equal(log.machine.view().size, 0)
 })

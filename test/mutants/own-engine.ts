@@ -165,7 +165,7 @@ export const ownEngine: Section = {
       edits: [
         {
           file: sessions,
-          find: `    session.usedAt = index
+          find: `    session.usedAt = use.index
 `,
           replace: '',
         },

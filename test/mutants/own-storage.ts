@@ -219,7 +219,7 @@ export const ownStorage: Section = {
       edits: [
         {
           file: applier,
-          find: `        this.applyNext(entries)
+          find: `        if (!this.applyNext(entries)) return false
         this.position++
         return this.position >= entries.length`,
           replace: `        this.position++
@@ -317,7 +317,7 @@ export const ownStorage: Section = {
       edits: [
         {
           file: replica,
-          find: 'if (isDue && this.log.term(this.machine.appliedIndex) === this.appliedTerm)',
+          find: 'if (isDue && this.log.term(this.machine.appliedIndex) === this.state.term)',
           replace: 'if (isDue)',
         },
       ],

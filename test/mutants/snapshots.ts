@@ -4,6 +4,7 @@ import type { Section } from './mutant.ts'
 const chunk = 'src/engine/snapshot-chunk.ts'
 const compaction = 'src/engine/compaction.ts'
 const incomingSnapshot = 'src/engine/incoming-snapshot.ts'
+const keyspace = 'src/core/machine/keyspace.ts'
 const machine = 'src/core/machine/machine.ts'
 const replica = 'src/engine/replica.ts'
 const replication = 'src/core/raft/replication.ts'
@@ -48,7 +49,7 @@ export const snapshots: Section = {
       edits: [
         {
           file: machine,
-          find: 'new Sessions(this.limits, snapshot.sessions.values())',
+          find: 'new Sessions(this.limits, state.sessions.values())',
           replace: 'new Sessions(this.limits)',
         },
       ],
@@ -60,8 +61,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: snapshotCodec,
-          find: 'yield [sessionRecord, session.id, session.host, session.floor, session.usedAt]',
-          replace: 'yield [sessionRecord, session.id, session.host, 0, session.usedAt]',
+          find: 'yield [sessionRecord, session.id, session.host, session.floor, ',
+          replace: 'yield [sessionRecord, session.id, session.host, 0, ',
         },
       ],
     },
@@ -69,7 +70,7 @@ export const snapshots: Section = {
       id: 'M71',
       first: 'engine/store',
       title: 'a state that was restored claims to know the changes before it',
-      edits: [{ file: machine, find: 'isUntouched ? 0 : snapshot.index)', replace: '0)' }],
+      edits: [{ file: machine, find: 'isUntouched ? 0 : state.index)', replace: '0)' }],
     },
     {
       id: 'M71b',
@@ -278,7 +279,7 @@ export const snapshots: Section = {
       edits: [
         {
           file: replica,
-          find: `    for (const response of this.applier.drain()) this.node.step(response)
+          find: `    for (const response of this.state.applier.drain()) this.node.step(response)
 `,
           replace: '',
         },
@@ -290,11 +291,11 @@ export const snapshots: Section = {
       title: 'a snapshot shows what is written after it',
       edits: [
         {
-          file: machine,
-          find: `      items: this.items.clone(),
-      sessions: this.sessions.snapshot()`,
-          replace: `      items: this.items,
-      sessions: this.sessions.snapshot()`,
+          file: keyspace,
+          find: `  snapshot(): ReadonlyOrderedMap<string, Item> {
+    return this.items.clone()`,
+          replace: `  snapshot(): ReadonlyOrderedMap<string, Item> {
+    return this.items`,
         },
       ],
     },
@@ -305,8 +306,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: sessions,
-          find: '    if (session.epoch !== this.epoch) {',
-          replace: '    if (session.epoch < 0) {',
+          find: '    if (session.epoch === this.epoch) return session',
+          replace: '    if (session.epoch >= 0) return session',
         },
       ],
     },

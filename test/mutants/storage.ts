@@ -132,12 +132,12 @@ export const storage: Section = {
           find: `    this.host.writer.add(this.group, write, () => {
       this.log.setSnapshot(snapshot)
       this.log.compact(compactTo)
-      this.appliedLog.forget(compactTo)
+      this.state.forget(compactTo)
     })`,
           replace: `    this.host.writer.add(this.group, write, () => {})
     this.log.setSnapshot(snapshot)
     this.log.compact(compactTo)
-    this.appliedLog.forget(compactTo)`,
+    this.state.forget(compactTo)`,
         },
       ],
     },

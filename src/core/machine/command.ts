@@ -39,8 +39,8 @@ export interface Call {
 }
 
 /**
- * Does the command only while the key is still what it was when that revision created it: the holder of a lock names the
- * key of the lock, and what it held up too long does nothing any more.
+ * Does the command only while the key is still what it was when that revision created it: the holder of a lock names
+ * the key of the lock, and what it held up too long does nothing any more.
  */
 export interface Fenced {
   readonly type: 'fenced'
@@ -73,10 +73,10 @@ export interface CompareAndSwap {
 /** The answer to a command. A check that failed is an answer like any other; it changed nothing. */
 export type Result =
   | { readonly type: 'session'; readonly session: SessionId }
-  /** Of put, barrier, broadcast, close-session, expire, and of a grant, whose lease it names: the index of the entry. */
+  /** Of put, barrier, broadcast, close-session, expire: the index of the entry. Of a grant it is the lease, too. */
   | { readonly type: 'written'; readonly revision: Revision }
   | Checked
-  /** Of delete and of revoking a lease: whether it existed, and the revision that ended it (0 when it did not exist). */
+  /** Of delete and of revoking a lease: whether it existed, and the revision that ended it (0: it did not exist). */
   | { readonly type: 'deleted'; readonly ok: boolean; readonly revision: Revision }
   /** Of a call: what its handler gave. */
   | { readonly type: 'called'; readonly revision: Revision; readonly value: Uint8Array }

@@ -64,7 +64,7 @@ export class Keyspace {
   }
 
   transaction(revision: Revision): Transaction {
-    return new Transaction(revision, this.items, id => this.leases.refusal(id))
+    return new Transaction(revision, this.items, (id, more) => this.leases.refusal(id, more))
   }
 
   commit(transaction: Transaction): readonly Change[] {

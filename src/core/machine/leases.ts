@@ -1,5 +1,5 @@
 import type { OrderedMap, ReadonlyOrderedMap } from '../../base/ordered-map.ts'
-import { leaseKeysMax, transactionKeysMax } from '../limits.ts'
+import { leaseKeysMax } from '../limits.ts'
 import type { LeaseId } from './command.ts'
 import type { Item } from './item.ts'
 
@@ -69,7 +69,7 @@ export class Leases {
     return keys
   }
 
-  /** Leases that are over by then: at most so many that one entry can remove their keys, and one in any case. */
+  /** Leases that are over by then: of those that have keys, no more than have as many as one lease may have. */
   overdue(clock: number): readonly LeaseId[] {
     if (clock < this.earliest) return []
     const ids: LeaseId[] = []
@@ -79,15 +79,15 @@ export class Leases {
       this.earliest = Math.min(this.earliest, deadline)
       if (deadline > clock) continue
       keys += this.attached.get(id)?.size ?? 0
-      if (ids.length === 0 || keys <= transactionKeysMax) ids.push(id)
+      if (keys <= leaseKeysMax) ids.push(id)
     }
     return ids
   }
 
-  /** Why no more keys can go with this lease: the code of a CommandFailure. */
-  refusal(id: LeaseId): 'LEASE_NOT_FOUND' | 'TOO_LARGE' | undefined {
+  /** Why so many more keys cannot go with this lease: the code of a CommandFailure. */
+  refusal(id: LeaseId, more: number): 'LEASE_NOT_FOUND' | 'TOO_LARGE' | undefined {
     if (this.table.get(id) === undefined) return 'LEASE_NOT_FOUND'
-    return (this.attached.get(id)?.size ?? 0) >= leaseKeysMax ? 'TOO_LARGE' : undefined
+    return (this.attached.get(id)?.size ?? 0) + more > leaseKeysMax ? 'TOO_LARGE' : undefined
   }
 
   /** Keys go with other leases than before. */

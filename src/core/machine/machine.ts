@@ -261,16 +261,13 @@ export class Machine {
     this.clocks = { ...this.clocks, wall: Math.max(this.clocks.wall, now) }
     const random = seededRandom(finish(addNumber(addNumber(callSeed, index), now)))
     const transaction = this.keyspace.transaction(index)
+    let value: Uint8Array
     try {
-      const value = handler(transaction, args, { now: this.clocks.wall, random, host })
-      return written({ type: 'called', revision: index, value }, this.keyspace.commit(transaction))
+      value = handler(transaction, args, { now: this.clocks.wall, random, host })
     } catch (error) {
-      if (error instanceof AssertionError) throw error
-      if (error instanceof CommandFailure) {
-        return unapplied({ type: 'failed', code: error.code, detail: error.detail })
-      }
-      return { ...unapplied({ type: 'failed', code: 'COMMAND_FAILED', detail: null }), thrown: error }
+      return failed(error)
     }
+    return written({ type: 'called', revision: index, value }, this.keyspace.commit(transaction))
   }
 
   private lease(index: Index, command: LeaseCommand): Applied {
@@ -281,8 +278,7 @@ export class Machine {
       const changes = this.keyspace.end(index, [command.lease])
       return written({ type: 'deleted', ok: true, revision: index }, changes)
     }
-    this.clocks = { ...this.clocks, group: Math.max(this.clocks.group, command.clock) }
-    const { group } = this.clocks
+    const group = this.stamp(command.clock)
     switch (command.type) {
       case 'lease-grant':
         if (leases.size >= leasesMax) return unapplied({ type: 'failed', code: 'SYSTEM_BUSY', detail: null })
@@ -296,6 +292,15 @@ export class Machine {
       default:
         return unreachable(command)
     }
+  }
+
+  /** The group's clock, which goes on to there. */
+  private stamp(clock: number): number {
+    const { group } = this.clocks
+    if (clock <= group) return group
+    this.sessions.clockWentOn(group, clock)
+    this.clocks = { ...this.clocks, group: clock }
+    return clock
   }
 }
 
@@ -315,6 +320,15 @@ const defaultLimits: MachineLimits = {
 const noHandlers: CommandHandlers = new Map()
 
 const noChanges: readonly Change[] = []
+
+/** Of a handler that threw. Only what is the same on every replica goes into the result. */
+function failed(error: unknown): Applied {
+  if (error instanceof AssertionError) throw error
+  if (error instanceof CommandFailure) {
+    return unapplied({ type: 'failed', code: error.code, detail: error.detail })
+  }
+  return { ...unapplied({ type: 'failed', code: 'COMMAND_FAILED', detail: null }), thrown: error }
+}
 
 function unapplied(result: Result): Applied {
   return { result, duplicate: false, changes: noChanges }

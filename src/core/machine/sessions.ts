@@ -1,4 +1,5 @@
 import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
+import { clockStampMs } from '../limits.ts'
 import type { HostId, Index } from '../types.ts'
 import type { Result, SessionId } from './command.ts'
 
@@ -74,6 +75,17 @@ export class Sessions {
     this.table.delete(id)
   }
 
+  /**
+   * A group in which nothing happens is not stamped, and its clock may leap. Whoever was used since it was stamped last
+   * may have been at any time until now: just now, then, lest a session end in the midst of its use. But not by more
+   * than once for a use: hence the one less, by which it is told from those that are used from now on.
+   */
+  clockWentOn(from: number, to: number): void {
+    if (to - from <= clockStampMs) return
+    for (const session of [...this.table.values()])
+      if (session.usedClock === from) this.own(session).usedClock = to - 1
+  }
+
   /** Forgets those that nobody has used since then. */
   expire(before: number): void {
     const idle = [...this.table.values()].filter(session => session.usedClock < before)
@@ -85,16 +97,21 @@ export class Sessions {
     id: SessionId,
     use: { readonly index: Index; readonly clock: number; readonly acked: number },
   ): LiveSession | undefined {
-    let session = this.table.get(id)
-    if (session === undefined) return undefined
-    if (session.epoch !== this.epoch) {
-      session = new LiveSession(session, this.epoch)
-      this.table.set(id, session)
-    }
+    const present = this.table.get(id)
+    if (present === undefined) return undefined
+    const session = this.own(present)
     session.usedAt = use.index
     session.usedClock = use.clock
     session.forgetTo(use.acked)
     return session
+  }
+
+  /** The session as it may be changed. */
+  private own(session: LiveSession): LiveSession {
+    if (session.epoch === this.epoch) return session
+    const copy = new LiveSession(session, this.epoch)
+    this.table.set(session.id, copy)
+    return copy
   }
 
   /**

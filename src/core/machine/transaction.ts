@@ -21,6 +21,9 @@ export class CommandFailure extends Error {
   }
 }
 
+/** Why a lease cannot have so many more keys. */
+export type LeaseRefusal = (id: LeaseId, more: number) => string | undefined
+
 /**
  * What one entry reads and writes, all or nothing: it writes to a copy, which its owner puts in the place of the items
  * or forgets. Everything it writes has one revision, and each key changes once, to what it is at the end.
@@ -28,17 +31,15 @@ export class CommandFailure extends Error {
 export class Transaction {
   readonly revision: Revision
   private readonly base: ReadonlyOrderedMap<string, Item>
-  /** Why no key may be put with a lease. */
-  private readonly refusal: (id: LeaseId) => string | undefined
+  private readonly refusal: LeaseRefusal
   private copy: OrderedMap<string, Item> | undefined
   private readonly touched = new Set<string>()
+  /** How many more keys go with a lease than before. */
+  private readonly attached = new Map<LeaseId, number>()
   private bytes = 0
+  private isOver = false
 
-  constructor(
-    revision: Revision,
-    base: ReadonlyOrderedMap<string, Item>,
-    refusal: (id: LeaseId) => string | undefined,
-  ) {
+  constructor(revision: Revision, base: ReadonlyOrderedMap<string, Item>, refusal: LeaseRefusal) {
     this.revision = revision
     this.base = base
     this.refusal = refusal
@@ -55,24 +56,29 @@ export class Transaction {
 
   /** Throws CommandFailure: LEASE_NOT_FOUND; TOO_LARGE where one entry would write too much, or a lease is full. */
   put(key: string, value: Uint8Array, lease: LeaseId = 0): Item {
-    const refusal = lease === 0 ? undefined : this.refusal(lease)
+    const previous = this.get(key)
+    const more = this.more(lease) + (previous?.lease === lease ? 0 : 1)
+    const refusal = lease === 0 ? undefined : this.refusal(lease, more)
     if (refusal !== undefined) throw new CommandFailure(refusal)
-    this.touch(key, value.length)
-    const items = this.written()
-    const item = itemAfter(items.get(key), { revision: this.revision, key, value, lease })
+    const items = this.touch(key, value.length)
+    const item = itemAfter(previous, { revision: this.revision, key, value, lease })
     items.set(key, item)
+    this.detach(previous)
+    this.attached.set(lease, this.more(lease) + 1)
     return item
   }
 
   /** False when the key does not exist. */
   delete(key: string): boolean {
-    if (this.get(key) === undefined) return false
-    this.touch(key, 0)
-    return this.written().delete(key)
+    const previous = this.get(key)
+    if (previous === undefined) return false
+    this.detach(previous)
+    return this.touch(key, 0).delete(key)
   }
 
-  /** What was written, for good; undefined: nothing. The transaction is then of no further use. */
+  /** What was written, for good; undefined: nothing. The transaction is over then, and writes nothing any more. */
   result(): { readonly items: OrderedMap<string, Item>; readonly changes: readonly Change[] } | undefined {
+    this.isOver = true
     const items = this.copy
     if (items === undefined) return undefined
     const changes: Change[] = []
@@ -85,16 +91,29 @@ export class Transaction {
     return { items, changes }
   }
 
-  private written(): OrderedMap<string, Item> {
+  /** Where a key is to be written. What throws is as if it had not been asked for. */
+  private touch(key: string, bytes: number): OrderedMap<string, Item> {
+    // The copy is the state of the replica now: whoever kept the transaction must not reach into that.
+    if (this.isOver) throw new Error('a transaction ends with its command')
+    const sum = this.bytes + changeBytes(key.length, bytes)
+    const keys = this.touched.size + (this.touched.has(key) ? 0 : 1)
+    if (keys > transactionKeysMax || sum > transactionBytesMax) throw new CommandFailure('TOO_LARGE')
+    this.bytes = sum
+    this.touched.add(key)
     this.copy ??= this.base.clone()
     return this.copy
   }
 
-  private touch(key: string, bytes: number): void {
-    this.touched.add(key)
-    this.bytes += key.length + bytes
-    if (this.touched.size > transactionKeysMax || this.bytes > transactionBytesMax) {
-      throw new CommandFailure('TOO_LARGE')
-    }
+  private more(lease: LeaseId): number {
+    return this.attached.get(lease) ?? 0
   }
+
+  private detach(item: Item | undefined): void {
+    if (item !== undefined) this.attached.set(item.lease, this.more(item.lease) - 1)
+  }
+}
+
+/** What a change takes on its way to a watcher, at most: three bytes for a UTF-16 code unit, and what frames it. */
+function changeBytes(keyCharacters: number, valueBytes: number): number {
+  return 3 * keyCharacters + valueBytes + 48
 }
