@@ -18,13 +18,14 @@ export function notRemoved(group: string, isRemoved: boolean): QuorateError {
   return new QuorateError('MEMBERSHIP_REFUSED', `${group} ${why}`, { retryable: isRemoved })
 }
 
-/** The error of what needs a replica's state, where that waits for a command which nobody gave to the replica. */
+/**
+ * The error of what needs a replica's state, where that waits for a command which nobody gave to the replica. Another
+ * replica can serve, and so can this one once it has it.
+ */
 export function unknownCommand(name = 'a command', outcome: 'none' | 'unknown' = 'none'): QuorateError {
   return new QuorateError(
     'COMMAND_UNKNOWN',
     `this replica was not opened with ${name}, and can apply nothing more`,
-    {
-      outcome,
-    },
+    { outcome, retryable: true },
   )
 }

@@ -27,7 +27,10 @@ export type Command = {
 /** Commands by their names, which say what they do and which version they are: `seat.reserve@1`. */
 export type Commands = Readonly<Record<string, Command>>
 
-/** Thrown by a command to tell its caller why it failed. Code and data must be the same on every replica. */
+/**
+ * Thrown by a command to tell its caller why it failed. Code and data must be the same on every replica. A code is an
+ * UPPER_SNAKE name of at most 64 characters, the data a value; anything else is a TypeError.
+ */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: string
@@ -35,6 +38,7 @@ export class CommandError extends Error {
 
   constructor(code: string, data: unknown = null) {
     super(code)
+    if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(code)) throw new TypeError('the code of a CommandError is UPPER_SNAKE')
     this.code = code
     this.data = data
   }

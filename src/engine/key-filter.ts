@@ -44,6 +44,12 @@ export function checkBounds(range: WatchRange | ScanRange): Bounds {
   return { key }
 }
 
+/** Throws TypeError on what is no number of entries. */
+export function checkLimit(limit: unknown): void {
+  if (limit === undefined || (Number.isSafeInteger(limit) && (limit as number) >= 0)) return
+  throw new TypeError('limit must be an integer from 0')
+}
+
 export function keyFilter(bounds: Bounds): KeyFilter {
   const { key, prefix, gt, gte, lt, lte } = bounds
   if (key !== undefined) return candidate => candidate === key

@@ -1,3 +1,4 @@
+import { QuorateError } from '../core/error.ts'
 import { leaseTtlMsMax, leaseTtlMsMin } from '../core/limits.ts'
 import type { LeaseId } from '../core/machine/command.ts'
 import { Lease } from './lease.ts'
@@ -29,6 +30,8 @@ export class LeaseKeeper {
       throw new TypeError(`a lease lasts from ${leaseTtlMsMin} to ${leaseTtlMsMax} ms`)
     const sentAt = this.calls.clock.now()
     const result = await this.calls.execute({ type: 'lease-grant', ttlMs, clock: 0 }, options)
+    if (result.type === 'failed')
+      throw new QuorateError('SYSTEM_BUSY', 'the group has too many leases', { retryable: true })
     const id = expectType(result, 'written').revision
     const lease = new Lease(id, ttlMs, lease => this.revoke(lease))
     this.kept.set(id, { lease, heldUntil: sentAt + ttlMs, keepAt: sentAt + ttlMs / keepsPerTtl })
@@ -59,6 +62,7 @@ export class LeaseKeeper {
       const gone = new Set(expectType(result, 'kept').gone)
       for (const one of due) {
         if (gone.has(one.lease.id)) this.lose(one, 'the lease is over')
+        // From before it left: so it ends here before it ends in the group.
         one.heldUntil = now + one.lease.ttlMs
         one.keepAt = now + one.lease.ttlMs / keepsPerTtl
       }

@@ -3,6 +3,7 @@ import type { Entry } from '../core/raft/types.ts'
 import type { HostId } from '../core/types.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { decodeValue } from '../wire/value.ts'
+import { keyInTable } from './table-keys.ts'
 import { absent, type LogEntry, type StoreCommand } from './types.ts'
 
 /** An entry of the log as it is shown; its values are decoded anew each time. */
@@ -25,12 +26,17 @@ export function storeCommandOf(command: Command): StoreCommand | undefined {
   switch (command.type) {
     case 'put':
     case 'insert':
-      return { type: command.type, key: command.key, value: decodeValue(command.value) }
+      return { type: command.type, ...keyInTable(command.key), value: decodeValue(command.value) }
     case 'delete':
-      return command
+      return { type: 'delete', ...keyInTable(command.key) }
     case 'compare-and-swap': {
       const { key, expected, value } = command
-      return { type: 'compareAndSwap', key, expected: maybeValue(expected), next: maybeValue(value) }
+      return {
+        type: 'compareAndSwap',
+        ...keyInTable(key),
+        expected: maybeValue(expected),
+        next: maybeValue(value),
+      }
     }
     case 'broadcast':
       return { type: 'broadcast', topic: command.topic, body: decodeValue(command.body) }

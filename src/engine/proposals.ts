@@ -172,8 +172,7 @@ export class Proposals {
       const result = sessionOf(session)?.results.get(seq)
       if (result === undefined) continue
       // Of a condition that failed nobody knows where it stands in the log: its answer is all there is.
-      const hasPlace = result.type === 'written' || ('ok' in result && result.ok)
-      if (hasPlace) pending.call.committed?.(result.revision)
+      if ('revision' in result && (!('ok' in result) || result.ok)) pending.call.committed?.(result.revision)
       this.applied(session, seq, result)
     }
   }

@@ -41,7 +41,7 @@ export class ReplicaBackend implements Backend {
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
     try {
-      this.check()
+      this.checkApplying()
       return this.replica.proposals.submit(proposal, call)
     } catch (error) {
       return Promise.reject(error)
@@ -99,11 +99,18 @@ export class ReplicaBackend implements Backend {
   private async fresh({ consistency, atLeast }: Freshness, call: Call): Promise<void> {
     this.check()
     if (consistency === 'stale') return
-    const { reads, state } = this.replica
-    if (state.unknownCommand !== undefined) throw unknownCommand(state.unknownCommand)
+    this.checkApplying()
+    const { reads } = this.replica
     if (consistency === 'session') return reads.reached(atLeast, call)
     const done = reads.linearizable(call)
     this.wake()
     await done
+  }
+
+  /** Nothing that is applied from now on shows here, or can answer, while the replica waits for a command. */
+  private checkApplying(): void {
+    this.check()
+    const { unknownCommand: name } = this.replica.state
+    if (name !== undefined) throw unknownCommand(name)
   }
 }

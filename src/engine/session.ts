@@ -156,7 +156,7 @@ function sizeOf(command: Command): number {
   for (const field of Object.values(command)) {
     if (typeof field === 'string' || field instanceof Uint8Array) bytes += field.length
   }
-  return bytes
+  return command.type === 'fenced' ? bytes + sizeOf(command.command) : bytes
 }
 
 const callOverheadBytes = 1024

@@ -1,7 +1,7 @@
 import { QuorateError } from '../core/error.ts'
 import { keyCharactersMax } from '../core/limits.ts'
 import { type Bounds, checkKey } from './key-filter.ts'
-import type { KeyRange } from './types.ts'
+import type { KeyInTable, KeyRange } from './types.ts'
 
 // The keys of a table lie together in the one map of the store, behind its name: "\0name\0key". So an entry may write
 // to any of them, a watch may see them in one order, and the unnamed table costs nothing.
@@ -40,8 +40,11 @@ export class TableKeys {
     return key.slice(this.prefix.length)
   }
 
-  /** A range of the table's keys, as one of the store's. */
+  /** A range of the table's keys, as one of the store's. Throws TypeError on bounds that are longer than any key. */
   range(bounds: Bounds): Bounds {
+    const longest = Math.max(...Object.values(bounds).map(bound => bound.length), 0)
+    if (this.prefix.length + longest > keyCharactersMax) throw new TypeError('a bound is longer than any key')
+
     const { key, prefix } = bounds
     if (key !== undefined) return { key: this.inStore(key) }
     if (this.prefix === '') {
@@ -55,6 +58,12 @@ export class TableKeys {
     const end = `${this.prefix.slice(0, -1)}${afterMark}`
     return { ...lowest(bounds, this.prefix, this.prefix), ...highest(bounds, this.prefix, end) }
   }
+}
+
+/** What a key of the store is in its table. */
+export function keyInTable(key: string): KeyInTable {
+  const end = key.startsWith(mark) ? key.indexOf(mark, 1) : -1
+  return end < 0 ? { key } : { table: key.slice(1, end), key: key.slice(end + 1) }
 }
 
 /** The lower bound that holds where both given ones do, behind the prefix; `start` where that is higher. */

@@ -72,13 +72,14 @@ export class TableTransaction implements CommandTransaction {
 
   increment(key: string, options: IncrementOptions = {}): Incremented {
     const { by = 1, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER, initial = 0 } = options
-    const value: unknown = this.get(key) ?? initial
+    const entry = this.entry(key)
+    const value = entry === undefined ? initial : entry.value
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(by)) throw new CommandFailure('NOT_A_NUMBER')
     const present = value as number
     const sum = present + by
-    if (sum < min || sum > max) return { ok: false, value: present }
+    if (sum < min || sum > max || !Number.isSafeInteger(sum)) return { ok: false, value: present }
     // A count that goes with a lease goes on with it.
-    this.put(key, sum, { lease: this.item(key)?.lease ?? 0 })
+    this.put(key, sum, { lease: entry?.lease ?? 0 })
     return { ok: true, value: sum }
   }
 

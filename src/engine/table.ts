@@ -3,7 +3,7 @@ import type { Change } from '../core/machine/item.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import { txnCommand } from './command.ts'
 import type { Incremented, IncrementOptions } from './command-transaction.ts'
-import { checkBounds } from './key-filter.ts'
+import { checkBounds, checkLimit } from './key-filter.ts'
 import { expectType, type StoreCalls } from './store-calls.ts'
 import { entryOf } from './store-entry.ts'
 import type { TableKeys } from './table-keys.ts'
@@ -129,8 +129,6 @@ export class Table {
   async increment(key: string, options: IncrementOptions & WriteOptions = {}): Promise<Incremented> {
     const { by, min, max, initial } = options
     const given = Object.entries({ by, min, max, initial }).filter(([, number]) => number !== undefined)
-    for (const [name, number] of given)
-      if (!Number.isSafeInteger(number)) throw new TypeError(`${name} must be an integer`)
     const operation = { type: 'increment', key, ...Object.fromEntries(given) } as const
     return (await this.operate(operation, options)).result as Incremented
   }
@@ -155,9 +153,7 @@ export class Table {
     options: ReadOptions = {},
   ): Promise<StoreEntry<Value>[]> {
     const { limit, reverse = false } = range
-    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
-      throw new TypeError('limit must be an integer from 0')
-    }
+    checkLimit(limit)
     const bounds = this.keys.range(checkBounds(range))
     const { items } = await this.calls.scan({ bounds, limit, reverse }, options)
     return items.map(item => entryOf<Value>(item, this.keys))

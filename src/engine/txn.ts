@@ -1,7 +1,7 @@
 import type { Revision } from '../core/types.ts'
 import type { IncrementOptions, LeaseOptions } from './command-transaction.ts'
-import { checkBounds, checkKey } from './key-filter.ts'
-import { checkTableName } from './table-keys.ts'
+import { checkBounds, checkLimit } from './key-filter.ts'
+import { checkTableName, TableKeys } from './table-keys.ts'
 import type { KeyRange, ScanRange } from './types.ts'
 
 /** How two numbers compare. */
@@ -21,7 +21,8 @@ export type NumberTest = {
 
 /**
  * What must hold: of a key, or of every key of a range, or of how many those are. `is` is '=' where it is left out.
- * Values are equal when they hold the same data. Compare `modRevision` where a value may come back.
+ * Values are equal when they hold the same data, and `exists` takes no `is`. Compare `modRevision` where a value may
+ * come back.
  */
 export type Compare = { readonly table?: string } & (
   | ({ readonly key: string } & (
@@ -61,9 +62,8 @@ export interface TxnResult {
 /** The transaction with nothing in it but what it says. Throws TypeError on what is none, TOO_LARGE. */
 export function checkTxn(txn: Txn): Txn {
   if (typeof txn !== 'object' || txn === null) throw new TypeError('a transaction is an object')
-  const { compare = [], success = [], failure = [], ...others } = txn
-  const [other] = Object.keys(others)
-  if (other !== undefined) throw new TypeError(`a transaction has compare, success and failure, not ${other}`)
+  checkNames(txn as Fields, ['compare', 'success', 'failure'])
+  const { compare = [], success = [], failure = [] } = txn
   compare.forEach(checkCompare)
   success.forEach(checkOperation)
   failure.forEach(checkOperation)
@@ -74,41 +74,68 @@ export function checkTxn(txn: Txn): Txn {
 export const numberNames = ['createRevision', 'modRevision', 'version', 'lease'] as const
 
 const relations: readonly unknown[] = ['=', '!=', '<', '<=', '>', '>=']
-const tests: readonly string[] = ['exists', 'value', 'count', ...numberNames]
+const tests = ['exists', 'value', 'count', ...numberNames] as const
+const numbersOfIncrement = ['by', 'min', 'max', 'initial'] as const
+
+/** What an operation says, beside its type and table. */
+const operands: Readonly<Record<Operation['type'], readonly string[]>> = {
+  put: ['key', 'value', 'lease'],
+  delete: ['key'],
+  deleteRange: ['range'],
+  get: ['key'],
+  scan: ['range'],
+  increment: ['key', ...numbersOfIncrement],
+}
+
+type Fields = Readonly<Record<string, unknown>>
 
 function checkCompare(compare: Compare): void {
-  const { table, is = '=' } = compare as Compare & { readonly is?: Relation }
-  if (table !== undefined) checkTableName(table)
-  if (!relations.includes(is)) throw new TypeError(`a comparison compares by ${relations.join(' ')}`)
-  const [name, second] = Object.keys(compare).filter(member => tests.includes(member))
+  const fields = compare as Fields
+  checkNames(fields, ['table', 'key', 'range', 'is', ...tests])
+  checkPlace(compare)
+  const [name, second] = tests.filter(test => test in fields)
   if (name === undefined || second !== undefined)
     throw new TypeError(`a comparison tests one of ${tests.join(', ')}`)
-  const expected = (compare as Readonly<Record<string, unknown>>)[name]
-  if ('range' in compare) checkBounds(compare.range)
-  else checkKey(compare.key)
-  if ('range' in compare && (name === 'exists' || name === 'value'))
+  const isOfKey = 'key' in compare
+  if (name === 'count' && isOfKey) throw new TypeError('count is tested of a range, not of a key')
+  if ((name === 'exists' || name === 'value') && !isOfKey)
     throw new TypeError(`${name} is tested of a key, not of a range`)
-  if (name === 'count' && 'key' in compare) throw new TypeError('count is tested of a range, not of a key')
+  const { is = '=', [name]: expected } = fields
+  // Values have no order that would be everybody's.
+  const possible = name === 'exists' ? ['='] : name === 'value' ? ['=', '!='] : relations
+  if (!possible.includes(is)) throw new TypeError(`${name} is compared by ${possible.join(' ')}`)
   if (name === 'exists' && typeof expected !== 'boolean') throw new TypeError('exists is true or false')
-  if (name !== 'exists' && name !== 'value' && !Number.isSafeInteger(expected))
-    throw new TypeError(`${name} is compared with an integer`)
+  if (name !== 'exists' && name !== 'value') checkInteger(expected, name)
 }
 
 function checkOperation(operation: Operation): void {
-  const { table } = operation
+  const { type } = operation
+  if (!Object.hasOwn(operands, type))
+    throw new TypeError(`an operation is a ${Object.keys(operands).join(', ')}`)
+  checkNames(operation as Fields, ['type', 'table', ...operands[type]])
+  checkPlace(operation)
+  if (type === 'scan') checkLimit(operation.range.limit)
+  if (type === 'put' && operation.lease !== undefined) checkInteger(operation.lease, 'lease')
+  if (type !== 'increment') return
+  for (const name of numbersOfIncrement)
+    if (operation[name] !== undefined) checkInteger(operation[name], name)
+}
+
+/** The table, and either a key or a range of it. */
+function checkPlace(place: Compare | Operation): void {
+  const { table } = place
   if (table !== undefined) checkTableName(table)
-  switch (operation.type) {
-    case 'deleteRange':
-    case 'scan':
-      checkBounds(operation.range)
-      return
-    case 'put':
-    case 'delete':
-    case 'get':
-    case 'increment':
-      checkKey(operation.key)
-      return
-    default:
-      throw new TypeError('an operation is a put, delete, deleteRange, get, scan or increment')
-  }
+  const keys = new TableKeys(table ?? '')
+  if ('key' in place === 'range' in place) throw new TypeError('what is meant is a key or a range')
+  if ('key' in place) keys.inStore(place.key)
+  else keys.range(checkBounds(place.range))
+}
+
+function checkNames(fields: Fields, names: readonly string[]): void {
+  const other = Object.keys(fields).find(name => !names.includes(name))
+  if (other !== undefined) throw new TypeError(`${other} means nothing here`)
+}
+
+function checkInteger(value: unknown, name: string): void {
+  if (!Number.isSafeInteger(value)) throw new TypeError(`${name} must be an integer`)
 }

@@ -120,16 +120,21 @@ export interface LogRange {
   readonly signal?: AbortSignal
 }
 
-/** What a command asks of a store. Values are what the caller gave; nothing checks what they hold. */
+/** A key of that table, or of none. */
+export interface KeyInTable {
+  readonly table?: string
+  readonly key: string
+}
+
+/**
+ * What a command asks of a store. A transaction, and what is made of one (`increment`, `deleteRange`, a put with a
+ * lease), is a command of the name `$txn@1`, whose arguments are those of `store.txn`. Values are what the caller gave;
+ * nothing checks what they hold.
+ */
 export type StoreCommand =
-  | { readonly type: 'put' | 'insert'; readonly key: string; readonly value: unknown }
-  | { readonly type: 'delete'; readonly key: string }
-  | {
-      readonly type: 'compareAndSwap'
-      readonly key: string
-      readonly expected: unknown
-      readonly next: unknown
-    }
+  | (KeyInTable & { readonly type: 'put' | 'insert'; readonly value: unknown })
+  | (KeyInTable & { readonly type: 'delete' })
+  | (KeyInTable & { readonly type: 'compareAndSwap'; readonly expected: unknown; readonly next: unknown })
   | { readonly type: 'broadcast'; readonly topic: string; readonly body: unknown }
   | { readonly type: 'command'; readonly name: string; readonly args: unknown }
 

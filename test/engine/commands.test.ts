@@ -72,11 +72,32 @@ describe('a command', () => {
     assert.equal(c.store.status().unknownCommand, 'seat.reserve@1')
     await assert.rejects(cluster.settle(c.store.get('after')), failed('COMMAND_UNKNOWN'))
     assert.equal(await cluster.settle(c.store.get('before', { consistency: 'stale' })), 1)
+    const write = c.store.put('k', 1)
+    await assert.rejects(
+      cluster.settle(write),
+      failed('COMMAND_UNKNOWN'),
+      'its answer could not be seen here',
+    )
     await cluster.settle(c.host.store('main', { commands }))
     assert.equal(await cluster.settle(c.store.get('after')), 1)
     assert.equal(c.store.status().unknownCommand, undefined)
     await cluster.run(500)
     assert.equal(hashesOf([a, b, c]).size, 1)
+  })
+
+  test('that a gateway was not given is no matter of its clients: another gateway serves them', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three(name => (name === 'c' ? {} : { commands }))
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(a.store.command('seat.reserve@1', { seat: '1' }))
+    cluster.network.partition(['a', 'b'], ['z'])
+    await cluster.run(10_000)
+    const count = store.get('seats')
+    const { revision } = await cluster.settle(a.store.put('k', 1))
+    await cluster.run(1000)
+    cluster.network.heal()
+    assert.equal(await cluster.settle(count), 1)
+    assert.ok((await cluster.settle(store.put('k', 2))).revision > revision)
   })
 
   test('counts once, although its answer was lost and it was asked for again of another leader', async () => {

@@ -146,4 +146,18 @@ describe('proposals', () => {
       assert(end.status === 'rejected' && isQuorateError(end.reason, 'NO_LEADER'))
     }
   })
+
+  test('hear of their place from a snapshot that has their answer, those of commands, too', async () => {
+    const { proposals } = started()
+    const told: number[] = []
+    const waiting = proposals.submit(barrier(1), { ...never, committed: revision => told.push(revision) })
+    proposals.pump(0)
+    const result = { type: 'called', revision: 9, value: new Uint8Array() } as const
+    proposals.installed(id => ({
+      ...{ id, host: 'a', floor: 0, usedAt: 9, usedClock: 0 },
+      results: new Map([[1, result]]),
+    }))
+    assert.deepEqual((await waiting).result, result)
+    assert.deepEqual(told, [9])
+  })
 })

@@ -105,3 +105,18 @@ describe('the window of a session', () => {
     for (const one of calls) one.catch(() => {})
   })
 })
+
+test('what waits for a session is bounded by its bytes, those behind a fence, too', async () => {
+  const client = new ClientSession({
+    hostId: 'a',
+    random: () => 0.5,
+    clock: new HostClock(new VirtualTimers()),
+    submit: () => new Promise(() => {}),
+  })
+  const command = { ...put, value: new Uint8Array(1024 * 1024) }
+  const calls = Array.from({ length: 65 }, () =>
+    client.execute({ type: 'fenced', key: 'lock', createRevision: 1, command }, call),
+  )
+  await assert.rejects(calls.at(-1) ?? settled(), error => isQuorateError(error, 'SYSTEM_BUSY'))
+  for (const one of calls) one.catch(() => {})
+})

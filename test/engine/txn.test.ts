@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { Machine } from '../../src/core/machine/machine.ts'
 import { CommandError, type Commands, encodeArgs, txnCommand } from '../../src/engine/command.ts'
 import { CommandTable } from '../../src/engine/command-table.ts'
+import { storeCommandOf } from '../../src/engine/log-entry.ts'
+import { TableKeys } from '../../src/engine/table-keys.ts'
 import { type Compare, checkTxn, type Operation, type Txn } from '../../src/engine/txn.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { Log } from '../machine/log.ts'
@@ -157,6 +159,17 @@ test('what is no transaction is a TypeError before anything is sent', () => {
     { success: [{ type: 'move', key: 'a' }] },
     { failure: [{ type: 'get', key: 'a', table: 'a b' }] },
     { success: [{ type: 'scan', range: { prefix: 'a', gt: 'b' } }] },
+    { compare: [{ key: 'a', exists: true, is: '!=' }] },
+    { compare: [{ key: 'a', value: 1, is: '<' }] },
+    { compare: [{ key: 'a', range: {}, version: 1 }] },
+    { compare: [{ key: 'a', exists: true, tabel: 'users' }] },
+    { compare: [{ table: 'users', range: { gte: 'x'.repeat(1020) }, count: 0 }] },
+    { success: [{ type: 'put', key: '\0users\0c', value: 1 }] },
+    { success: [{ type: 'put', key: 'a', value: 1, lease: 'l' }] },
+    { success: [{ type: 'get', key: 'a', range: {} }] },
+    { success: [{ type: 'scan', range: { limit: -1 } }] },
+    { success: [{ type: 'increment', key: 'n', by: 0.5 }] },
+    { success: [{ type: 'toString', key: 'a' }] },
   ]
   for (const request of wrong)
     assert.throws(() => checkTxn(request as Txn), TypeError, JSON.stringify(request))
@@ -172,6 +185,42 @@ test('a command sees values, its caller gets its result, and a CommandError says
   })
   assert.deepEqual(run(log, 'seat.reserve@1', { seat: '1A' }), { seat: '1A', left: 9 })
   assert.deepEqual(run(log, 'seat.reserve@1', { seat: '1A' }), ['TAKEN', { seat: '1A' }])
+})
+
+test('only numbers are added to, null is none, and no sum is a number that is not exact', () => {
+  const log = logWith({ 'add@1': tx => ({ ...tx.increment('n', { max: Number.POSITIVE_INFINITY }) }) })
+  put(log, 'n', null)
+  assert.deepEqual(txn(log, { success: [{ type: 'increment', key: 'n' }] }), ['NOT_A_NUMBER', null])
+  put(log, 'n', Number.MAX_SAFE_INTEGER)
+  assert.deepEqual(run(log, 'add@1', null), { ok: false, value: Number.MAX_SAFE_INTEGER })
+})
+
+test('a CommandError with a code that no result can hold is a failure of the command', () => {
+  const log = logWith({
+    'fail@1': (_tx, code) => {
+      throw new CommandError(code as string)
+    },
+  })
+  assert.deepEqual(run(log, 'fail@1', 'NO_SEAT_12'), ['NO_SEAT_12', null])
+  for (const code of ['', 'X'.repeat(65), 'no seat', 7])
+    assert.deepEqual(run(log, 'fail@1', code), ['COMMAND_FAILED', null])
+})
+
+test('rules and readers of the log see keys as they are in their table', () => {
+  const value = encodeValue(1)
+  const inUsers = new TableKeys('users').inStore('a')
+  assert.deepEqual(storeCommandOf({ type: 'put', key: inUsers, value }), {
+    type: 'put',
+    table: 'users',
+    key: 'a',
+    value: 1,
+  })
+  assert.deepEqual(storeCommandOf({ type: 'delete', key: inUsers }), {
+    type: 'delete',
+    table: 'users',
+    key: 'a',
+  })
+  assert.deepEqual(storeCommandOf({ type: 'delete', key: 'a' }), { type: 'delete', key: 'a' })
 })
 
 test('a command that gives a promise, or what is no value, has failed and has written nothing', () => {

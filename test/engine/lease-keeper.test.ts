@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isQuorateError } from '../../src/core/error.ts'
+import type { Command, Result } from '../../src/core/machine/command.ts'
+import { LeaseKeeper } from '../../src/engine/lease-keeper.ts'
+import type { StoreCalls } from '../../src/engine/store-calls.ts'
+import { HostClock } from '../../src/testing/simulator/host-clock.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
+
+const settled = () => new Promise<void>(resolve => setImmediate(resolve))
+
+/** A keeper over a group that answers as the test says. */
+function keeper(answer: (command: Command) => Promise<Result>): LeaseKeeper {
+  const clock = new HostClock(new VirtualTimers())
+  return new LeaseKeeper({ clock, execute: answer } as unknown as StoreCalls)
+}
+
+test('a group with as many leases as it can have is busy, which is no mistake of ours', async () => {
+  const full = keeper(async () => ({ type: 'failed', code: 'SYSTEM_BUSY', detail: null }))
+  await assert.rejects(full.grant(2000, {}), error => isQuorateError(error, 'SYSTEM_BUSY') && error.retryable)
+})
+
+test('leases that are due are kept alive by one command; of them those are lost that are over', async () => {
+  const asked: Command[] = []
+  let granted = 0
+  const kept = keeper(async command => {
+    asked.push(command)
+    if (command.type === 'lease-grant') return { type: 'written', revision: ++granted }
+    return { type: 'kept', gone: [2] }
+  })
+  const leases = [await kept.grant(3000, {}), await kept.grant(3000, {}), await kept.grant(60_000, {})]
+  const lost = () => leases.map(lease => lease.signal.aborted)
+  kept.tick(1000)
+  await settled()
+  assert.deepEqual(asked.at(-1), { type: 'lease-keep-alive', leases: [1, 2], clock: 0 })
+  assert.deepEqual(lost(), [false, true, false])
+  kept.tick(1500)
+  assert.equal(asked.length, 4, 'nothing is due')
+  kept.tick(3999)
+  assert.deepEqual(lost(), [false, true, false])
+})
+
+test('a lease is lost here when its time has passed since the last request that was answered left', async () => {
+  let isCut = false
+  const kept = keeper(async command => {
+    if (isCut) return new Promise(() => {})
+    return command.type === 'lease-grant' ? { type: 'written', revision: 1 } : { type: 'kept', gone: [] }
+  })
+  const lease = await kept.grant(3000, {})
+  kept.tick(1200)
+  await settled()
+  isCut = true
+  kept.tick(4199)
+  assert.equal(lease.signal.aborted, false)
+  kept.tick(4200)
+  assert.ok(isQuorateError(lease.signal.reason, 'LEASE_LOST'))
+})
