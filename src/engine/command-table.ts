@@ -1,8 +1,8 @@
 import { QuorateError } from '../core/error.ts'
 import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts'
 import { CommandFailure } from '../core/machine/transaction.ts'
-import { decodeValue } from '../wire/value.ts'
-import { type Command, CommandError, type Commands, encodeArgs, txnCommand } from './command.ts'
+import { decodeValue, encodeValue } from '../wire/value.ts'
+import { type Command, CommandError, type Commands, txnCommand } from './command.ts'
 import { runTxn } from './run-txn.ts'
 import { TableTransaction } from './table-transaction.ts'
 import type { Txn } from './txn.ts'
@@ -42,7 +42,7 @@ function handlerOf(command: Command): CommandHandler {
   return (transaction, args, context) => {
     try {
       const result = command(new TableTransaction(transaction), decodeValue(args), context)
-      return encodeArgs(result === undefined ? null : result)
+      return encodeValue(result === undefined ? null : result)
     } catch (error) {
       throw failureOf(error)
     }
@@ -51,7 +51,7 @@ function handlerOf(command: Command): CommandHandler {
 
 /** Whatever is the same on every replica becomes part of the result; what engines word as they like does not. */
 function failureOf(error: unknown): unknown {
-  if (error instanceof CommandError) return new CommandFailure(error.code, encodeArgs(error.data))
+  if (error instanceof CommandError) return new CommandFailure(error.code, encodeValue(error.data))
   if (error instanceof QuorateError && error.code === 'TOO_LARGE') return new CommandFailure(error.code)
   return error
 }

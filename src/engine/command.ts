@@ -16,7 +16,8 @@ export interface CommandContext {
 /**
  * A command of the application: runs on every replica in the order of the log, in a transaction of its own, and must do
  * the same on each of them. So it takes time and random numbers from its context, reads nothing but the transaction and
- * its arguments, is no async function, and is registered under a new version when it changes. Its result is a value.
+ * its arguments, is no async function, and is registered under a new version when it changes. Its result is a value,
+ * undefined counts as null.
  * Throwing undoes all of it: with a CommandError the caller learns why, with anything else that it failed.
  */
 export type Command = {
@@ -61,7 +62,7 @@ export function checkCommandName(name: unknown): asserts name is string {
     throw new TypeError('the name of a command says its version: seat.reserve@1')
 }
 
-/** What goes into the log, or comes out of a command: as large as an entry may be. */
+/** What a command is given: as large as an entry may be. What it gives is a value, and as large as one. */
 export function encodeArgs(value: unknown): Uint8Array {
   return keepBytes(encodeOnce(value, argsBytesMax))
 }

@@ -1,3 +1,4 @@
+import type { Emitter } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredGroup, StoredHost } from '../storage/storage.ts'
@@ -13,6 +14,7 @@ import type { Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import type { RunningReplicas } from './running-replicas.ts'
 import type { Snapshots } from './snapshots.ts'
+import type { HostEvents } from './types.ts'
 
 /** The name of a value that is stored once this host left the group: it will not found it. */
 const leftValue = (group: GroupId) => `left ${group}`
@@ -30,6 +32,7 @@ export interface JoiningParts {
   readonly running: RunningReplicas
   readonly requests: Requests
   readonly peerBook: PeerBook
+  readonly emitter: Emitter<HostEvents>
   /** Aborted when the host ends: nothing is founded, joined or started behind that. */
   readonly ending: AbortSignal
   /** The host that founds the stores of the cluster, once it is known. */
@@ -228,7 +231,7 @@ export class Joining {
   }
 
   private start(stored: StoredReplica): Replica {
-    const { running, replicaHost, ending, changed, applied } = this.joining
+    const { running, replicaHost, ending, emitter, changed, applied } = this.joining
     ending.throwIfAborted()
     const { snapshots, ...host } = replicaHost
     const replica: Replica = new Replica(
@@ -240,6 +243,8 @@ export class Joining {
           membersChanged: changed,
           applied,
           // Not now: the replica is in the middle of applying.
+          commandFailed: ({ group }, name, error) =>
+            host.parts.clock.soon(() => emitter.emit('commandFailed', { group, name, error })),
           removed: one => host.parts.clock.soon(() => this.removed(one)),
           snapshotWanted: (one, to, message) => snapshots.send(one, to, message),
           snapshotDue: one => snapshots.take(one),

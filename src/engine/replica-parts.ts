@@ -28,6 +28,8 @@ export interface ReplicaEvents<Replica> {
   leaderChanged(replica: Replica): void
   membersChanged(replica: Replica): void
   applied(replica: Replica): void
+  /** A command threw, and not to say why it failed. */
+  commandFailed(replica: Replica, name: string, error: unknown): void
   /** The group removed this replica: it is over for good. */
   removed(replica: Replica): void
   /** Raft wants the peer to have this replica's snapshot. */

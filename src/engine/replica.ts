@@ -7,7 +7,7 @@ import type { RaftNode, Ready } from '../core/raft/raft-node.ts'
 import type { ConfState, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import { type Beat, beatOf, messageOf } from '../wire/beat-codec.ts'
-import { type AppliedEvents, AppliedState } from './applied-state.ts'
+import { type AppliedEvents, AppliedState, commandNameOf } from './applied-state.ts'
 import { unknownCommand } from './closed.ts'
 import { CommandTable } from './command-table.ts'
 import { compactionIndex, neededFrom } from './compaction.ts'
@@ -448,9 +448,10 @@ export class Replica {
   private appliedEvents(): AppliedEvents {
     return {
       claim: entry => this.leading.claim(entry),
-      applied: ({ session, seq }, { result, changes }) => {
+      applied: (proposal, { result, changes, thrown }) => {
         if (changes.length > 0) this.watchers.notify(changes)
-        this.proposals.applied(session, seq, result)
+        if (thrown !== undefined) this.host.events.commandFailed(this, commandNameOf(proposal) ?? '', thrown)
+        this.proposals.applied(proposal.session, proposal.seq, result)
       },
       confChange: change => this.node.applyConfChange(change),
       membersChanged: isOtherTable => {

@@ -258,6 +258,8 @@ export interface HostEvents {
   }
   /** The members of a group changed, as this host has applied it. */
   members: { readonly group: GroupId; readonly members: readonly Member[] }
+  /** A command of the application threw what is no CommandError, here as on every replica: it did nothing. */
+  commandFailed: { readonly group: GroupId; readonly name: string; readonly error: unknown }
   /** The host cannot go on: its storage failed, or it belongs to another cluster. Every call fails with this error. */
   error: unknown
 }

@@ -85,6 +85,30 @@ describe('a command', () => {
     assert.equal(hashesOf([a, b, c]).size, 1)
   })
 
+  test('that throws by mistake has failed, and each host that ran it tells of the error', async () => {
+    const cluster = new TestCluster()
+    const mistake = new RangeError('each engine words this as it likes')
+    const broken: Commands = {
+      'break@1': tx => {
+        tx.put('a', 1)
+        throw mistake
+      },
+    }
+    const hosts = await cluster.three(() => ({ commands: broken }))
+    const heard: unknown[] = []
+    for (const { name, host } of hosts) host.on('commandFailed', event => heard.push([name, event]))
+    await assert.rejects(cluster.settle(hosts[0].store.command('break@1')), failed('COMMAND_FAILED'))
+    await cluster.run(500)
+    const event = { group: 'main', name: 'break@1', error: mistake }
+    assert.deepEqual(heard.sort(), [
+      ['a', event],
+      ['b', event],
+      ['c', event],
+    ])
+    assert.equal(hashesOf(hosts).size, 1)
+    assert.equal(await cluster.settle(hosts[1].store.get('a')), undefined)
+  })
+
   test('that a gateway was not given is no matter of its clients: another gateway serves them', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three(name => (name === 'c' ? {} : { commands }))

@@ -43,6 +43,7 @@ function learner(options: Partial<EngineOptions> = {}) {
         leaderChanged: nothing,
         membersChanged: nothing,
         applied: nothing,
+        commandFailed: nothing,
         removed: nothing,
         snapshotWanted: nothing,
         snapshotDue: () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { valueBytesMax } from '../../src/core/limits.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import { CommandError, type Commands, encodeArgs, txnCommand } from '../../src/engine/command.ts'
 import { CommandTable } from '../../src/engine/command-table.ts'
@@ -230,7 +231,12 @@ test('a command that gives a promise, or what is no value, has failed and has wr
       tx.put('a', 1)
       return () => 1
     },
+    'long@1': tx => {
+      tx.put('a', 1)
+      return 'x'.repeat(valueBytesMax)
+    },
   })
+  assert.deepEqual(run(log, 'long@1', null), ['TOO_LARGE', null], 'the results of a session are kept')
   for (const name of ['later@1', 'function@1'])
     assert.deepEqual(run(log, name, null), ['COMMAND_FAILED', null])
   assert.equal(log.machine.view().size, 0)
