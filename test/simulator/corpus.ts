@@ -149,7 +149,8 @@ export const corpus: readonly Finding[] = [
   {
     generator: 6,
     seed: 208632364,
-    found: 'a false alarm: a vote request waited for a slow disk, on which a leader overwrote the log it spoke of',
+    found:
+      'a false alarm: a vote request waited for a slow disk, on which a leader overwrote the log it spoke of',
     test: 'src/testing/simulator/raft-checker.ts',
   },
 ]
