@@ -19,6 +19,8 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
   --signal-only    no store of its own: introduce the others to each other, and grant the founding to the first
   --witness        its host keeps no values, and votes once it is promoted: with two voting tabs the loss of any one is
                    survived. The first host that comes founds the cluster
+  --join           found nothing: the cluster exists, and the first host that belongs to it brings this seed back to it.
+                   For a seed that lost its folder, and harmless on one that did not
   --json           print the line that says it is ready as JSON`,
 
   async run(args, terminal) {
@@ -39,12 +41,14 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
       ...demoFolder(terminal.home),
       signalOnly: values['signal-only'] === true,
       witness: values.witness === true,
+      join: values.join === true,
       signal: terminal.ended,
+      onForeign: error => terminal.warn(`quorate: ${describe(error)}`),
       onError: error => failed.abort(error),
     })
     try {
       await terminal.print(readyLine(running, values.json === true))
-      if (!running.hasLeader) terminal.warn('quorate: no leader yet; waiting for the other members')
+      if (!running.hasLeader) terminal.warn(`quorate: ${waitingFor(running, values.join === true)}`)
       if (running.host === undefined && values['signal-only'] !== true) {
         terminal.warn(
           'quorate: the group removed this host; the seed only introduces the others to each other',
@@ -68,6 +72,7 @@ const options = {
   secret: { type: 'string' },
   'signal-only': { type: 'boolean' },
   witness: { type: 'boolean' },
+  join: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const
 
@@ -98,6 +103,12 @@ function explain(error: unknown, { port = 8080, host = '127.0.0.1' }: { port?: n
 function describe(error: unknown): string {
   if (isQuorateError(error)) return `${error.message} (${error.code})`
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+function waitingFor({ host }: Seed, isJoining: boolean): string {
+  if (host?.deployment !== undefined) return 'no leader yet; waiting for the other members'
+  if (isJoining) return 'this seed knows no cluster yet; waiting for a host that belongs to one'
+  return 'this seed knows no cluster yet; the first host that comes founds one, or brings back the one it belongs to'
 }
 
 function readyLine({ url, cluster, host }: Seed, asJson: boolean): string {

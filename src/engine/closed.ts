@@ -1,4 +1,5 @@
 import { QuorateError } from '../core/error.ts'
+import type { DeploymentId } from '../core/types.ts'
 
 /** The error of a host or store that was closed. */
 export function closed(outcome: 'none' | 'unknown' = 'none', what: 'host' | 'store' = 'host'): QuorateError {
@@ -28,4 +29,13 @@ export function unknownCommand(name = 'a command', outcome: 'none' | 'unknown' =
     `this replica was not opened with ${name}, and can apply nothing more`,
     { outcome, retryable: true },
   )
+}
+
+/** Two clusters of one name and secret: what a host of one hears that meets the other. */
+export function foreignTo(cluster: string, whom: string, deployment: DeploymentId | undefined): QuorateError {
+  const message =
+    `${whom} belongs to another founding of cluster ${cluster} than this host: they share nothing. A seed that ` +
+    'lost its folder founds anew; started with --join on an empty one, it comes back to the members that have the ' +
+    'data. To give that up and join the other cluster, clear the storage of this host'
+  return new QuorateError('WRONG_CLUSTER', message, { detail: { deployment } })
 }

@@ -1,6 +1,7 @@
 import { QuorateError } from '../core/error.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
+import type { Grant } from '../transport/transport.ts'
 import { isDeploymentId } from '../wire/frames.ts'
 import type { Call } from './call.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
@@ -19,6 +20,8 @@ export interface EnteringParts {
   readonly ending: AbortSignal
   /** The deployment is durable: this host may speak and listen. */
   readonly entered: (deployment: DeploymentId) => void
+  /** A seed said which founding it knows: this host's, or another one. */
+  readonly heard: (standing: Grant) => void
 }
 
 /** How a host becomes part of a cluster: it founds it, enters it, or comes back. */
@@ -71,7 +74,9 @@ export class Entering {
   private entered(deployment: DeploymentId, founder: HostId | undefined): void {
     this.founder = founder
     this.isEntered = true
-    this.entering.entered(deployment)
+    const { parts, heard, entered } = this.entering
+    entered(deployment)
+    if (founder !== undefined) parts.rendezvous.belong?.({ founder, deployment }, heard)
   }
 
   private async askForGrant(call: Call) {
@@ -79,7 +84,9 @@ export class Entering {
     const late = new AbortController()
     const cancel = parts.clock.after(Math.max(0, call.deadline - parts.clock.now()), () => {
       late.abort(
-        new QuorateError('UNREACHABLE', 'no seed of the cluster could be reached', { retryable: true }),
+        new QuorateError('UNREACHABLE', 'no seed that knows the cluster could be reached', {
+          retryable: true,
+        }),
       )
     })
     const abort = () => late.abort(call.signal?.reason)

@@ -1,10 +1,9 @@
 import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
-import type { HostId, ReplicaId } from '../core/types.ts'
+import type { ReplicaId } from '../core/types.ts'
 import type { Call } from './call.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
-import { successorOf } from './resignation.ts'
 
 /** Between two looks at whether Raft has given a transfer up, of which it tells nobody. */
 const lookMs = 50
@@ -36,30 +35,16 @@ export async function transferLeadership(
 /** Gives away what these replicas lead, where another voter is connected that can take it; for an election timeout. */
 export async function handOver(
   replicas: readonly Replica[],
-  { clock, transport }: HostParts,
+  { clock }: HostParts,
   { electionTicks, tickMs }: EngineOptions,
 ): Promise<void> {
   const led = replicas.filter(replica => replica.leads)
-  const connected = new Set<HostId | undefined>(transport.peers().map(peer => peer.hostId))
-  const options = {
-    clock,
-    patienceMs: electionTicks * tickMs,
-    isConnected: (host: HostId | undefined) => connected.has(host),
-  }
-  await Promise.all(led.map(replica => handOverOne(replica, options)))
+  await Promise.all(led.map(replica => handOverOne(replica, clock, electionTicks * tickMs)))
 }
 
 /** Gives one group's leadership to the voter that knows most of the log. Resolves when it is gone, or after a while. */
-async function handOverOne(
-  replica: Replica,
-  options: {
-    readonly clock: Clock
-    readonly patienceMs: number
-    readonly isConnected: (host: HostId | undefined) => boolean
-  },
-): Promise<void> {
-  const { clock, patienceMs, isConnected } = options
-  const successor = successorOf(replica.node, id => isConnected(replica.hostOf(id)))
+async function handOverOne(replica: Replica, clock: Clock, patienceMs: number): Promise<void> {
+  const successor = replica.resignation.successor()
   if (successor === undefined) return
   replica.node.transferLeadership(successor)
   replica.requestTurn()

@@ -1,14 +1,14 @@
 import { Emitter, type Unsubscribe } from '../base/emitter.ts'
-import { QuorateError } from '../core/error.ts'
+import { type ErrorCode, isQuorateError, QuorateError } from '../core/error.ts'
 import type { DeploymentId, GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
-import type { Path } from '../transport/transport.ts'
+import type { Grant, Path } from '../transport/transport.ts'
 import type { Backend } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { checkPriority } from './check-priority.ts'
 import { ClientBackend } from './client-backend.ts'
 import { closeStorage } from './close-storage.ts'
-import { closed, notRemoved } from './closed.ts'
+import { closed, foreignTo, notRemoved } from './closed.ts'
 import { chooseDials } from './dialing.ts'
 import { Entering } from './entering.ts'
 import { Loop, type LoopEvents } from './loop.ts'
@@ -35,6 +35,9 @@ export interface StoreOptions extends CallOptions, StoreHooks {
 export type StartReplicas = (host: ReplicasParts) => Replicas
 
 const noReplicas: ReadonlyMap<GroupId, Replica> = new Map()
+
+/** What a host hears whose cluster is not here. */
+const missing: readonly ErrorCode[] = ['NO_LEADER', 'UNREACHABLE', 'NOT_FOUNDED']
 
 /** Between two looks at whom to be connected to, where nothing else asks for one. */
 const dialEveryTicks = 10
@@ -68,6 +71,9 @@ export class Host implements StoreHost {
   /** Aborted when this host ends: nothing is founded, joined or started behind that. */
   private readonly ending = new AbortController()
   private failure: QuorateError | undefined
+  /** The founding that a seed knows is not this host's. */
+  private foreign: QuorateError | undefined
+  private lastStranger: HostId | undefined
   private closing: Promise<void> | undefined
 
   /**
@@ -102,7 +108,8 @@ export class Host implements StoreHost {
       this.loop.deployment = deployment
       this.greetAll()
     }
-    this.entering = new Entering({ parts, options, stored, ending, entered })
+    const heard = (standing: Grant) => this.heard(standing)
+    this.entering = new Entering({ parts, options, stored, ending, entered, heard })
     const { sender, requests, peerBook, emitter } = this
     this.replicas = startReplicas?.({
       ...{ parts, options, stored, sender, requests, peerBook, emitter, ending },
@@ -160,9 +167,14 @@ export class Host implements StoreHost {
     // Before anything of the store starts: it may lead at once.
     this.hooks.set(name, { ...this.hooks.get(name), ...checkHooks(options) })
     this.replicas?.commandsChanged(name)
-    const store = await this.storeOnce(name, call)
-    if (options.waitForLeader !== false) await this.replicas?.leaderKnown(name, call)
-    return store
+    try {
+      const store = await this.storeOnce(name, call)
+      if (options.waitForLeader !== false) await this.replicas?.leaderKnown(name, call)
+      return store
+    } catch (error) {
+      // Nobody else may be left of this host's cluster, which says more than that nobody was met.
+      throw isQuorateError(error) && missing.includes(error.code) ? (this.foreign ?? error) : error
+    }
   }
 
   /** @internal `store`, for whoever needs no more than that: closing it closes the host. */
@@ -315,6 +327,7 @@ export class Host implements StoreHost {
         this.dial()
       },
       came: peer => this.greet(peer),
+      foreign: from => this.met(from),
       gone: (peer, reason) => this.disconnected(peer, reason),
       failed: error => this.fail(error),
     }
@@ -342,6 +355,20 @@ export class Host implements StoreHost {
     for (const watches of this.remoteWatches.values()) watches.disconnected(peer)
     this.dial()
     this.emitter.emit('disconnected', { hostId: peer, reason })
+  }
+
+  /** A seed knows this founding. It is asked whenever this host comes to it, so what was wrong may be right by now. */
+  private heard({ deployment }: Grant): void {
+    if (this.isEnded) return
+    const isOwn = deployment === this.deployment
+    this.foreign = isOwn ? undefined : foreignTo(this.cluster, 'the seed', deployment)
+    if (this.foreign !== undefined) this.emitter.emit('foreign', this.foreign)
+  }
+
+  private met(stranger: HostId): void {
+    if (stranger === this.lastStranger) return
+    this.lastStranger = stranger
+    this.emitter.emit('foreign', foreignTo(this.cluster, `host ${stranger}`, undefined))
   }
 
   private greet(peer: HostId): void {

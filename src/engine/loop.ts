@@ -20,6 +20,8 @@ export interface LoopEvents {
   /** Once per tick, after the replicas were ticked. */
   ticked(now: number): void
   event(from: HostId, body: unknown): void
+  /** A peer belongs to another founding. */
+  foreign(from: HostId): void
   /** A peer said what it is; asking: it wants to know whether it was heard. */
   hello(from: HostId, isAsking: boolean): void
   /** The peer can be reached, or by another way than before. */
@@ -190,7 +192,10 @@ export class Loop {
     const { transport } = this.loop.parts
     if (this.deployment === undefined) return
     const frame = decodeFrame(this.deployment, bytes)
-    if (typeof frame === 'string') return transport.misbehaved(from, frame)
+    if (typeof frame === 'string') {
+      if (frame === 'deployment') this.loop.events.foreign(from)
+      return transport.misbehaved(from, frame)
+    }
     try {
       this.dispatch(from, frame)
     } catch (error) {

@@ -93,7 +93,7 @@ export class MemberChanges {
     { expected, isDone = () => false }: { expected?: Revision | undefined; isDone?: () => boolean } = {},
   ): Promise<void> {
     const { replica, clock, call } = this
-    for (let hasLogged = false; ; ) {
+    for (let hasLogged = false, hasOffered = false; ; ) {
       if (hasLogged && isDone()) return
       const outcome = hasLogged ? 'unknown' : 'none'
       replica.check(outcome)
@@ -104,6 +104,11 @@ export class MemberChanges {
       if (next.type === 'change' && this.isCaughtUp(next)) {
         const { revision } = replica.machine.members
         if (!hasLogged && expected !== undefined && revision !== expected) throw conflict(expected, revision)
+        if (!hasLogged && !hasOffered && this.dismissesLeader(next)) {
+          hasOffered = true
+          await this.offerLeadership()
+          continue
+        }
         hasLogged = this.propose(next) || hasLogged
       }
       if (clock.now() >= call.deadline) throw hasLogged ? changePending() : notCaughtUp()
@@ -114,7 +119,7 @@ export class MemberChanges {
   /**
    * A voter is demoted before it is removed. Removed in one change it would fall silent while the joint configuration
    * still needs it: where it is half of the quorum, nobody could ever leave that configuration. A leader that removes
-   * itself stops leading on the way, and the one who asked goes to the next leader with the rest.
+   * itself hands over before that, or stops leading on the way, and the one who asked goes to the next leader.
    */
   async remove(
     host: HostId,
@@ -149,6 +154,21 @@ export class MemberChanges {
       throw isQuorateError(error) ? changePending() : error
     })
     if (!replica.leads || replica.term !== answer.term) throw notLeader(replica, 'unknown')
+  }
+
+  private dismissesLeader({ steps }: MembersPlan & { type: 'change' }): boolean {
+    const own = steps.find(step => step.replica === this.replica.id)
+    return own?.type === 'add-learner' || own?.type === 'remove'
+  }
+
+  /**
+   * A leader that is to vote no more hands over first, and the one who asked goes to the next leader with the change:
+   * else everybody waits for an election timeout behind it (Raft thesis §4.2.2). Where nobody takes it, so it must be.
+   */
+  private async offerLeadership(): Promise<void> {
+    const { replica, clock, call } = this
+    const successor = replica.resignation.successor()
+    if (successor !== undefined) await transferLeadership(clock, replica, successor, call)
   }
 
   /** True when the change is in the log. */

@@ -58,7 +58,7 @@ export class Replica {
   private readonly writes: GroupWrites
   private leaderReplica: ReplicaId = 0
   private raftRole: StoreStatus['role'] = 'follower'
-  private readonly resignation: Resignation
+  readonly resignation: Resignation
   private readonly received = new ReceivedStates()
   /** The index of the latest snapshot that is stored or on its way to storage. */
   private snapshotIndex: Index

@@ -25,6 +25,11 @@ export class Resignation {
     this.isHere = isHere
   }
 
+  /** Who could lead in place of this leader now. */
+  successor(): ReplicaId | undefined {
+    return successorOf(this.node, this.isHere)
+  }
+
   tick(isHung: boolean): void {
     const { node } = this
     if (!isHung) this.hasAsked = false
@@ -35,7 +40,7 @@ export class Resignation {
   private isHandingOver(): boolean {
     const { node, hasAsked } = this
     this.hasAsked = true
-    const successor = hasAsked ? undefined : successorOf(node, this.isHere)
+    const successor = hasAsked ? undefined : this.successor()
     if (successor !== undefined) node.transferLeadership(successor)
     return node.status().leadTransferee !== 0
   }

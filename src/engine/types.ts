@@ -262,6 +262,11 @@ export interface HostEvents {
   commandFailed: { readonly group: GroupId; readonly name: string; readonly error: unknown }
   /** The host cannot go on: its storage failed, or it belongs to another cluster. Every call fails with this error. */
   error: unknown
+  /**
+   * A seed or a host of the same cluster, by name and secret, is of another founding (WRONG_CLUSTER): two clusters go
+   * on beside each other, and this host has no part in the other one. Usually a seed lost its folder and founded anew.
+   */
+  foreign: QuorateError
 }
 
 export interface HostInfo {

@@ -12,14 +12,21 @@ export interface FoundingStore {
   save(grant: Grant): Promise<void>
 }
 
-/** Grants the founding of one cluster once, to the first asker, however many ask at the same moment. */
+/**
+ * Grants the founding of one cluster once, to the first asker, however many ask at the same moment. A record that was
+ * lost comes back with the first host that belongs to the cluster, if no other founding was granted before: then there
+ * are two clusters, and no way to make one of them.
+ */
 export class Founding {
   private readonly store: FoundingStore
+  private readonly mayGrant: boolean
   // One asker after the other: the second one must see what the first one was granted.
   private last: Promise<Grant | undefined>
 
-  constructor(store: FoundingStore) {
+  /** `mayGrant` false: the cluster was founded before, and only a host that belongs to it can say so. */
+  constructor(store: FoundingStore, mayGrant = true) {
     this.store = store
+    this.mayGrant = mayGrant
     this.last = store.load()
     // Whoever asks is told of the failure; before that nobody waits for it.
     this.last.catch(() => undefined)
@@ -30,14 +37,19 @@ export class Founding {
     return this.last.catch(() => this.store.load())
   }
 
-  /** The grant that stands: `wish` if there was none. It is durable before it is answered. */
-  ask(wish: Grant): Promise<Grant> {
+  /** Asks to found. The grant that stands, if any does then; it is durable before it is answered. */
+  ask(wish: Grant): Promise<Grant | undefined> {
+    return this.mayGrant ? this.adopt(wish) : this.standing()
+  }
+
+  /** The grant that stands: `known` if there was none. It is durable before it is answered. */
+  adopt(known: Grant): Promise<Grant> {
     const granted = this.last
       .catch(() => this.store.load())
       .then(async standing => {
         if (standing !== undefined) return standing
-        await this.store.save(wish)
-        return wish
+        await this.store.save(known)
+        return known
       })
     this.last = granted
     return granted

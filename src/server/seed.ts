@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import { isQuorateError, QuorateError } from '../core/error.ts'
+import type { DeploymentId } from '../core/types.ts'
 import type { Host, StoreOptions } from '../engine/host.ts'
 import { checkClusterName } from '../engine/open-host.ts'
 import type { Store } from '../engine/store.ts'
@@ -15,7 +16,7 @@ import { Founding, type FoundingStore, fileFoundingStore } from './founding.ts'
 import { isLoopback } from './http-guard.ts'
 import { SeedDoor } from './seed-door.ts'
 import { keptSecret } from './seed-secret.ts'
-import { createSignaling } from './signaling.ts'
+import { createSignaling, type SignalingOptions } from './signaling.ts'
 
 export interface SeedOptions {
   /** Default 8080; 0 takes any free one. */
@@ -38,6 +39,13 @@ export interface SeedOptions {
    * that keep values, two tabs say, the loss of any one is survived. What its folder joined as it stays.
    */
   readonly witness?: boolean
+  /**
+   * Founds nothing, and grants no founding: the cluster exists. Where the folder knows no cluster, the first host that
+   * belongs to one says which, and this seed joins it, as a new learner. So a seed that lost its folder comes back to
+   * the members that it left, and never founds a second cluster beside theirs. Without effect on a folder that knows
+   * one.
+   */
+  readonly join?: boolean
   /** Folder of the built demo, served at `/`. */
   readonly demo?: string
   /**
@@ -48,6 +56,12 @@ export interface SeedOptions {
   readonly hostNames?: readonly string[]
   /** Hears of errors that nobody waits for. Default: they are thrown as uncaught. */
   readonly onError?: (error: unknown) => void
+  /**
+   * Hears of each founding besides its own that somebody belongs to who comes to this seed: two clusters of one name go
+   * on beside each other (WRONG_CLUSTER, which says what to do). The seed serves on. Default: nobody hears of it but in
+   * the counter `foreign` of the signaling.
+   */
+  readonly onForeign?: (error: QuorateError) => void
   /** Who may talk to the seed's host; see `openHost`. */
   readonly authorize?: Authorize
   /** What the application adds to the seed's store from its start: a seed leads more often than anybody else. */
@@ -99,7 +113,10 @@ export async function startSeed(options: SeedOptions = {}): Promise<Seed> {
   const founding = fileFoundingStore(join(data, 'founding.json'))
   // Once: a seed that learns late that it was removed has let others in already, and they stay where they are.
   const letIn = async () => {
-    if (!door.isOpen) door.letIn(await createSignaling({ cluster, secret, founding, onError }))
+    if (door.isOpen) return
+    const onForeign = tellOnce(cluster, options.onForeign)
+    const mayFound = options.join !== true
+    door.letIn(await createSignaling({ cluster, secret, founding, onError, onForeign, mayFound }))
   }
   try {
     const started = signalOnly
@@ -132,6 +149,7 @@ interface HostStart {
   readonly hooks?: StoreHooks
   readonly signal?: AbortSignal
   readonly witness?: boolean
+  readonly join?: boolean
 }
 
 /**
@@ -160,29 +178,37 @@ async function startHost({
   ...start
 }: HostStart): Promise<Started> {
   const founding = new Founding(start.founding)
+  let recorded: Promise<void> | undefined
   const founds: Rendezvous = {
     found: deployment => {
       assert(deployment !== undefined, "a seed's own host is a member, and would found")
-      return founding.ask({ founder: host.id, deployment })
+      return founding.adopt({ founder: host.id, deployment })
+    },
+    // A record that was lost beside the host's own data is there again before anybody else may found.
+    belong: (grant, heard) => {
+      recorded = founding.adopt(grant).then(heard)
+      // Whoever waits for it below is told of the failure.
+      recorded.catch(() => undefined)
     },
   }
   // A witness waits for the others like anybody else.
-  const isOpenFromStart = witness || (await start.founding.load()) !== undefined
+  const waits = witness || start.join === true
+  const isOpenFromStart = waits || (await start.founding.load()) !== undefined
   const host: Host = await openHost({
     cluster,
     secret,
     seeds: [door.url],
     data: join(data, 'host'),
     ...(start.authorize && { authorize: start.authorize }),
-    ...(witness ? { role: 'witness' } : { rendezvous: founds }),
+    ...(witness && { role: 'witness' }),
+    ...(!waits && { rendezvous: founds }),
   })
   door.closeHost = () => host.close()
   host.on('error', onError)
   // A host that lost its part of the store, or its fellow voters, needs them to come in before anything else.
   if (isOpenFromStart) await letIn()
   const opened = openPatiently(host, { ...start.hooks, ...(signal && { signal }) }).then(async store => {
-    const { id: founder, deployment } = host
-    if (!witness && deployment !== undefined) await founding.ask({ founder, deployment })
+    await recorded
     if (!isOpenFromStart) await letIn()
     door.serve({ type: 'host', host, store })
   })
@@ -231,6 +257,23 @@ async function makeFolder(path: string): Promise<void> {
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return setTimeout(ms, undefined, { ref: false, ...(signal && { signal }) })
+}
+
+/** At most so many other foundings are told of: the counter has all that come. */
+const foreignMax = 16
+
+function tellOnce(cluster: string, onForeign: SeedOptions['onForeign']): SignalingOptions['onForeign'] {
+  const told = new Set<DeploymentId>()
+  return (host, { deployment }, standing) => {
+    if (told.has(deployment) || told.size >= foreignMax) return
+    told.add(deployment)
+    const message =
+      `host ${host} belongs to another founding of cluster ${cluster} (${deployment}) than this seed ` +
+      `(${standing.deployment}): they share nothing, and both go on. If this seed lost its folder, and the others ` +
+      'hold what was written before, stop it, move its folder away and start it with --join. If theirs is what shall ' +
+      'go, clear their storage'
+    onForeign?.(new QuorateError('WRONG_CLUSTER', message, { detail: { host, deployment } }))
+  }
 }
 
 function throwLater(error: unknown): void {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { DeploymentId, HostId } from '../core/types.ts'
+import type { HostId } from '../core/types.ts'
 import { Counters } from '../transport/counters.ts'
 import { type ClusterKeys, deriveClusterKeys } from '../transport/secret.ts'
 import {
@@ -11,7 +11,7 @@ import {
   signalingPath,
   socketMessageBytesMax,
 } from '../transport/signaling-protocol.ts'
-import type { TransportCounters } from '../transport/transport.ts'
+import type { Grant, TransportCounters } from '../transport/transport.ts'
 import { WebSocketServer } from '../transport/websocket-node.ts'
 import { Founding, type FoundingStore } from './founding.ts'
 import { type ConnectionHooks, SignalingConnection } from './signaling-connection.ts'
@@ -27,6 +27,10 @@ export interface SignalingOptions {
   /** Judges a host that has proved its key and that it knows the secret. */
   readonly verify?: (hostId: HostId, publicKey: Uint8Array) => boolean | Promise<boolean>
   readonly onPresence?: (hosts: readonly HostId[]) => void
+  /** False: it grants no founding, and waits for a host that belongs to the cluster. Default true. */
+  readonly mayFound?: boolean
+  /** A host came that belongs to another founding than the one that stands here. */
+  readonly onForeign?: ((host: HostId, theirs: Grant, standing: Grant) => void) | undefined
   /** The founding could not be read or stored; the asker is sent away to ask again later. */
   readonly onError?: (error: unknown) => void
 }
@@ -59,7 +63,7 @@ export class SignalingServer {
   constructor(options: SignalingOptions, keys: ClusterKeys) {
     this.options = options
     this.limits = { ...defaultSignalingLimits, ...options.limits }
-    this.founding = new Founding(options.founding)
+    this.founding = new Founding(options.founding, options.mayFound)
     this.hooks = {
       keys,
       limits: this.limits,
@@ -142,21 +146,36 @@ export class SignalingServer {
         break
       }
       case 'found':
-        void this.found(connection, from, message)
+        void this.answer(connection, message.request, () =>
+          message.proposed === undefined
+            ? this.founding.standing()
+            : this.founding.ask({ founder: from, deployment: message.proposed }),
+        )
+        break
+      case 'belong':
+        void this.answer(connection, 0, () => this.compare(from, message))
         break
     }
   }
 
-  private async found(
+  /** Takes over what a host knows where this seed knows nothing, and says so where it knows something else. */
+  private async compare(host: HostId, { founder, deployment }: Grant): Promise<Grant> {
+    const theirs = { founder, deployment }
+    const standing = await this.founding.adopt(theirs)
+    if (standing.deployment !== deployment) {
+      this.counts.add('foreign')
+      this.options.onForeign?.(host, theirs, standing)
+    }
+    return standing
+  }
+
+  private async answer(
     connection: SignalingConnection,
-    founder: HostId,
-    { request, proposed }: { readonly request: number; readonly proposed: DeploymentId | undefined },
+    request: number,
+    founding: () => Promise<Grant | undefined>,
   ): Promise<void> {
     try {
-      const grant =
-        proposed === undefined
-          ? await this.founding.standing()
-          : await this.founding.ask({ founder, deployment: proposed })
+      const grant = await founding()
       if (grant === undefined) {
         if (this.connections.has(connection)) this.curious.set(connection, request)
         return

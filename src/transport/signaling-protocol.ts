@@ -4,14 +4,15 @@ import { decode, encode, MalformedError } from '../wire/codec.ts'
 import { asArray, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
 import { hostIdCharacters, isHostId } from './identity.ts'
 import { text } from './secret.ts'
+import type { Grant } from './transport.ts'
 
 // What a host and a seed say to each other over the WebSocket at `signalingPath`.
 //
 //   seed: challenge → host: authenticate → seed: welcome (or refused, and the end)
 //
-// then at any time: joined, left, envelope, found/granted, ping/pong, and relayed bytes. A message is an array that
-// starts with the number of its type. Relayed bytes are no message: 0xc1 (which MessagePack never uses), the other
-// host's name, the payload. A seed forwards them by writing the sender's name where the receiver's stood.
+// then at any time: joined, left, envelope, found/granted, belong/granted, ping/pong, and relayed bytes. A message is
+// an array that starts with the number of its type. Relayed bytes are no message: 0xc1 (which MessagePack never uses),
+// the other host's name, the payload. A seed forwards them by writing the sender's name where the receiver's stood.
 
 export const signalingPath = '/v1/signal'
 
@@ -39,6 +40,7 @@ export type HostMessage =
   | { readonly type: 'found'; readonly request: number; readonly proposed: DeploymentId | undefined }
   | { readonly type: 'envelope'; readonly to: HostId; readonly body: Uint8Array }
   | { readonly type: 'ping' }
+  | ({ readonly type: 'belong' } & Grant)
 
 export type RefusalCode = 'UNAUTHORIZED' | 'WRONG_CLUSTER' | 'SYSTEM_BUSY'
 
@@ -49,15 +51,10 @@ export type SeedMessage =
   | { readonly type: 'joined'; readonly hostId: HostId }
   | { readonly type: 'left'; readonly hostId: HostId }
   | { readonly type: 'envelope'; readonly from: HostId; readonly body: Uint8Array }
-  | {
-      readonly type: 'granted'
-      readonly request: number
-      readonly founder: HostId
-      readonly deployment: DeploymentId
-    }
+  | ({ readonly type: 'granted'; readonly request: number } & Grant)
   | { readonly type: 'pong' }
 
-const hostTypes = ['authenticate', 'found', 'envelope', 'ping'] as const
+const hostTypes = ['authenticate', 'found', 'envelope', 'ping', 'belong'] as const
 const seedTypes = [
   'challenge',
   'welcome',
@@ -99,6 +96,8 @@ export function encodeHostMessage(message: HostMessage): Uint8Array {
       return encode([type, message.to, message.body])
     case 'ping':
       return encode([type])
+    case 'belong':
+      return encode([type, message.founder, message.deployment])
   }
 }
 
@@ -124,6 +123,8 @@ export function decodeHostMessage(bytes: Uint8Array): HostMessage {
       return { type, to: asHostId(fields[0]), body: asBytes(fields[1]) }
     case 'ping':
       return { type }
+    case 'belong':
+      return { type, ...asGrant(fields) }
   }
 }
 
@@ -164,15 +165,8 @@ export function decodeSeedMessage(bytes: Uint8Array): SeedMessage {
       return { type, hostId: asHostId(fields[0]) }
     case 'envelope':
       return { type, from: asHostId(fields[0]), body: asBytes(fields[1]) }
-    case 'granted': {
-      const [request, founder, deployment] = fields
-      return {
-        type,
-        request: asNatural(request),
-        founder: asHostId(founder),
-        deployment: asText(deployment, 64),
-      }
-    }
+    case 'granted':
+      return { type, request: asNatural(fields[0]), ...asGrant(fields.slice(1)) }
     case 'pong':
       return { type }
   }
@@ -204,6 +198,10 @@ export function addressOfRelayed(bytes: Uint8Array): HostId {
 
 export function payloadOfRelayed(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(relayHeaderBytes)
+}
+
+function asGrant([founder, deployment]: readonly unknown[]): Grant {
+  return { founder: asHostId(founder), deployment: asText(deployment, 64) }
 }
 
 function asHostId(value: unknown): HostId {

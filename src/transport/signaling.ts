@@ -44,7 +44,9 @@ export class Signaling implements Rendezvous {
   private readonly options: SignalingOptions
   private readonly seeds: readonly SeedConnection[]
   private readonly askers = new Map<number, Asker>()
-  private requests = 0
+  /** Numbers of questions. What is answered to `belong` has the number 0. */
+  private requests = 1
+  private belonging: { readonly grant: Grant; readonly heard: (standing: Grant) => void } | undefined
   private handlers: SignalingHandlers | undefined
   private refusal: QuorateError | undefined
 
@@ -106,6 +108,11 @@ export class Signaling implements Rendezvous {
     })
   }
 
+  belong(grant: Grant, heard: (standing: Grant) => void): void {
+    this.belonging = { grant, heard }
+    for (const seed of this.seeds) seed.send({ type: 'belong', ...grant })
+  }
+
   reconnect(): void {
     for (const seed of this.seeds) seed.reconnect()
   }
@@ -113,6 +120,7 @@ export class Signaling implements Rendezvous {
   /** The error is what waiting calls reject with. */
   close(error: QuorateError): void {
     this.handlers = undefined
+    this.belonging = undefined
     for (const seed of this.seeds) seed.close()
     this.refuse(error)
   }
@@ -138,6 +146,7 @@ export class Signaling implements Rendezvous {
       handlers: {
         admitted: () => {
           for (const hostId of seed.present) join(hostId)
+          if (this.belonging !== undefined) seed.send({ type: 'belong', ...this.belonging.grant })
           if (!isFirst) return
           for (const [request, { proposed }] of this.askers) seed.send({ type: 'found', request, proposed })
         },
@@ -152,8 +161,10 @@ export class Signaling implements Rendezvous {
         },
         envelope: bytes => this.handlers?.envelope(bytes),
         relayed: (from, payload) => this.handlers?.relayed(from, payload),
-        granted: (request, { founder, deployment }) =>
-          this.askers.get(request)?.resolve({ founder, deployment }),
+        granted: (request, { founder, deployment }) => {
+          if (request === 0) this.belonging?.heard({ founder, deployment })
+          else this.askers.get(request)?.resolve({ founder, deployment })
+        },
       },
     })
     return seed

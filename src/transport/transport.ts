@@ -77,6 +77,11 @@ export interface Rendezvous {
    * Rejects with UNAUTHORIZED when the secret is wrong, and with `signal.reason` when aborted.
    */
   found(proposed: DeploymentId | undefined, signal: AbortSignal): Promise<Grant>
+  /**
+   * From now on every seed hears, whenever this host comes to it, to which founding it belongs: one that lost its
+   * record has it again. What stands there, of this or of another founding, is told to `heard` each time.
+   */
+  belong?(grant: Grant, heard: (standing: Grant) => void): void
 }
 
 export interface Grant {

@@ -59,6 +59,15 @@ test('the ready line can be JSON, and never holds the secret', async t => {
   assert.ok(!out.includes((await readFile(join(data, 'secret'), 'utf8')).trim()))
 })
 
+test('a seed that knows no cluster says for whom it waits', async t => {
+  const data = await new Cleanup(t).folder()
+  await using seed = new Quorate(['seed', '--port', '0', '--data', data, '--join'])
+  await seed.printed(ready)
+  seed.signal('SIGTERM')
+  const { err } = await seed.ended()
+  assert.match(err, /^quorate: this seed knows no cluster yet; waiting for a host that belongs to one\n$/)
+})
+
 test('a signal that arrives twice is one wish, as when npm passes on what the terminal sent to both', async t => {
   await using seed = new Quorate(['seed', '--port', '0', '--data', await new Cleanup(t).folder()])
   const port = await keepBusy(seed)

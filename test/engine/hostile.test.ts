@@ -102,6 +102,8 @@ describe('a hostile peer', () => {
 
   test('of another deployment or another version is counted, and changes nothing', async () => {
     const { cluster, transport, host, store } = await opened()
+    const foreign: string[] = []
+    host.on('foreign', ({ code }) => foreign.push(code))
     const before = (await cluster.settle(store.barrier())).revision
     for (const [kind, body] of bodies) transport.handlers?.frame('x', 'log', encodeFrame(other, kind, body))
     const future = encodeFrame(deployment, 'hello', encode([[], 1, 0, false]))
@@ -110,6 +112,7 @@ describe('a hostile peer', () => {
     transport.handlers?.frame('x', 'log', new Uint8Array(frameHeaderBytes - 1))
     await cluster.run(1000)
     assert.equal(transport.faults.get('deployment'), bodies.length)
+    assert.deepEqual(foreign, ['WRONG_CLUSTER'])
     assert.equal(transport.faults.get('malformed'), 1)
     assert.equal(host.error, undefined)
     assert.equal((await cluster.settle(store.barrier())).revision, before + 1)

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type ErrorCode, isQuorateError } from '../../src/core/error.ts'
+import type { MessageType } from '../../src/core/raft/message.ts'
 import type { HostId } from '../../src/core/types.ts'
 import { decodeFrame, type FrameKind } from '../../src/wire/frames.ts'
+import { decodeRaftBody } from '../../src/wire/message-codec.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 
 const fails = (promise: Promise<unknown>, code: ErrorCode) =>
@@ -18,6 +20,16 @@ function lose(cluster: TestCluster, one: TestHost, to: HostId, kind: FrameKind, 
     left -= 1
     return false
   }
+}
+
+function hasMessage({ host }: TestHost, bytes: Uint8Array, type: MessageType): boolean {
+  const frame = decodeFrame(host.deployment ?? '', bytes)
+  let isFound = false
+  if (typeof frame !== 'string' && frame.kind === 'raft')
+    decodeRaftBody(frame.body, (_group, message) => {
+      isFound ||= message.type === type
+    })
+  return isFound
 }
 
 /** Makes the host lead, whoever did before. */
@@ -198,6 +210,43 @@ describe('a change of voters that resolved', () => {
       members.map(member => member.hostId),
       ['a', 'b'],
     )
+  })
+})
+
+describe('a leader that shall not vote any more', () => {
+  for (const change of ['demote', 'remove'] as const) {
+    test(`hands leadership over first, where it is to ${change} itself`, async () => {
+      for (const asker of [0, 1, 2]) {
+        const cluster = new TestCluster()
+        const three = await cluster.three()
+        const [a, b] = three
+        await cluster.settle(a.store.put('k', 0))
+        const before = cluster.timers.now()
+        const changing = three[asker]?.store[change]('a') ?? Promise.reject(new Error('nobody asked'))
+        const write = b.store.put('k', 1)
+        await cluster.settle(changing)
+        await cluster.settle(write)
+        assert.ok(cluster.timers.now() - before < 1000, 'nobody waited for an election timeout')
+        assert.notEqual(b.store.status().leader, 'a')
+      }
+    })
+  }
+
+  test('goes all the same when nobody takes it over', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    await cluster.settle(a.store.put('k', 0))
+    cluster.tap = (from, _to, _lane, bytes) => from !== 'a' || !hasMessage(a, bytes, 'MsgTimeoutNow')
+    const members = await cluster.settle(a.store.demote('a'))
+    assert.equal(members.find(({ hostId }) => hostId === 'a')?.role, 'learner')
+    await cluster.settle(b.store.put('k', 1))
+  })
+
+  test('stays when the change is refused', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    await fails(cluster.settle(a.store.demote('a', { expectedRevision: 1 })), 'MEMBERSHIP_CONFLICT')
+    assert.equal(a.store.status().role, 'leader')
   })
 })
 

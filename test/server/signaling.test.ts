@@ -220,6 +220,58 @@ describe('the founding', () => {
     for (const one of [curious, founder]) one.close()
   })
 
+  test('is known again to a seed that lost its record from the first host that belongs to it', async t => {
+    const grant = { founder: 'f'.repeat(20), deployment: 'first' }
+    const told: string[] = []
+    const memory = memoryFoundingStore()
+    const seed = await openSeedFor(t, {
+      founding: memory,
+      onForeign: (from, theirs, standing) => told.push(`${from} ${theirs.deployment} ${standing.deployment}`),
+    })
+    const [member, fresh] = await Promise.all([host(seed), host(seed)])
+    const heard: string[] = []
+    member.signaling.belong(grant, standing => heard.push(standing.deployment))
+    await until(() => heard.length === 1)
+    assert.deepEqual(await fresh.signaling.found('another', never), grant)
+    assert.deepEqual(await memory.load(), grant)
+    member.signaling.reconnect()
+    await until(() => heard.length === 2)
+    assert.deepEqual([heard, told], [['first', 'first'], []])
+    for (const one of [member, fresh]) one.close()
+  })
+
+  test('of another cluster of the same name is told to its host and to the seed, each time that it comes', async t => {
+    const told: string[] = []
+    const seed = await openSeedFor(t, {
+      onForeign: (from, theirs, standing) => told.push(`${from} ${theirs.deployment} ${standing.deployment}`),
+    })
+    const [founder, member] = await Promise.all([host(seed), host(seed)])
+    const grant = await founder.signaling.found('second', never)
+    const heard: string[] = []
+    member.signaling.belong({ founder: 'f'.repeat(20), deployment: 'first' }, standing =>
+      heard.push(standing.deployment),
+    )
+    await until(() => heard.length === 1)
+    member.signaling.reconnect()
+    await until(() => heard.length === 2)
+    assert.deepEqual(heard, ['second', 'second'])
+    assert.deepEqual(told, Array(2).fill(`${member.hostId} first second`))
+    assert.equal(seed.signaling.counters().foreign, 2)
+    assert.deepEqual(await member.signaling.found(undefined, never), grant)
+    for (const one of [founder, member]) one.close()
+  })
+
+  test('is granted to nobody by a seed that joins, until a host that belongs to the cluster comes', async t => {
+    const seed = await openSeedFor(t, { mayFound: false })
+    const [fresh, member] = await Promise.all([host(seed), host(seed)])
+    await assert.rejects(fresh.signaling.found('another', AbortSignal.timeout(50)), { name: 'TimeoutError' })
+    const asked = fresh.signaling.found('another', never)
+    const grant = { founder: 'f'.repeat(20), deployment: 'first' }
+    member.signaling.belong(grant, () => undefined)
+    assert.deepEqual(await asked, grant)
+    for (const one of [fresh, member]) one.close()
+  })
+
   test('is answered only when it is durable, and a failure to store it is no grant', async t => {
     const memory = memoryFoundingStore()
     let failures = 1

@@ -92,12 +92,12 @@ export class RaftChecker {
     if (message.reject || (type !== 'MsgVote' && type !== 'MsgVoteResp' && type !== 'MsgAppResp')) return
     const mirror = this.durable.get(from)
     if (mirror === undefined) return this.fail('durable-first', `replica ${from} speaks before it is stored`)
-    // A candidate votes for itself, and speaks of its own log.
+    // A candidate votes for itself. What it says of its log is no promise: another leader may have taken its end since.
     const vote = type === 'MsgVote' ? from : to
     if (type !== 'MsgAppResp') this.grant(term, from, vote)
     const { hardState, last } = mirror
     if (hardState.term > term) return
-    const isLogStored = type === 'MsgVoteResp' || last >= index
+    const isLogStored = type !== 'MsgAppResp' || last >= index
     const isVoteStored = type === 'MsgAppResp' || hardState.vote === vote
     if (hardState.term === term && isVoteStored && isLogStored) return
     const what = type === 'MsgAppResp' ? `acknowledges ${index}` : `votes for ${vote}`
