@@ -22,6 +22,8 @@ interface GroupMirror {
 /** What a host's disk holds, as far as the host was told. */
 export class HostMirror implements StorageObserver {
   private readonly groups = new Map<GroupId, GroupMirror>()
+  /** Those that are being removed: a crash in the midst of that brings them back. */
+  private readonly leaving = new Map<GroupId, GroupMirror>()
   private readonly events: MirrorEvents
   private readonly report: Report
 
@@ -52,15 +54,20 @@ export class HostMirror implements StorageObserver {
       }
     }
     for (const [group, found] of stored.groups) {
+      const back = this.groups.has(group) ? undefined : this.leaving.get(group)
+      if (back !== undefined) this.groups.set(group, back)
       const { written, durable } = this.mirrorOf(group)
       written.load(found)
       durable.load(found)
       this.events.named(group, durable)
     }
+    this.leaving.clear()
   }
 
   /** What is written of it from now on is another replica's; what there was may be there, or not. */
   removing(group: GroupId): void {
+    const mirror = this.groups.get(group)
+    if (mirror !== undefined) this.leaving.set(group, mirror)
     this.groups.delete(group)
   }
 
