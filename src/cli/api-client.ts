@@ -1,4 +1,4 @@
-import { CommandFailed, exitRefused, type Terminal } from './command.ts'
+import { CommandFailed, exitFailed, exitNotNow, exitRefused, exitUnknown, type Terminal } from './command.ts'
 
 /** The options that every command over HTTP has. */
 export const apiOptions = {
@@ -17,6 +17,16 @@ export interface ApiAnswer {
 }
 
 const answerMs = 30_000
+
+/** Errors of the system, and of fetch, by which no connection was made. */
+const neverSent: readonly string[] = [
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]
 
 /** The HTTP API of a seed, as the commands use it. Whatever keeps it from answering ends the command. */
 export class ApiClient {
@@ -41,7 +51,7 @@ export class ApiClient {
     const content = json === undefined ? {} : { body: json }
     const type = json === undefined ? {} : { 'content-type': 'application/json' }
     const response = await this.fetch(path, { method, signal, headers: { ...type, ...headers }, ...content })
-    const answer = { status: response.status, body: await this.read(response) }
+    const answer = { status: response.status, body: await this.read(response, method) }
     if (response.ok || expected.includes(response.status)) return answer
     throw refusedBy(this.url, answer)
   }
@@ -57,16 +67,16 @@ export class ApiClient {
     try {
       return await fetch(this.url + path, { ...init, headers: { ...init.headers, ...this.headers } })
     } catch (error) {
-      throw this.unreachable(error)
+      throw this.unreachable(error, init.method)
     }
   }
 
-  private async read(response: Response): Promise<unknown> {
+  private async read(response: Response, method = 'GET'): Promise<unknown> {
     let text: string
     try {
       text = await response.text()
     } catch (error) {
-      throw this.unreachable(error)
+      throw this.unreachable(error, method)
     }
     try {
       return JSON.parse(text)
@@ -75,12 +85,15 @@ export class ApiClient {
     }
   }
 
-  private unreachable(error: unknown): unknown {
+  private unreachable(error: unknown, method = 'GET'): unknown {
     if (this.ended.aborted) return error
+    const reason = reasonOf(error)
+    // A change that was sent may have been made, whatever became of the answer.
+    const exitCode = method === 'GET' || neverSent.includes(reason) ? exitFailed : exitUnknown
     if (error instanceof Error && error.name === 'TimeoutError') {
-      return new CommandFailed(`${this.url} did not answer within ${answerMs / 1000} s`)
+      return new CommandFailed(`${this.url} did not answer within ${answerMs / 1000} s`, exitCode)
     }
-    return new CommandFailed(`${this.url} cannot be reached: ${reasonOf(error)}`)
+    return new CommandFailed(`${this.url} cannot be reached: ${reason}`, exitCode)
   }
 }
 
@@ -124,5 +137,12 @@ function refusedBy(url: string, { status, body }: ApiAnswer): CommandFailed {
   const message = field(error, 'message')
   if (typeof message !== 'string') return new CommandFailed(`${url} is no seed: it answered ${status}`)
   if (status === 401 || status === 403) return new CommandFailed(`${url} refused: ${message}`)
-  return new CommandFailed(`${field(error, 'code')}: ${message}`, exitRefused)
+  return failureOf(error)
+}
+
+/** What the store said, with the exit code for it. */
+export function failureOf(error: unknown): CommandFailed {
+  const text = `${field(error, 'code')}: ${field(error, 'message')}`
+  if (field(error, 'outcome') === 'unknown') return new CommandFailed(text, exitUnknown)
+  return new CommandFailed(text, field(error, 'retryable') === true ? exitNotNow : exitRefused)
 }

@@ -24,12 +24,25 @@ export interface Command {
   run(args: readonly string[], terminal: Terminal): Promise<number>
 }
 
-/**
- * Exit codes: 1 is an answer one may not like (no such key, a refusal), 2 is that nothing could be asked at
- * all.
- */
-export const exitRefused = 1
+/** The answer is no: there is no such key, or the key exists already. */
+export const exitNo = 1
+/** Nothing could be asked: the command is wrong, or what it needs is not there. */
 export const exitFailed = 2
+/** The store refused, changed nothing, and will refuse again. */
+export const exitRefused = 3
+/** The store cannot now, and changed nothing: the same command may succeed later. */
+export const exitNotNow = 4
+/** Nobody knows whether the change was made. */
+export const exitUnknown = 5
+
+/** All of them, as `quorate --help` tells. */
+export const exitCodes = `Exit codes:
+  0  done
+  1  the answer is no: there is no such key, or (put --insert) the key exists
+  2  nothing was asked: a wrong command, no seed there, a secret that is not the cluster's; or a seed that failed
+  3  the store refused, and changed nothing (LAST_VOTER, MEMBERSHIP_CONFLICT, TOO_LARGE, ...)
+  4  not now, and nothing was changed (NO_LEADER, SYSTEM_BUSY, TIMEOUT, ...): try again
+  5  it is not known whether the change was made (OUTCOME_UNKNOWN, or the seed's answer was lost)`
 
 /** Ends a command with one line on standard error. */
 export class CommandFailed extends Error {

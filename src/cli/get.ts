@@ -1,5 +1,5 @@
 import { ApiClient, apiHelp, apiOptions, keyPath } from './api-client.ts'
-import { type Command, CommandFailed, exitRefused, operands, parse } from './command.ts'
+import { type Command, CommandFailed, exitNo, operands, parse } from './command.ts'
 
 export const get: Command = {
   help: `Usage: quorate get KEY [--stale] [options]
@@ -15,7 +15,7 @@ ${apiHelp}`,
     const query = values.stale === true ? '?consistency=stale' : ''
     const client = new ApiClient(values, terminal)
     const { status, body } = await client.ask('GET', keyPath(key) + query, { expected: [404] })
-    if (status === 404) throw new CommandFailed(`there is no key ${JSON.stringify(key)}`, exitRefused)
+    if (status === 404) throw new CommandFailed(`there is no key ${JSON.stringify(key)}`, exitNo)
     await terminal.print(JSON.stringify(body))
     return 0
   },

@@ -1,5 +1,5 @@
 import { ApiClient, apiHelp, apiOptions, field, keyPath } from './api-client.ts'
-import { type Command, CommandFailed, exitRefused, operands, parse, type Terminal } from './command.ts'
+import { type Command, CommandFailed, exitNo, operands, parse, type Terminal } from './command.ts'
 
 export const put: Command = {
   help: `Usage: quorate put KEY VALUE [--string] [--insert] [options]
@@ -26,7 +26,7 @@ ${apiHelp}`,
     const revision = field(answer.body, 'revision')
     if (answer.status === 412) {
       const present = JSON.stringify(field(answer.body, 'value'))
-      throw new CommandFailed(`the key exists, with ${present} of revision ${revision}`, exitRefused)
+      throw new CommandFailed(`the key exists, with ${present} of revision ${revision}`, exitNo)
     }
     await terminal.print(values.json === true ? JSON.stringify({ revision }) : `revision ${revision}`)
     return 0

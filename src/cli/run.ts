@@ -1,5 +1,5 @@
 import { version } from '../base/version.ts'
-import { type Command, CommandFailed, exitFailed, type Terminal } from './command.ts'
+import { type Command, CommandFailed, exitCodes, exitFailed, type Terminal } from './command.ts'
 import { isBrokenPipe } from './terminal.ts'
 
 interface Entry {
@@ -54,7 +54,9 @@ A strongly consistent, replicated store that runs inside browser tabs and Node p
 
 ${commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join('\n')}
 
-\`quorate COMMAND --help\` explains a command. Exit codes: 0 done, 1 refused (no such key, say), 2 failed.`
+\`quorate COMMAND --help\` explains a command.
+
+${exitCodes}`
 
 /**
  * Runs the command that the arguments name; returns the exit code. Only mistakes of this program are thrown.

@@ -1,5 +1,5 @@
-import { ApiClient, apiHelp, apiOptions, field } from './api-client.ts'
-import { type Command, CommandFailed, exitRefused, operands, parse, type Terminal } from './command.ts'
+import { ApiClient, apiHelp, apiOptions, failureOf, field } from './api-client.ts'
+import { type Command, CommandFailed, operands, parse, type Terminal } from './command.ts'
 
 export const watch: Command = {
   help: `Usage: quorate watch [PREFIX] [--from REVISION] [options]
@@ -35,7 +35,7 @@ async function printEvents(
   try {
     for await (const { type, data } of serverSentEvents(response)) {
       if (type === 'failure') {
-        throw new CommandFailed(`${field(data, 'code')}: ${field(data, 'message')}`, exitRefused)
+        throw failureOf(data)
       }
       await terminal.print(asJson ? JSON.stringify({ type, ...(data as object) }) : eventLine(type, data))
       last = Number(field(data, 'revision'))

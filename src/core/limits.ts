@@ -74,7 +74,7 @@ export const pendingProposalsBytesMax = 64 * 1024 * 1024
 /** Reads of one replica that wait for a leader or for their index. */
 export const pendingReadsMax = 65_536
 
-/** Requests of the application that run on one leader: whoever hands out more work than that queues it himself. */
+/** Requests that run on one leader while somebody waits: whoever hands out more work than that queues it himself. */
 export const leaderRequestsMax = 1024
 
 /** Longest deadline of a call, twelve days: timers of all platforms ring at once where a wait is above 2^31 ms. */

@@ -77,14 +77,13 @@ export class LeaderRequests {
     const abort = () => ending.abort(call.signal?.reason)
     call.signal?.addEventListener('abort', abort, { once: true })
     this.running += 1
-    // Nobody may wait for it any more, and it runs all the same.
-    const work = reply(handler, body, { from, signal: ending.signal }).finally(() => {
-      this.running -= 1
-    })
+    const work = reply(handler, body, { from, signal: ending.signal })
     try {
       return await Promise.race([work, this.interruption(replica, term, call.deadline, ending.signal)])
     } finally {
       call.signal?.removeEventListener('abort', abort)
+      // A handler that heeds no signal may run on: it must not keep the place of those for which somebody waits.
+      this.running -= 1
       ending.abort()
     }
   }

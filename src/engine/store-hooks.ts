@@ -8,7 +8,7 @@ export type RequestHandler = (
   context: {
     /** The host whose store asks. */
     readonly from: HostId
-    /** Aborted as soon as nobody waits for the reply any more: this host no longer leads, say. */
+    /** Aborted as soon as nobody waits for the reply any more: its deadline passed, say, or this host leads no more. */
     readonly signal: AbortSignal
   },
 ) => unknown

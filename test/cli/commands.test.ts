@@ -40,23 +40,46 @@ test('put, get, delete, status and members say what they did', async () => {
   assert.match(status.out, /^ {2}tab {2}direct \(host\) {2}3\.0 ms$/m)
 })
 
-test('what the store refuses is one line and exit code 1', async () => {
+test('a no is exit code 1, a refusal 3, what goes later 4, and what nobody knows 5', async () => {
   await using api = await ApiFixture.start()
   const env = { QUORATE_URL: `http://127.0.0.1:${api.port}` }
   await api.store.put('taken', 'x')
   const refusals = [
-    [['get', 'nothing'], 'quorate: there is no key "nothing"\n'],
-    [['delete', 'nothing'], 'quorate: there is no key "nothing"\n'],
-    [['put', 'taken', '1', '--insert'], 'quorate: the key exists, with "x" of revision 1\n'],
-    [['members', 'remove', 'self'], 'quorate: LAST_VOTER: it is the last voter\n'],
+    [['get', 'nothing'], 1, 'quorate: there is no key "nothing"\n'],
+    [['delete', 'nothing'], 1, 'quorate: there is no key "nothing"\n'],
+    [['put', 'taken', '1', '--insert'], 1, 'quorate: the key exists, with "x" of revision 1\n'],
+    [['members', 'remove', 'self'], 3, 'quorate: LAST_VOTER: it is the last voter\n'],
   ] as const
-  for (const [args, err] of refusals) assert.deepEqual(await quorate(args, env), { code: 1, out: '', err })
-  api.store.failure = new QuorateError('NO_LEADER', 'nobody leads')
-  assert.deepEqual(await quorate(['get', 'taken'], env), {
-    code: 1,
-    out: '',
-    err: 'quorate: NO_LEADER: nobody leads\n',
-  })
+  for (const [args, code, err] of refusals) assert.deepEqual(await quorate(args, env), { code, out: '', err })
+  const failures = [
+    ['NO_LEADER', { retryable: true }, 4],
+    ['OUTCOME_UNKNOWN', { outcome: 'unknown' }, 5],
+    ['TIMEOUT', { retryable: true, outcome: 'unknown' }, 5],
+    ['TOO_LARGE', {}, 3],
+  ] as const
+  for (const [code, options, exitCode] of failures) {
+    api.store.failure = new QuorateError(code, 'so it is', options)
+    const ended = { code: exitCode, out: '', err: `quorate: ${code}: so it is\n` }
+    assert.deepEqual(await quorate(['put', 'taken', '1'], env), ended)
+  }
+})
+
+test('a change whose answer is lost is exit code 5, and a question 2', async () => {
+  const server = createServer((message, response) => {
+    message.resume().on('end', () => response.socket?.destroy())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const codes: number[] = []
+  for (const args of [
+    ['put', 'k', '1'],
+    ['delete', 'k'],
+    ['get', 'k'],
+  ])
+    codes.push((await quorate([...args, '--url', url])).code ?? -1)
+  server.close()
+  assert.deepEqual(codes, [5, 5, 2])
+  assert.equal((await quorate(['put', 'k', '1', '--url', url])).code, 2)
 })
 
 test('what is wrong with the command is one line and exit code 2', async () => {
@@ -169,7 +192,7 @@ test('a seed that cannot be asked is one line and exit code 2', async () => {
 test('the help of a command tells of each of its options and actions', async () => {
   const common = '--url --secret --json'
   const words = {
-    seed: '--port --host --data --cluster --secret --signal-only --witness --json',
+    seed: '--port --host --data --cluster --secret --signal-only --witness --join --json',
     get: `KEY --stale ${common}`,
     put: `KEY VALUE --string --insert ${common}`,
     delete: `KEY ${common}`,
@@ -194,6 +217,7 @@ test('help and version are printed for whoever asks', async () => {
     quorate(['--version']),
   ])
   assert.match(help.out, /^ {2}members {3}list the members/m)
+  assert.match(help.out, /^Exit codes:$/m)
   assert.match(seed.out, /--signal-only/)
   assert.match(version.out, /^\S+\n$/)
   assert.deepEqual([help.code, seed.code, version.code], [0, 0, 0])

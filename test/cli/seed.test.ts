@@ -22,12 +22,12 @@ test('a seed prints its address, serves the other commands, and SIGTERM ends it 
   const changes = [
     [['weigh', `${id}=3`], 0, `${id}  voter  weight 3\n`, ''],
     [['transfer', id], 0, `${id}  voter  weight 3\n`, ''],
-    [['weigh', `${id}=101`], 1, '', 'quorate: MEMBERSHIP_REFUSED: a weight is from 1 to 100\n'],
-    [['transfer', 'nobody'], 1, '', 'quorate: NOT_MEMBER: host nobody is no member of the group\n'],
-    [['promote', 'nobody'], 1, '', 'quorate: NOT_MEMBER: host nobody is no member of the group\n'],
+    [['weigh', `${id}=101`], 3, '', 'quorate: MEMBERSHIP_REFUSED: a weight is from 1 to 100\n'],
+    [['transfer', 'nobody'], 3, '', 'quorate: NOT_MEMBER: host nobody is no member of the group\n'],
+    [['promote', 'nobody'], 3, '', 'quorate: NOT_MEMBER: host nobody is no member of the group\n'],
     [
       ['remove', id],
-      1,
+      3,
       '',
       `quorate: LAST_VOTER: host ${id} is the last member that votes and keeps values\n`,
     ],

@@ -235,5 +235,7 @@ describe('a request', () => {
     const refused = a.store.request('echo', 1, { deadlineMs: 1000 })
     await assert.rejects(cluster.settle(refused), failsWith('SYSTEM_BUSY', 'none'))
     await cluster.settle(running)
+    // Their handlers heed no signal, and never end.
+    assert.deepEqual(await cluster.settle(a.store.request('echo', 1)), { body: 1, from: 'a', at: 'a' })
   })
 })

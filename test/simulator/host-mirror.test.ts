@@ -8,7 +8,7 @@ function bootstrap(replica: number): Uint8Array {
   return encodeBootstrap({ cluster: 'c', host: 'a', replica, isRemoved: true, isWitness: false })
 }
 
-test('a replica is the same where a crash undid its removal from the disk, and another where it joined behind it', () => {
+test('a replica is the same where a crash undid its removal from the disk, and another where it joined again', () => {
   const named: LogMirror[] = []
   const mirror = new HostMirror(
     { writing: () => {}, named: (_group, durable) => named.push(durable) },
