@@ -99,8 +99,8 @@ export class Store {
   put(key: string, value: unknown, options: WriteOptions = {}): Promise<Written> {
     try {
       checkKey(key) // no async function, which costs two promises more: see ClientSession.execute
-      const call = this.withCommitted(this.call(options), options)
-      return this.session.execute({ type: 'put', key, value: encodeValue(value) }, call).then(this.written)
+      const command: Command = { type: 'put', key, value: encodeValue(value) }
+      return this.session.execute(command, this.writeCall(options), this.written)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -411,19 +411,18 @@ export class Store {
   }
 
   private async execute(command: Command, options: WriteOptions): Promise<Result> {
-    const result = await this.session.execute(command, this.withCommitted(this.call(options), options))
+    const result = await this.session.execute(command, this.writeCall(options), result => result)
     if ('revision' in result) this.see(result.revision)
     return result
   }
 
-  private readonly written = (result: Result): Written => {
-    const { revision } = expectType(result, 'written')
-    this.see(revision)
-    return { revision }
-  }
+  private readonly written = (result: Result): Written => ({
+    revision: this.see(expectType(result, 'written').revision),
+  })
 
-  private withCommitted(call: Call, { onCommitted }: WriteOptions): Call {
-    if (onCommitted === undefined) return call
+  private writeCall(options: WriteOptions): Call {
+    const { onCommitted } = options
+    if (onCommitted === undefined) return this.call(options)
     if (typeof onCommitted !== 'function') throw new TypeError('onCommitted is a function')
     let isTold = false
     const committed = (revision: Revision) => {
@@ -435,7 +434,7 @@ export class Store {
         this.throwLater(error)
       }
     }
-    return { ...call, committed }
+    return { ...this.call(options), committed }
   }
 
   private async change(
@@ -471,8 +470,9 @@ export class Store {
     })
   }
 
-  private see(revision: Revision): void {
+  private see(revision: Revision): Revision {
     this.seen = Math.max(this.seen, revision)
+    return revision
   }
 }
 

@@ -34,7 +34,7 @@ export type MembersResult =
 export interface MachineSnapshot {
   readonly index: Index
   readonly items: ReadonlyOrderedMap<string, Item>
-  readonly sessions: ReadonlyOrderedMap<SessionId, Session>
+  readonly sessions: ReadonlyMap<SessionId, Session>
   readonly members: Members
 }
 
@@ -238,7 +238,7 @@ const noChanges: readonly Change[] = []
 const emptySnapshot: MachineSnapshot = {
   index: 0,
   items: new OrderedMap(),
-  sessions: new OrderedMap(),
+  sessions: new Map(),
   members: noMembers,
 }
 
