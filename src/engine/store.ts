@@ -6,6 +6,8 @@ import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import type { Backend, Freshness } from './backend.ts'
 import { type Call, startCall } from './call.ts'
+import { checkRevision } from './check-revision.ts'
+import { checkWeights } from './check-weights.ts'
 import { closed } from './closed.ts'
 import { checkBounds, checkKey } from './key-filter.ts'
 import { LogStream } from './log-stream.ts'
@@ -302,10 +304,8 @@ export class Store {
     weights: Readonly<Record<HostId, number>>,
     options: ChangeOptions = {},
   ): Promise<readonly Member[]> {
-    const numbers = Object.values(weights)
-    if (!numbers.every(weight => Number.isSafeInteger(weight) && weight > 0))
-      throw new TypeError('a weight is an integer from 1')
-    return this.change('weigh', Object.keys(weights), options, numbers)
+    checkWeights(weights)
+    return this.change('weigh', Object.keys(weights), options, Object.values(weights))
   }
 
   /**
@@ -335,6 +335,11 @@ export class Store {
   /** What this host knows right now. Costs nothing and promises nothing. */
   status(): StoreStatus {
     return this.backend.status()
+  }
+
+  /** What JSON.stringify shows of a store. */
+  toJSON(): StoreStatus {
+    return this.status()
   }
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): Unsubscribe {
@@ -474,11 +479,6 @@ export class Store {
     this.seen = Math.max(this.seen, revision)
     return revision
   }
-}
-
-function checkRevision(revision: unknown, name: string): void {
-  if (revision === undefined || (Number.isSafeInteger(revision) && (revision as number) > 0)) return
-  throw new TypeError(`${name} must be a revision: an integer from 1`)
 }
 
 function entryOf<Value>(item: Item): StoreEntry<Value> {
