@@ -198,6 +198,11 @@ export class Host implements StoreHost {
     }
   }
 
+  /** What JSON.stringify shows of a host. */
+  toJSON(): HostInfo {
+    return this.info()
+  }
+
   /** What this host counted since it started. */
   metrics(): HostMetrics {
     const { loop, sender, replicas } = this

@@ -201,8 +201,16 @@ async function transfer(clock: Clock, replica: Replica, host: HostId, call: Call
     throw new QuorateError('MEMBERSHIP_REFUSED', `host ${host} is no voter that keeps values: it cannot lead`)
   if (!replica.leads) throw notLeader(replica)
   if (await transferLeadership(clock, replica, member.replica, call)) return
-  const why = `leadership was not handed over: host ${host} did not take it within an election timeout`
-  throw new QuorateError('TRANSFER_ABORTED', why, { retryable: true })
+  throw new QuorateError('TRANSFER_ABORTED', whyNotTaken(replica, host), { retryable: true })
+}
+
+/** What is true of the replica right behind a transfer that failed. */
+function whyNotTaken(replica: Replica, host: HostId): string {
+  const { leads, leader, node } = replica
+  if (!leads && leader !== undefined) return `leadership went to host ${leader} instead of ${host}`
+  const other = leads ? replica.hostOf(node.status().leadTransferee) : undefined
+  if (other !== undefined) return `leadership is handed over to host ${other} now, as was asked behind this`
+  return `leadership was not handed over: host ${host} did not take it within an election timeout`
 }
 
 export function notLeader(replica: Replica, outcome: Outcome = 'none'): QuorateError {

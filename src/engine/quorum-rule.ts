@@ -10,9 +10,15 @@ export type QuorumRule = (hosts: ReadonlySet<HostId>) => boolean
  * every set. Throws MEMBERSHIP_REFUSED where no set decides, or two that share no voter do.
  */
 export function quorumMasks(voters: readonly HostId[], rule: QuorumRule): readonly number[] {
-  const sets = quorumsOf([...voters.keys()], set =>
-    rule(new Set(set.map(position => voters[position] ?? ''))),
-  )
+  if (typeof rule !== 'function') throw new TypeError('a rule is a function')
+  const decides = (set: readonly number[]): boolean => {
+    // Nobody never decides, whatever the rule says of it.
+    if (set.length === 0) return false
+    const answer: unknown = rule(new Set(set.map(position => voters[position] ?? '')))
+    if (typeof answer !== 'boolean') throw new TypeError('a rule answers true or false')
+    return answer
+  }
+  const sets = quorumsOf([...voters.keys()], decides)
   if (sets.length === 0) throw refused('by this rule nobody ever decides')
   if (!doMeet(sets)) throw refused('by this rule two sets of voters decide that have no voter in common')
   return sets.map(set => set.reduce((mask, position) => mask + 2 ** position, 0))

@@ -39,22 +39,29 @@ export class ClientSession {
   }
 
   /**
-   * Resolves with the result of exactly one execution, or rejects with a typed error that says what is known. Not an
-   * async function where a session is open: this is the way of every write, and each promise on it costs.
+   * Resolves with what `read` makes of the result of exactly one execution, or rejects with a typed error that says
+   * what is known. Not an async function where a session is open: this is the way of every write, and each promise on
+   * it costs.
    */
-  execute(command: Command, call: Call): Promise<Result> {
+  execute<Value>(command: Command, call: Call, read: (result: Result) => Value): Promise<Value> {
     const session = this.opened
     if (session === undefined || this.queue.length > 0 || this.room(session) <= 0)
-      return this.executeLater(command, call)
-    return this.start(session, command, call)
+      return this.executeLater(command, call, read)
+    return this.start(session, command, call, read)
   }
 
-  private start(session: OpenSession, command: Command, call: Call): Promise<Result> {
+  private start<Value>(
+    session: OpenSession,
+    command: Command,
+    call: Call,
+    read: (result: Result) => Value,
+  ): Promise<Value> {
     const seq = session.start()
     return this.parts.submit({ session: session.id, seq, acked: session.acked, command }, call).then(
       answer => {
         this.settle(session, seq)
-        return this.conclude(session, answer) ?? this.execute(command, call)
+        const result = this.conclude(session, answer)
+        return result === undefined ? this.execute(command, call, read) : read(result)
       },
       error => {
         this.settle(session, seq)
@@ -79,7 +86,11 @@ export class ClientSession {
   }
 
   /** Opens a session, or waits for a place in the window. */
-  private async executeLater(command: Command, call: Call): Promise<Result> {
+  private async executeLater<Value>(
+    command: Command,
+    call: Call,
+    read: (result: Result) => Value,
+  ): Promise<Value> {
     const bytes = sizeOf(command)
     if (!this.gate.admits(bytes, this.waitingBytes)) {
       throw new QuorateError('SYSTEM_BUSY', 'too many writes wait to be sent; nothing was written', {
@@ -94,7 +105,8 @@ export class ClientSession {
       this.waitingBytes -= bytes
     }
     const session = this.opened
-    return session === undefined ? this.execute(command, call) : this.start(session, command, call)
+    if (session === undefined) return this.execute(command, call, read)
+    return this.start(session, command, call, read)
   }
 
   /** The result that the caller is to have; undefined: the command was not applied, and may be tried anew. */

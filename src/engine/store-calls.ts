@@ -68,24 +68,28 @@ export class StoreCalls {
   /** Of put, barrier and broadcast. No async function, which costs two promises more: see ClientSession.execute. */
   write(command: Unfenced, options: WriteOptions): Promise<Written> {
     try {
-      return this.submit(command, options).then(this.written)
+      return this.submit(command, options, this.written)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   async execute(command: Unfenced, options: WriteOptions): Promise<Result> {
-    const result = await this.submit(command, options)
+    const result = await this.submit(command, options, result => result)
     if (result.type === 'fenced') throw fenced()
     if ('revision' in result) this.see(result.revision)
     return result
   }
 
-  private submit(command: Unfenced, options: WriteOptions): Promise<Result> {
+  private submit<Value>(
+    command: Unfenced,
+    options: WriteOptions,
+    answerOf: (result: Result) => Value,
+  ): Promise<Value> {
     const { fence } = options
     const call = this.withCommitted(this.start(options), options)
-    if (fence === undefined) return this.session.execute(command, call)
-    return this.session.execute({ type: 'fenced', ...checkFence(fence), command }, call)
+    if (fence === undefined) return this.session.execute(command, call, answerOf)
+    return this.session.execute({ type: 'fenced', ...checkFence(fence), command }, call, answerOf)
   }
 
   private readonly written = (result: Result): Written => {

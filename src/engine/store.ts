@@ -4,6 +4,8 @@ import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import type { Backend } from './backend.ts'
 import type { Call } from './call.ts'
+import { checkRevision } from './check-revision.ts'
+import { checkWeights } from './check-weights.ts'
 import { closed } from './closed.ts'
 import { checkCommandName, txnCommand } from './command.ts'
 import { checkKey } from './key-filter.ts'
@@ -15,7 +17,7 @@ import type { HostParts } from './parts.ts'
 import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
 import type { Replica } from './replica.ts'
 import { StoreCalls } from './store-calls.ts'
-import { checkRevision, Table } from './table.ts'
+import { Table } from './table.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
 import { checkTxn, type Txn, type TxnResult } from './txn.ts'
 import type {
@@ -208,10 +210,8 @@ export class Store extends Table {
     weights: Readonly<Record<HostId, number>>,
     options: ChangeOptions = {},
   ): Promise<readonly Member[]> {
-    const numbers = Object.values(weights)
-    if (!numbers.every(weight => Number.isSafeInteger(weight) && weight > 0))
-      throw new TypeError('a weight is an integer from 1')
-    return this.change('weigh', Object.keys(weights), options, numbers)
+    checkWeights(weights)
+    return this.change('weigh', Object.keys(weights), options, Object.values(weights))
   }
 
   /**
@@ -241,6 +241,11 @@ export class Store extends Table {
   /** What this host knows right now. Costs nothing and promises nothing. */
   status(): StoreStatus {
     return this.calls.backend.status()
+  }
+
+  /** What JSON.stringify shows of a store. */
+  toJSON(): StoreStatus {
+    return this.status()
   }
 
   on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): Unsubscribe {

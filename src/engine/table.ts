@@ -1,6 +1,7 @@
 import type { Result } from '../core/machine/command.ts'
 import type { Change } from '../core/machine/item.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
+import { checkRevision } from './check-revision.ts'
 import { txnCommand } from './command.ts'
 import type { Incremented, IncrementOptions } from './command-transaction.ts'
 import { checkBounds, checkLimit } from './key-filter.ts'
@@ -195,11 +196,6 @@ export class Table {
     const [result] = (value as { readonly results: readonly unknown[] }).results
     return { result, revision }
   }
-}
-
-export function checkRevision(revision: unknown, name: string): void {
-  if (revision === undefined || (Number.isSafeInteger(revision) && (revision as number) > 0)) return
-  throw new TypeError(`${name} must be a revision: an integer from 1`)
 }
 
 function checked<Value>(result: Result): Checked<Value> {

@@ -5,7 +5,21 @@ import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
  * stays only until the next call: the packer starts at the same place again.
  */
 export function pack(value: unknown): Uint8Array {
-  return packr.pack(value, RESET_BUFFER_MODE)
+  return value instanceof Uint8Array ? packBytes(value) : packr.pack(value, RESET_BUFFER_MODE)
+}
+
+let scratch = new Uint8Array(512)
+
+/** A byte string alone, as many values are: msgpackr compares it with one class after the other first. */
+function packBytes(bytes: Uint8Array): Uint8Array {
+  const { length } = bytes
+  const lengthBytes = length < 0x100 ? 1 : length < 0x10000 ? 2 : 4
+  const start = 1 + lengthBytes
+  if (scratch.length < start + length) scratch = new Uint8Array(2 * (start + length))
+  scratch[0] = 0xc3 + (lengthBytes === 4 ? 3 : lengthBytes)
+  for (let at = 1; at < start; at++) scratch[at] = length >>> (8 * (lengthBytes - at))
+  scratch.set(bytes, start)
+  return scratch.subarray(0, start + length)
 }
 
 const packr = new Packr({

@@ -1,5 +1,6 @@
 import { OrderedMap } from '../base/ordered-map.ts'
-import { snapshotBytesMax, snapshotChunkBytes } from '../core/limits.ts'
+import { SequenceWindow } from '../base/sequence-window.ts'
+import { sessionWindowMax, snapshotBytesMax, snapshotChunkBytes } from '../core/limits.ts'
 import type { LeaseId, Result, SessionId } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
 import type { Lease } from '../core/machine/leases.ts'
@@ -70,8 +71,7 @@ function headerFields(snapshot: MachineState): Fields {
 function* recordsOf(snapshot: MachineState): Generator<Fields> {
   for (const session of snapshot.sessions.values()) {
     yield [sessionRecord, session.id, session.host, session.floor, session.usedAt, session.usedClock]
-    const results = [...session.results].sort(([left], [right]) => left - right)
-    for (const [seq, result] of results) yield [resultRecord, seq, ...resultFields(result)]
+    for (const [seq, result] of session.results) yield [resultRecord, seq, ...resultFields(result)]
   }
   for (const { id, ttlMs, deadline } of snapshot.leases.values()) yield [leaseRecord, id, ttlMs, deadline]
   for (const item of snapshot.items.values()) {
@@ -115,7 +115,7 @@ interface Header {
  * chunks are not those of a sound snapshot; the decoder is then of no further use.
  */
 export class SnapshotDecoder {
-  private readonly sessions = new OrderedMap<SessionId, Session>()
+  private readonly sessions = new Map<SessionId, Session>()
   private readonly leases = new OrderedMap<LeaseId, Lease>()
   private readonly items = new OrderedMap<string, Item>()
   private header: Header | undefined
@@ -165,14 +165,15 @@ export class SnapshotDecoder {
   }
 
   private addSession(header: Header, record: Fields): void {
+    const floor = asNatural(record[3])
     const session: DecodedSession = {
       id: asIndex(record[1], header.index),
       host: asHost(record[2]),
-      floor: asNatural(record[3]),
+      floor,
       usedAt: asIndex(record[4], header.index),
       usedClock: asNatural(record[5]),
-      results: new Map(),
-      lastSeq: asNatural(record[3]),
+      results: new SequenceWindow(floor),
+      lastSeq: floor,
     }
     if (session.id <= (this.lastSession?.id ?? 0)) throw outOfOrder()
     this.sessions.set(session.id, session)
@@ -183,6 +184,7 @@ export class SnapshotDecoder {
     const seq = asNatural(record[1])
     const session = this.lastSession
     if (session === undefined || seq <= session.lastSeq) throw outOfOrder()
+    if (seq - session.floor > sessionWindowMax) throw new MalformedError('a result outside of its window')
     session.results.set(seq, asResult(record.slice(2)))
     session.lastSeq = seq
     this.results += 1
@@ -216,7 +218,7 @@ export class SnapshotDecoder {
 }
 
 interface DecodedSession extends Session {
-  readonly results: Map<number, Result>
+  readonly results: SequenceWindow<Result>
   lastSeq: number
 }
 

@@ -1,7 +1,4 @@
-// `npm run bench [-- NAME...]`: lines of JSON, at the end one per bar; exits with 1 where a bar is missed.
-// Without names: what the store does (quorate) between what is possible (limit) and what etcd does, and the core alone.
-// By name only, for they take minutes: failover, idle.
-
+import { runScript, UsageError } from '../run/script.ts'
 import { type Bar, print } from './bar.ts'
 import { compare, isSystemName, systemNames } from './compare.ts'
 import { benchCore } from './core.ts'
@@ -14,14 +11,19 @@ const others: Readonly<Record<string, () => Promise<Bar[]>>> = {
   idle: benchIdle,
 }
 
+const known = [...systemNames, ...Object.keys(others)].join(', ')
+const usage = `Usage: npm run bench [-- NAME...]
+
+Prints lines of JSON, at the end one for each bar. NAME is one of ${known}.
+Without names: what the store does (quorate) between what is possible (limit) and what etcd does, and the core alone.
+The others take minutes.
+
+Exit codes: 0 no bar is missed, 1 one is, 2 the words cannot be understood.`
+
 async function main(words: readonly string[]): Promise<number> {
   const names = words.length === 0 ? [...systemNames, 'core'] : words
   const unknown = names.find(name => !isSystemName(name) && !Object.hasOwn(others, name))
-  if (unknown !== undefined) {
-    const known = [...systemNames, ...Object.keys(others)].join(', ')
-    process.stderr.write(`bench: there is no ${unknown}; there are ${known}\n`)
-    return 2
-  }
+  if (unknown !== undefined) throw new UsageError(`there is no ${unknown}; there are ${known}`)
   const bars: Bar[] = []
   const systems = names.filter(isSystemName)
   if (systems.length > 0) bars.push(...(await compare(systems)))
@@ -30,4 +32,4 @@ async function main(words: readonly string[]): Promise<number> {
   return bars.every(({ pass }) => pass) ? 0 : 1
 }
 
-process.exitCode = await main(process.argv.slice(2))
+await runScript('bench', usage, main)

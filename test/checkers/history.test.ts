@@ -134,9 +134,10 @@ describe('npm run check-history', () => {
     const odd = join(folder, 'odd.jsonl')
     await writeFile(odd, formatHistory(historyOf('|a:shuffle-|')))
     const cases: readonly (readonly [RegExp, ...(readonly string[])])[] = [
-      [/^usage: .*\n$/],
-      [/^usage: .*\n$/, '--model', 'toString', odd],
-      [/^usage: .*\n$/, '--modell', 'kv', odd],
+      [/^check-history: --model is register or kv; see npm run .*\n$/],
+      [/^check-history: --model is register or kv; .*\n$/, '--model', 'toString', odd],
+      [/^check-history: Unknown option '--modell'; .*\n$/, '--modell', 'kv', odd],
+      [/^check-history: a FILE is missing; .*\n$/, '--model', 'kv'],
       [/^.*absent\.log: .*no such file.*\n$/, '--model', 'kv', join(folder, 'absent.log')],
       [/^.*odd\.jsonl: the model knows no operation shuffle\n$/, '--model', 'kv', odd],
     ]

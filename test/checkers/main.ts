@@ -1,6 +1,3 @@
-// npm run check-history -- --model register|kv FILE...
-// Tells of each file whether its history is linearizable. Exit codes: 0 all are, 1 one is not, 2 there is no verdict.
-
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { explainStuck } from '../../src/testing/checkers/explain.ts'
@@ -9,6 +6,7 @@ import { kvModel } from '../../src/testing/checkers/kv.ts'
 import { checkLinearizable, type Verdict } from '../../src/testing/checkers/linearizability.ts'
 import { HistoryError, type Operation } from '../../src/testing/checkers/operation.ts'
 import { registerModel } from '../../src/testing/checkers/register.ts'
+import { runScript, UsageError } from '../run/script.ts'
 
 type Check = (operations: readonly Operation[]) => Verdict<Operation>
 
@@ -20,19 +18,21 @@ const models: Readonly<Record<string, Check>> = {
   kv: operations => checkLinearizable(kvModel, operations, { stepsMax }),
 }
 
-const usage = 'usage: npm run check-history -- --model register|kv FILE...'
+const usage = `Usage: npm run check-history -- --model register|kv FILE...
+
+Tells of each file whether its history is linearizable: lines of JSON as npm run sim writes them, or a log of Jepsen's
+for etcd, of a register.
+
+Exit codes: 0 all are, 1 one is not, 2 there is no verdict.`
 
 async function main(args: readonly string[]): Promise<number> {
-  let values: { model?: string | undefined }
-  let files: readonly string[]
-  try {
-    const options = { model: { type: 'string' } } as const
-    ;({ values, positionals: files } = parseArgs({ args: [...args], options, allowPositionals: true }))
-  } catch {
-    return complain(usage)
-  }
-  const check = Object.hasOwn(models, values.model ?? '') ? models[values.model ?? ''] : undefined
-  if (check === undefined || files.length === 0) return complain(usage)
+  const options = { model: { type: 'string' } } as const
+  const parsed = parseArgs({ args: [...args], options, allowPositionals: true })
+  const { model = '' } = parsed.values
+  const files = parsed.positionals
+  const check = Object.hasOwn(models, model) ? models[model] : undefined
+  if (check === undefined) throw new UsageError('--model is register or kv')
+  if (files.length === 0) throw new UsageError('a FILE is missing')
   let exitCode = 0
   for (const file of files) exitCode = Math.max(exitCode, await checkFile(file, check))
   return exitCode
@@ -70,4 +70,4 @@ function isFileError(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error
 }
 
-process.exitCode = await main(process.argv.slice(2))
+await runScript('check-history', usage, main)

@@ -86,6 +86,18 @@ describe('leadership is handed over', () => {
     await cluster.settle(c.store.put('k', 2))
   })
 
+  test('to one of two that are named at once, and the caller of the other hears which', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const asked = ['b', 'c'].map(host => a.store.transferLeadership(host))
+    const ends = await cluster.settle(Promise.allSettled(asked))
+    const leader = a.store.status().leader
+    const failures = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []))
+    assert.equal(failures.length, 1)
+    assert.ok(isQuorateError(failures[0], 'TRANSFER_ABORTED'))
+    assert.match(failures[0].message, new RegExp(`to host ${leader} `))
+  })
+
   test('to no learner and no stranger', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
@@ -337,6 +349,10 @@ describe('voters by weight', () => {
   test('a weight is an integer from 1 to 100, of a member', async () => {
     const cluster = new TestCluster()
     const { store } = await cluster.open('a')
+    for (const weights of [null, undefined, [1], 3]) {
+      const setting = store.setWeights(weights as never)
+      await assert.rejects(setting, new TypeError('weights are given as { [host]: weight }'))
+    }
     for (const weight of [0, -1, 1.5, Number.NaN]) {
       await assert.rejects(store.setWeights({ a: weight }), TypeError)
     }
@@ -369,6 +385,17 @@ describe('quorums by a rule', () => {
     await fails(cluster.settle(a.store.setQuorum(hosts => hosts.size >= 1)), 'MEMBERSHIP_REFUSED')
     await fails(cluster.settle(a.store.setQuorum(() => false)), 'MEMBERSHIP_REFUSED')
     await cluster.settle(a.store.put('k', 1))
+  })
+
+  test('are refused for what is wrong with the rule: where it always says yes, for instance', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const always = cluster.settle(a.store.setQuorum(() => true))
+    await assert.rejects(always, { code: 'MEMBERSHIP_REFUSED', message: /no voter in common/ })
+    const never = cluster.settle(a.store.setQuorum(() => false))
+    await assert.rejects(never, { code: 'MEMBERSHIP_REFUSED', message: /nobody ever decides/ })
+    for (const rule of [null, 'majority', async () => true])
+      await assert.rejects(cluster.settle(a.store.setQuorum(rule as never)), TypeError)
   })
 
   test('give way to weights when there is no rule any more', async () => {

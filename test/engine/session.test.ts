@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import { sessionWindowMax } from '../../src/core/limits.ts'
-import type { Proposal } from '../../src/core/machine/command.ts'
+import type { Proposal, Result } from '../../src/core/machine/command.ts'
 import type { Answer } from '../../src/engine/proposals.ts'
 import { ClientSession } from '../../src/engine/session.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
@@ -29,6 +29,8 @@ function session(answer: (proposal: Proposal) => Promise<Answer>) {
   return { client, submitted }
 }
 
+const same = (result: Result) => result
+
 describe('a command of a session that was evicted', () => {
   const evicted = (attempts: number) =>
     session(async ({ session: id }) => {
@@ -38,7 +40,7 @@ describe('a command of a session that was evicted', () => {
 
   test('is tried anew in another one where it was handed on once: it was not applied', async () => {
     const { client, submitted } = evicted(1)
-    assert.deepEqual(await client.execute(put, call), { type: 'written', revision: 7 })
+    assert.deepEqual(await client.execute(put, call, same), { type: 'written', revision: 7 })
     assert.deepEqual(
       submitted.map(({ session: id }) => id),
       [1, 2],
@@ -48,7 +50,7 @@ describe('a command of a session that was evicted', () => {
   test('is not tried anew where it was handed on twice: the first attempt may have been applied', async () => {
     const { client, submitted } = evicted(2)
     await assert.rejects(
-      client.execute(put, call),
+      client.execute(put, call, same),
       error => isQuorateError(error, 'OUTCOME_UNKNOWN') && error.outcome === 'unknown',
     )
     assert.equal(submitted.length, 1)
@@ -60,7 +62,7 @@ describe('the window of a session', () => {
     const answers: ((answer: Answer) => void)[] = []
     const { client, submitted } = session(() => new Promise(resolve => answers.push(resolve)))
     // Some wait for the session to be opened, the others find it open.
-    const execute = () => client.execute(put, call)
+    const execute = () => client.execute(put, call, same)
     const calls = Array.from({ length: sessionWindowMax / 2 }, execute)
     await settled()
     calls.push(...Array.from({ length: sessionWindowMax / 2 + 10 }, execute))
@@ -86,7 +88,7 @@ describe('the window of a session', () => {
   test('lets those in first who have waited longest, whoever else comes meanwhile', async () => {
     const answers: ((answer: Answer) => void)[] = []
     const { client, submitted } = session(() => new Promise(resolve => answers.push(resolve)))
-    const execute = (number: number) => client.execute({ ...put, key: `${number}` }, call)
+    const execute = (number: number) => client.execute({ ...put, key: `${number}` }, call, same)
     const calls = Array.from({ length: sessionWindowMax + 300 }, (_, number) => execute(number))
     await settled()
     const written: Answer = { result: { type: 'written', revision: 7 }, attempts: 1 }
@@ -115,7 +117,7 @@ test('what waits for a session is bounded by its bytes, those behind a fence, to
   })
   const command = { ...put, value: new Uint8Array(1024 * 1024) }
   const calls = Array.from({ length: 65 }, () =>
-    client.execute({ type: 'fenced', key: 'lock', createRevision: 1, command }, call),
+    client.execute({ type: 'fenced', key: 'lock', createRevision: 1, command }, call, same),
   )
   await assert.rejects(calls.at(-1) ?? settled(), error => isQuorateError(error, 'SYSTEM_BUSY'))
   for (const one of calls) one.catch(() => {})

@@ -26,6 +26,15 @@ describe('a store of one host', () => {
     assert.deepEqual([second.ok, second.value], [false, 'ada'])
   })
 
+  test('shows its status as JSON, and a host what it knows, and nothing of what is behind them', async () => {
+    const { host, store } = await new TestCluster().open('a')
+    assert.deepEqual(JSON.parse(JSON.stringify({ store, host })), {
+      store: JSON.parse(JSON.stringify(store.status())),
+      host: JSON.parse(JSON.stringify(host.info())),
+    })
+    assert.equal(JSON.parse(JSON.stringify(host)).hostId, 'a')
+  })
+
   test('compares and swaps by value, with absence on both sides', async () => {
     const cluster = new TestCluster()
     const { store } = await cluster.open('a')

@@ -83,13 +83,14 @@ describe('a rule of the store', () => {
     assert.equal((await cluster.settle(b.store.scan())).length, 3 * 66)
   })
 
-  test('refuses where it throws, and where it is asynchronous', async () => {
+  test('refuses where it throws, where it is asynchronous, and where its reason is empty', async () => {
     const cluster = new TestCluster()
     const rules: Record<string, () => unknown> = {
       throws: () => {
         throw new Error('not for sale')
       },
       asynchronous: async () => undefined,
+      empty: () => '',
       accepts: () => undefined,
     }
     const validate = (command: StoreCommand) =>
@@ -99,6 +100,10 @@ describe('a rule of the store', () => {
     await assert.rejects(cluster.settle(store.put('asynchronous', 1)), error =>
       isQuorateError(error, 'REFUSED'),
     )
+    await assert.rejects(cluster.settle(store.put('empty', 1)), {
+      code: 'REFUSED',
+      message: /gave no reason$/,
+    })
     await cluster.settle(store.put('accepts', 1))
   })
 

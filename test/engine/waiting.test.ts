@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { type ErrorCode, isQuorateError, QuorateError } from '../../src/core/error.ts'
 import { sessionWindowMax } from '../../src/core/limits.ts'
-import type { Proposal } from '../../src/core/machine/command.ts'
+import type { Proposal, Result } from '../../src/core/machine/command.ts'
 import type { Answer } from '../../src/engine/proposals.ts'
 import { ClientSession } from '../../src/engine/session.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
@@ -26,6 +26,8 @@ async function cutOff(name: 'a' | 'b') {
   cluster.network.partition(['b'], ['a', 'c'])
   return { cluster, ...(name === 'a' ? a : b) }
 }
+
+const same = (result: Result) => result
 
 describe('a host that closes', () => {
   test('ends the wait for a seed', async () => {
@@ -150,7 +152,7 @@ describe('a session', () => {
         random: seededRandom(1),
         clock: { now: () => 0, wall: () => 0, after: () => () => {}, soon: queueMicrotask },
         submit: () => Promise.reject(new QuorateError(code, 'why', { outcome: 'unknown' })),
-      }).execute({ type: 'barrier' }, { deadline: 1000, signal: undefined })
+      }).execute({ type: 'barrier' }, { deadline: 1000, signal: undefined }, same)
     const told = (code: ErrorCode) => (error: unknown) =>
       isQuorateError(error, code) && error.outcome === 'none'
     await assert.rejects(failing('REMOVED'), told('REMOVED'))
@@ -178,7 +180,7 @@ describe('a session', () => {
     })
     const call = { deadline: 1000, signal: undefined }
     const settled = () => new Promise(resolve => setImmediate(resolve))
-    for (let i = 0; i < sessionWindowMax + 100; i++) session.execute({ type: 'barrier' }, call)
+    for (let i = 0; i < sessionWindowMax + 100; i++) session.execute({ type: 'barrier' }, call, same)
     await settled()
     assert.equal(answers.size, sessionWindowMax)
     for (let seq = 2; seq <= sessionWindowMax; seq++) answers.get(seq)?.()

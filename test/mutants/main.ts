@@ -1,14 +1,23 @@
-// Seeded bugs against the whole proof: `npm run mutants [-- --only ID,…] [--sim-only | --tests-only] [--workers N]`.
-// Where ETCD_RAFT_TESTDATA names the transcripts of etcd-io/raft, they are part of the proof.
+// Seeded bugs against the whole proof: `npm run mutants`.
 
 import { parseArgs } from 'node:util'
 import { killAllProcesses } from '../run/run-process.ts'
+import { runScript, UsageError } from '../run/script.ts'
 import { catalogue } from './catalogue.ts'
 import { type RunOptions, runMutants, unknownOf } from './run-mutants.ts'
 import { removeWorkshops } from './workshop.ts'
 
-/** A flag that cannot be understood. */
-class UsageError extends Error {}
+const usage = `Usage: npm run mutants [-- --only ID,...] [--sim-only | --tests-only] [--workers N]
+
+Plants each seeded bug in a copy of the sources, and runs the proof against it. Where ETCD_RAFT_TESTDATA names the
+transcripts of etcd-io/raft, they are part of the proof.
+
+  --only ID,...   these mutants, or sections of them
+  --sim-only      with the simulator alone
+  --tests-only    with the tests alone
+  --workers N     how many at once, 1 to 99 (default 2)
+
+Exit codes: 0 all were killed and no safe change was flagged, 1 not so, 2 the words cannot be understood.`
 
 const chosen = 'only'
 
@@ -54,10 +63,4 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
-try {
-  process.exitCode = await main(readFlags(process.argv.slice(2)))
-} catch (error) {
-  if (!(error instanceof UsageError) && !(error instanceof TypeError && 'code' in error)) throw error
-  process.stderr.write(`mutants: ${(error as Error).message.split('\n')[0]}\n`)
-  process.exitCode = 2
-}
+await runScript('mutants', usage, words => main(readFlags(words)))

@@ -31,7 +31,7 @@ export const snapshots: Section = {
       edits: [
         {
           file: snapshotCodec,
-          find: `    for (const [seq, result] of results) yield [resultRecord, seq, ...resultFields(result)]
+          find: `    for (const [seq, result] of session.results) yield [resultRecord, seq, ...resultFields(result)]
 `,
           replace: '',
         },

@@ -106,3 +106,21 @@ test('a browser run counts anything unexpected as a failure and keeps the reason
     ['no such file', 'no', 'skipped'],
   )
 })
+
+test('the scripts tell how they are used, and what they do not understand', async () => {
+  const scripts = { sim: 'simulator', mutants: 'mutants', bench: 'bench', 'check-history': 'checkers' }
+  const run = (folderOf: string, word: string) =>
+    runProcess({
+      command: process.execPath,
+      arguments: ['--import', 'tsx', join(root, 'test', folderOf, 'main.ts'), word],
+      cwd: root,
+      timeoutMs: 20_000,
+    })
+  for (const [name, folderOf] of Object.entries(scripts)) {
+    const [help, wrong] = await Promise.all([run(folderOf, '--help'), run(folderOf, '--frob')])
+    assert.equal(help.ok, true)
+    assert.match(help.output, new RegExp(`^Usage: npm run ${name} [^]*^Exit codes: 0 `, 'm'))
+    assert.equal(wrong.ok, false)
+    assert.match(wrong.output, new RegExp(`^${name}: [^\n]*--frob[^\n]*; see npm run ${name} -- --help\n$`))
+  }
+})

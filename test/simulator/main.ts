@@ -1,5 +1,4 @@
-// Whole hosts on virtual time, one seed each: `npm run sim -- --seeds N [--from S] [--minutes M]`, and
-// `npm run sim -- --replay S [--trace] [--history FILE]` for a closer look at one of them.
+// Whole hosts on virtual time, one seed each: `npm run sim`.
 
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -7,6 +6,7 @@ import { isOfKey } from '../../src/testing/simulator/calls.ts'
 import type { SimulationResult } from '../../src/testing/simulator/simulation.ts'
 import { simulate } from '../../src/testing/simulator/simulation.ts'
 import { alignTable } from '../../src/testing/simulator/state-table.ts'
+import { runScript, UsageError } from '../run/script.ts'
 
 interface Flags {
   readonly seeds: number
@@ -19,8 +19,14 @@ interface Flags {
   readonly replicas: number | undefined
 }
 
-/** A flag that cannot be understood. */
-class UsageError extends Error {}
+const usage = `Usage: npm run sim -- --seeds N [--from S] [--minutes M]   many seeds, or as many as fit into M minutes
+       npm run sim -- --replay S [--trace]                one seed, with a table of its events
+
+  --events N      how many events a seed has at least (default: by the seed)
+  --replicas N    how many members there are, 1 to 7 (default: by the seed)
+  --history FILE  writes what the clients saw as lines of JSON, for npm run check-history
+
+Exit codes: 0 all passed, 1 one failed, 2 the words cannot be understood.`
 
 function readFlags(words: readonly string[]): Flags {
   const options = {
@@ -135,10 +141,4 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-try {
-  process.exitCode = await main(readFlags(process.argv.slice(2)))
-} catch (error) {
-  if (!(error instanceof UsageError) && !(error instanceof TypeError && 'code' in error)) throw error
-  process.stderr.write(`sim: ${(error as Error).message.split('\n')[0]}\n`)
-  process.exitCode = 2
-}
+await runScript('sim', usage, words => main(readFlags(words)))

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { snapshotChunkBytes } from '../../src/core/limits.ts'
+import { SequenceWindow } from '../../src/base/sequence-window.ts'
+import { sessionWindowMax, snapshotChunkBytes } from '../../src/core/limits.ts'
+import type { Result } from '../../src/core/machine/command.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import { noMembers } from '../../src/core/machine/members.ts'
 import { planFounding } from '../../src/core/machine/members-plan.ts'
@@ -76,6 +78,14 @@ test('a snapshot with a chunk missing, doubled or out of order is malformed', ()
   }
   assert.throws(() => decoded([...chunks].reverse()), MalformedError)
   assert.throws(() => decoded([]), MalformedError)
+})
+
+test('a result outside of the window of its session is malformed: it would take memory for all before it', () => {
+  const results = new SequenceWindow<Result>(0)
+  results.set(sessionWindowMax + 1, { type: 'written', revision: 1 })
+  const session = { id: 1, host: 'a', floor: 0, usedAt: 1, usedClock: 0, results }
+  const snapshot = { ...filled(1).snapshot(), sessions: new Map([[1, session]]) }
+  assert.throws(() => decoded([...encodeSnapshot(snapshot)]), MalformedError)
 })
 
 test('a snapshot of a later format is malformed', () => {

@@ -1,4 +1,4 @@
-import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
+import { type ReadonlySequenceWindow, SequenceWindow } from '../../base/sequence-window.ts'
 import { clockStampMs } from '../limits.ts'
 import type { HostId, Index } from '../types.ts'
 import type { Result, SessionId } from './command.ts'
@@ -13,8 +13,8 @@ export interface Session {
   readonly usedAt: Index
   /** The group's clock at that command, or as it was last stamped before. */
   readonly usedClock: number
-  /** By number, all greater than `floor`, in the order of execution. */
-  readonly results: ReadonlyMap<number, Result>
+  /** By number, all greater than `floor`, within a window of `sessionWindowMax`. */
+  readonly results: ReadonlySequenceWindow<Result>
 }
 
 export interface SessionLimits {
@@ -29,13 +29,13 @@ export interface SessionLimits {
  */
 export class Sessions {
   private readonly limits: SessionLimits
-  private readonly table: OrderedMap<SessionId, LiveSession>
+  /** In the order of their ids, which is that of their opening. */
+  private readonly table = new Map<SessionId, LiveSession>()
   /** Sessions of an earlier epoch belong to a snapshot as well, and are copied before they change. */
   private epoch = 0
 
   constructor(limits: SessionLimits, sessions: Iterable<Session> = []) {
     this.limits = limits
-    this.table = new OrderedMap()
     for (const session of sessions) this.table.set(session.id, new LiveSession(session, this.epoch))
   }
 
@@ -43,10 +43,10 @@ export class Sessions {
     return this.table.size
   }
 
-  /** The present sessions in constant time; what is done later does not show. */
-  snapshot(): ReadonlyOrderedMap<SessionId, Session> {
+  /** The present sessions, of which there are few; what is done later does not show. */
+  snapshot(): ReadonlyMap<SessionId, Session> {
     this.epoch++
-    return this.table.clone()
+    return new Map(this.table)
   }
 
   all(): Iterable<Session> {
@@ -65,7 +65,7 @@ export class Sessions {
       floor: 0,
       usedAt: index,
       usedClock: clock,
-      results: new Map(),
+      results: noResults,
     }
     this.table.set(index, new LiveSession(session, this.epoch))
     return index
@@ -132,7 +132,7 @@ export class LiveSession implements Session {
   readonly id: SessionId
   readonly host: HostId
   readonly epoch: number
-  readonly results: Map<number, Result>
+  readonly results: SequenceWindow<Result>
   floor: number
   usedAt: Index
   usedClock: number
@@ -144,9 +144,12 @@ export class LiveSession implements Session {
     this.floor = session.floor
     this.usedAt = session.usedAt
     this.usedClock = session.usedClock
-    this.results = new Map(session.results)
+    this.results = new SequenceWindow(session.floor)
     this.epoch = epoch
-    for (const result of this.results.values()) this.bytes += footprint(result)
+    for (const [seq, result] of session.results) {
+      this.results.set(seq, result)
+      this.bytes += footprint(result)
+    }
   }
 
   /**
@@ -156,28 +159,24 @@ export class LiveSession implements Session {
    * applied after all.
    */
   record(seq: number, result: Result, limits: SessionLimits): void {
+    this.forgetTo(seq - limits.sessionWindowMax)
     this.results.set(seq, result)
     this.bytes += footprint(result)
-    this.forgetTo(seq - limits.sessionWindowMax)
     while (this.bytes > limits.sessionWindowBytesMax) this.forgetTo(this.floor + 1)
   }
 
   forgetTo(floor: number): void {
     if (floor <= this.floor) return
-    // A client may leave out any amount of numbers, so the smaller of the two ways is taken.
-    if (floor - this.floor <= this.results.size)
-      for (let seq = this.floor + 1; seq <= floor; seq++) this.forget(seq)
-    else for (const seq of this.results.keys()) if (seq <= floor) this.forget(seq)
+    if (this.bytes === 0) this.results.dropTo(floor)
+    else
+      this.results.dropTo(floor, result => {
+        this.bytes -= footprint(result)
+      })
     this.floor = floor
   }
-
-  private forget(seq: number): void {
-    const result = this.results.get(seq)
-    if (result === undefined) return
-    this.bytes -= footprint(result)
-    this.results.delete(seq)
-  }
 }
+
+const noResults = new SequenceWindow<Result>(0)
 
 /** Only values are counted: the number of results has a bound of its own. */
 function footprint(result: Result): number {

@@ -13,7 +13,7 @@ export interface MachineState {
   /** The hash of all outcomes so far. See `outcome-chain`. */
   readonly chain: number
   readonly items: ReadonlyOrderedMap<string, Item>
-  readonly sessions: ReadonlyOrderedMap<SessionId, Session>
+  readonly sessions: ReadonlyMap<SessionId, Session>
   readonly leases: ReadonlyOrderedMap<LeaseId, Lease>
   readonly members: Members
 }
@@ -32,7 +32,7 @@ export const emptyState: MachineState = {
   times: { group: 0, wall: 0 },
   chain: 0,
   items: new OrderedMap(),
-  sessions: new OrderedMap(),
+  sessions: new Map(),
   leases: new OrderedMap(),
   members: noMembers,
 }
