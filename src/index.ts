@@ -9,12 +9,16 @@ export type {
 } from './engine/command-transaction.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
 export type { Lease } from './engine/lease.ts'
+export type { LocalView } from './engine/local-view.ts'
 export type { LogStream } from './engine/log-stream.ts'
 export type { GroupMetrics, HostMetrics } from './engine/metrics.ts'
 export type { QuorumRule } from './engine/quorum-rule.ts'
 export type { Store } from './engine/store.ts'
 export type { RequestHandler, StoreHooks } from './engine/store-hooks.ts'
+export type { StoreTransaction } from './engine/store-transaction.ts'
+export type { StoreView } from './engine/store-view.ts'
 export type { Table } from './engine/table.ts'
+export type { TransactOptions } from './engine/transact.ts'
 export type { Compare, Operation, Relation, Txn, TxnResult } from './engine/txn.ts'
 export {
   type Absent,

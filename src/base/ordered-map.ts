@@ -19,6 +19,8 @@ export interface ReadonlyOrderedMap<Key extends OrderedKey, Value> {
   /** In order of the keys. The map must not be changed while it is iterated; iterate over a clone instead. */
   entries(range?: OrderedRange<Key>): Generator<readonly [Key, Value]>
   values(range?: OrderedRange<Key>): Generator<Value>
+  /** How many keys lie in a range. Looks at the nodes in it, not at each of its keys. */
+  countIn(range: OrderedRange<Key>): number
   /** A copy in constant time that can be changed; neither sees what is later done to the other. */
   clone(): OrderedMap<Key, Value>
 }
@@ -101,6 +103,13 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
 
   *values(range: OrderedRange<Key> = {}): Generator<Value> {
     for (const [, value] of this.entries(range)) yield value
+  }
+
+  countIn({ gt, gte, lt, lte }: OrderedRange<Key>): number {
+    const { root, count } = this
+    const start = gt !== undefined ? below(root, gt, true) : gte !== undefined ? below(root, gte, false) : 0
+    const end = lt !== undefined ? below(root, lt, false) : lte !== undefined ? below(root, lte, true) : count
+    return Math.max(0, end - start)
   }
 
   // Both go leaf by leaf and find each from the root, by the key that parts it from the one before: a leaf that knew
@@ -229,6 +238,21 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
 
 function firstKey<Key extends OrderedKey>(node: Node<Key, unknown>): Key {
   return node.keys[0] as Key
+}
+
+/** How many keys of the node are below the key, or equal to it. */
+function below<Key extends OrderedKey>(node: Node<Key, unknown>, key: Key, withEqual: boolean): number {
+  const { keys, children } = node
+  if (children === undefined) return (withEqual ? rankAfter : rank)(keys, key)
+  const at = childIndex(keys, key)
+  const child = children[at]
+  let sum = child === undefined ? 0 : below(child, key, withEqual)
+  for (let before = 0; before < at; before++) sum += sizeOf(children[before] as Node<Key, unknown>)
+  return sum
+}
+
+function sizeOf({ keys, children }: Node<OrderedKey, unknown>): number {
+  return children === undefined ? keys.length : children.reduce((sum, child) => sum + sizeOf(child), 0)
 }
 
 /** Which child of an inner node holds the key, if any does. */

@@ -23,6 +23,8 @@ export type ErrorCode =
   | 'REQUEST_FAILED' // the leader's handler failed; what it did before is not undone
   | 'COMMAND_FAILED' // a command threw and left nothing behind; `detail` has its code and data
   | 'COMMAND_UNKNOWN' // the leader, or this replica, was not opened with a command of that name
+  | 'CONFLICT' // what a transaction read was changed before it could write, each time it was tried
+  | 'VIEW_EXPIRED' // the host that held a view for this one is gone, or let go of it after a while
   | 'FENCED' // the lock that a write names is not held any more; nothing was written
   | 'LEASE_LOST' // a lease is over, or this host could not keep it alive in time
   | 'LEASE_NOT_FOUND' // the lease is over, or never was

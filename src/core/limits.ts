@@ -24,6 +24,20 @@ export const frameBytesMax = proposalBytesMax + 64 * 1024
 /** What one read of a client may answer: it travels in one frame. */
 export const answerBytesMax = proposalBytesMax
 
+/** Keys that one read may name: what `answerBytesMax` holds of small values. */
+export const readKeysMax = 10_000
+
+/** One page of a long scan, by items and bytes: a fraction of what a frame takes, and of what holds up a page. */
+export const viewPageItems = 1000
+export const viewPageBytes = 256 * 1024
+
+/** Views that one client may hold on a gateway: each keeps alive what was overwritten since. */
+export const viewsPerClientMax = 100
+
+/** After so long without a question a gateway lets go of a view; and of any view after the longer time. */
+export const viewIdleMs = 60_000
+export const viewLifeMs = 60 * 60 * 1000
+
 /** Items (members of arrays and objects, keys) of one encoded message: what a value of `valueBytesMax` can hold. */
 export const messageItemsMax = 1024 * 1024 + 1024
 
@@ -98,6 +112,9 @@ export const clockStampMs = 60 * 60 * 1000
 /** What one entry may write, by keys and by their bytes: all of it is applied, and told to a client in one frame. */
 export const transactionKeysMax = 10_000
 export const transactionBytesMax = proposalBytesMax
+
+/** How often `transact` runs its function. Whoever loses more often should take turns, by a lock or a command. */
+export const transactTriesDefault = 10
 
 /** Leases of one group. */
 export const leasesMax = 65_536

@@ -1,31 +1,35 @@
 import type { Proposal } from '../core/machine/command.ts'
-import type { Item } from '../core/machine/item.ts'
+import type { Machine } from '../core/machine/machine.ts'
+import type { View } from '../core/machine/view.ts'
 import type { HostId, Revision } from '../core/types.ts'
 import type { Call } from './call.ts'
 import type { Bounds } from './key-filter.ts'
 import type { LogSlice } from './log-slice.ts'
 import type { MemberRequest } from './member-request.ts'
 import type { Answer } from './proposals.ts'
+import type { ReadAnswer, ReadQuery } from './read-query.ts'
 import type { Consistency, MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
 
 /** How fresh a read must be. */
 export interface Freshness {
-  readonly consistency: Consistency
+  readonly consistency: Exclude<Consistency, 'lease'>
   /** For 'session': the latest revision that the reader has seen. */
   readonly atLeast: Revision
 }
 
-export interface ScanQuery {
-  readonly bounds: Bounds
-  readonly limit: number | undefined
-  readonly reverse: boolean
+/** What came of a read, and the revision of the state it was read from. */
+export interface ReadResult extends ReadAnswer {
+  readonly revision: Revision
 }
 
-/** What came of a read, and the revision of the state it was read from. */
-export interface ReadResult {
-  readonly items: readonly Item[]
+/** A state as it was at one revision, here or on another host. */
+export interface Reader {
   readonly revision: Revision
+  /** The state itself, where it is here. */
+  readonly state: View | undefined
+  read(query: ReadQuery, call: Call): Promise<ReadAnswer>
+  close(): void
 }
 
 /** A question to the leader's application. */
@@ -43,8 +47,12 @@ export interface LeaderRequest {
  */
 export interface Backend {
   submit(proposal: Proposal, call: Call): Promise<Answer>
-  get(key: string, freshness: Freshness, call: Call): Promise<ReadResult>
-  scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult>
+  /** Throws why nothing can be served any more. */
+  check(): void
+  /** The state of this host, where it is fresh enough already. Throws why nothing can be read. */
+  present(freshness: Freshness): Machine | undefined
+  read(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult>
+  view(freshness: Freshness, call: Call): Promise<Reader>
   /** Begins at `from`, or with what comes after the call where undefined. Returns how to stop. */
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void
   /**

@@ -4,18 +4,21 @@ import type { Proposal } from '../core/machine/command.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asBytes, asNatural } from '../wire/guards.ts'
 import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
-import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
+import type { Backend, Freshness, LeaderRequest, Reader, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
 import type { Condition } from './condition.ts'
 import type { Bounds } from './key-filter.ts'
 import { asLogSlice, type LogSlice } from './log-slice.ts'
 import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
 import type { Answer } from './proposals.ts'
-import { asReadResult, freshnessFields } from './read-codec.ts'
+import { asReadResult, freshnessFields, queryFields } from './read-codec.ts'
+import type { ReadQuery } from './read-query.ts'
+import { RemoteReader } from './remote-reader.ts'
 import type { RemoteWatches } from './remote-watches.ts'
 import { attemptMs, type Effect, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import type { MemberList, StoreStatus } from './types.ts'
+import { viewExpired } from './view-expired.ts'
 import type { ChangeSink } from './watchers.ts'
 
 /** A Store over other hosts' replicas: each call goes to one gateway, and to the next one when that cannot answer. */
@@ -36,7 +39,7 @@ export class ClientBackend implements Backend {
    * told must not be undone by a session's read at another gateway.
    */
   private seen: Revision = 0
-  private readonly check: () => void
+  readonly check: () => void
 
   constructor(parts: {
     readonly group: GroupId
@@ -75,14 +78,25 @@ export class ClientBackend implements Backend {
     })
   }
 
-  async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
-    return asReadResult(await this.ask('get', [this.group, key, ...this.freshnessFields(freshness)], call))
+  present(): undefined {
+    this.check()
   }
 
-  async scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
-    const { bounds, limit, reverse } = query
-    const body = [this.group, bounds, limit ?? null, reverse, ...this.freshnessFields(freshness)]
-    return asReadResult(await this.ask('scan', body, call))
+  async read(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+    const body = [this.group, queryFields(query), ...this.freshnessFields(freshness)]
+    return asReadResult(await this.ask('read', body, call))
+  }
+
+  /** The answers to all of it come from the gateway that opened it. */
+  view(freshness: Freshness, call: Call): Promise<Reader> {
+    return this.retry(call, async () => {
+      const gateway = this.gatewayOrThrow()
+      const body = [this.group, ...this.freshnessFields(freshness)]
+      return new RemoteReader(await this.askGateway(gateway, 'view', body, call), {
+        ask: (method, body, call) => this.askAgain(gateway, method, body, call),
+        closed: id => this.closeView(gateway, id),
+      })
+    })
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
@@ -140,6 +154,23 @@ export class ClientBackend implements Backend {
       members: [],
       keys: 0,
     }
+  }
+
+  /** That host and no other: where the connection is lost, so is what it held. */
+  private askAgain(gateway: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+    return this.retry(call, async () => {
+      this.check()
+      const reply = this.askGateway(gateway, method, body, call)
+      return reply.catch(error => {
+        throw isQuorateError(error, 'UNREACHABLE') ? viewExpired(error) : error
+      })
+    })
+  }
+
+  private closeView(gateway: HostId, id: number): void {
+    const call = { deadline: this.clock.now() + attemptMs, signal: undefined }
+    // A gateway that does not hear of it lets go of the view by itself.
+    this.requests.ask(gateway, 'view-close', id, call).catch(() => {})
   }
 
   private ask(method: string, body: unknown, call: Call): Promise<unknown> {

@@ -2,7 +2,10 @@ import { QuorateError } from '../core/error.ts'
 import type { DeploymentId } from '../core/types.ts'
 
 /** The error of a host or store that was closed. */
-export function closed(outcome: 'none' | 'unknown' = 'none', what: 'host' | 'store' = 'host'): QuorateError {
+export function closed(
+  outcome: 'none' | 'unknown' = 'none',
+  what: 'host' | 'store' | 'view' | 'transaction' = 'host',
+): QuorateError {
   return new QuorateError('CLOSED', `the ${what} was closed`, { outcome })
 }
 

@@ -1,20 +1,16 @@
 import { isQuorateError, QuorateError } from '../core/error.ts'
-import { answerBytesMax, appendBytesMax } from '../core/limits.ts'
-import type { Change, Item } from '../core/machine/item.ts'
+import { appendBytesMax } from '../core/limits.ts'
+import type { Change } from '../core/machine/item.ts'
 import type { GroupId, HostId } from '../core/types.ts'
-import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
+import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
 import { decodeProposal, resultFields } from '../wire/proposal-codec.ts'
-import type { Backend, Freshness, ReadResult } from './backend.ts'
+import type { Backend } from './backend.ts'
 import type { Call } from './call.ts'
-import { type Bounds, checkBounds } from './key-filter.ts'
 import { logSliceBody } from './log-slice.ts'
 import { membersBody } from './member-request.ts'
-import { consistencies } from './read-codec.ts'
+import { asBounds } from './read-codec.ts'
 import type { Requests } from './requests.ts'
 import type { Sender } from './sender.ts'
-
-/** The numbers of an item, and what frames them. */
-const itemOverheadBytes = 48
 
 /** Watches that one client may hold on one gateway. */
 const watchesPerClientMax = 1000
@@ -49,8 +45,6 @@ export class Gateway {
     this.revisionOf = parts.revisionOf
     const { requests } = parts
     requests.serve('submit', (_from, body, call) => this.submit(asArray(body, 2), call))
-    requests.serve('get', (_from, body, call) => this.get(asArray(body, 4), call))
-    requests.serve('scan', (_from, body, call) => this.scan(asArray(body, 6), call))
     requests.serve('entries', (_from, body, call) => this.entries(asArray(body, 2), call))
     requests.serve('request', (from, body, call) => this.request(from, asArray(body, 3), call))
     requests.serve('members', (_from, body, call) => this.members(asArray(body, 1), call))
@@ -79,26 +73,6 @@ export class Gateway {
     const group = asText(body[0])
     const { result, attempts } = await this.backendOf(group).submit(decodeProposal(asBytes(body[1])), call)
     return [resultFields(result), attempts, this.revisionOf(group)]
-  }
-
-  private async get(body: readonly unknown[], call: Call): Promise<unknown> {
-    const [group, key, consistency, atLeast] = body
-    const result = await this.backendOf(asText(group)).get(
-      asText(key),
-      asFreshness(consistency, atLeast),
-      call,
-    )
-    return readBody(result)
-  }
-
-  private async scan(body: readonly unknown[], call: Call): Promise<unknown> {
-    const [group, bounds, limit, reverse, consistency, atLeast] = body
-    const query = {
-      bounds: asBounds(bounds),
-      limit: limit === null ? undefined : asNatural(limit),
-      reverse: asBoolean(reverse),
-    }
-    return readBody(await this.backendOf(asText(group)).scan(query, asFreshness(consistency, atLeast), call))
   }
 
   /** That there is nothing new is an answer: the client asks again. */
@@ -156,15 +130,6 @@ export class Gateway {
   }
 }
 
-function asFreshness(consistency: unknown, atLeast: unknown): Freshness {
-  return { consistency: asOneOf(consistency, consistencies), atLeast: asNatural(atLeast) }
-}
-
-function asBounds(value: unknown): Bounds {
-  if (typeof value !== 'object' || value === null) throw new TypeError('bounds were expected')
-  return checkBounds(value)
-}
-
 function changeFields(change: Change): readonly unknown[] {
   return [change.key, change.revision, change.item?.value ?? null]
 }
@@ -183,23 +148,4 @@ function* pieces(changes: readonly Change[]): Generator<readonly Change[]> {
     bytes += change.key.length + (change.item?.value.length ?? 0)
   }
   yield changes.slice(start)
-}
-
-/** A read is answered in one frame. More has to be asked for in parts. */
-function readBody({ items, revision }: ReadResult): unknown {
-  const bytes = items.reduce(
-    (sum, { key, value }) => sum + 3 * key.length + value.length + itemOverheadBytes,
-    0,
-  )
-  if (bytes > answerBytesMax) {
-    throw new QuorateError(
-      'TOO_LARGE',
-      `a client reads at most ${answerBytesMax} bytes at once: give a limit`,
-    )
-  }
-  return [items.map(itemFields), revision]
-}
-
-function itemFields(item: Item): readonly unknown[] {
-  return [item.key, item.value, item.createRevision, item.modRevision, item.version, item.lease]
 }

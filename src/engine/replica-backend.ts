@@ -1,14 +1,18 @@
+import type { Clock } from '../clock/clock.ts'
 import type { Proposal } from '../core/machine/command.ts'
+import type { Machine } from '../core/machine/machine.ts'
 import type { Revision } from '../core/types.ts'
-import type { Backend, Freshness, LeaderRequest, ReadResult, ScanQuery } from './backend.ts'
+import type { Backend, Freshness, LeaderRequest, Reader, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
 import { unknownCommand } from './closed.ts'
 import { type Bounds, keyFilter } from './key-filter.ts'
 import type { LeaderRequests } from './leader-requests.ts'
+import { LocalReader } from './local-reader.ts'
 import type { LogSlice } from './log-slice.ts'
 import type { MemberRequest } from './member-request.ts'
 import { type Membership, memberListOf } from './membership.ts'
 import type { Answer } from './proposals.ts'
+import { answerTo, type ReadQuery } from './read-query.ts'
 import type { Replica } from './replica.ts'
 import { replicaStatus } from './replica-status.ts'
 import type { MemberList, StoreStatus } from './types.ts'
@@ -21,11 +25,13 @@ export class ReplicaBackend implements Backend {
   private readonly leaderRequests: LeaderRequests
   private readonly wake: () => void
   /** Throws why the replica can serve nothing any more. */
-  private readonly check: () => void
+  readonly check: () => void
+  private readonly clock: Clock
 
   constructor(
     replica: Replica,
     parts: {
+      readonly clock: Clock
       readonly membership: Membership
       readonly leaderRequests: LeaderRequests
       readonly wake: () => void
@@ -33,6 +39,7 @@ export class ReplicaBackend implements Backend {
     },
   ) {
     this.replica = replica
+    this.clock = parts.clock
     this.membership = parts.membership
     this.leaderRequests = parts.leaderRequests
     this.wake = parts.wake
@@ -50,18 +57,23 @@ export class ReplicaBackend implements Backend {
     }
   }
 
-  async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
-    await this.fresh(freshness, call)
+  present({ consistency, atLeast }: Freshness): Machine | undefined {
+    this.check()
     const { machine } = this.replica
-    const item = machine.get(key)
-    return { items: item === undefined ? [] : [item], revision: machine.appliedIndex }
+    if (consistency === 'stale') return machine
+    this.checkApplying()
+    return consistency === 'session' && machine.appliedIndex >= atLeast ? machine : undefined
   }
 
-  async scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+  async read(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
     await this.fresh(freshness, call)
-    const { bounds, limit, reverse } = query
-    const view = this.replica.machine.view()
-    return { items: [...view.scan({ ...bounds, limit, reverse })], revision: view.revision }
+    const { machine } = this.replica
+    return { ...answerTo(query, machine), revision: machine.appliedIndex }
+  }
+
+  async view(freshness: Freshness, call: Call): Promise<Reader> {
+    await this.fresh(freshness, call)
+    return new LocalReader(this.replica.machine.view(), this.clock)
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
@@ -96,15 +108,14 @@ export class ReplicaBackend implements Backend {
     return replicaStatus(this.replica)
   }
 
-  private async fresh({ consistency, atLeast }: Freshness, call: Call): Promise<void> {
-    this.check()
-    if (consistency === 'stale') return
-    this.checkApplying()
+  /** No async function: whatever is to be read waits here, and what there is already waits for nothing. */
+  private fresh(freshness: Freshness, call: Call): Promise<void> | undefined {
+    if (this.present(freshness) !== undefined) return undefined
     const { reads } = this.replica
-    if (consistency === 'session') return reads.reached(atLeast, call)
+    if (freshness.consistency === 'session') return reads.reached(freshness.atLeast, call)
     const done = reads.linearizable(call)
     this.wake()
-    await done
+    return done
   }
 
   /** Nothing that is applied from now on shows here, or can answer, while the replica waits for a command. */

@@ -18,6 +18,7 @@ import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { Hello, PeerBook } from './peer-book.ts'
 import { Preference } from './preference.ts'
+import { ReadService } from './read-service.ts'
 import type { Replica } from './replica.ts'
 import { ReplicaBackend } from './replica-backend.ts'
 import { type ReplicaFrameKind, ReplicaFrames } from './replica-frames.ts'
@@ -69,6 +70,7 @@ export class Replicas {
   private readonly membership: Membership
   private readonly leaderRequests: LeaderRequests
   private readonly gateway: Gateway
+  private readonly readService: ReadService
   private readonly joining: Joining
   private readonly frames: ReplicaFrames
   private readonly news: GroupNews
@@ -96,10 +98,12 @@ export class Replicas {
     const { snapshots } = this
     this.membership = new Membership({ requests, clock, hostId: parts.id })
     this.membership.serve(replicaOf)
+    const backendOf = (group: GroupId) => this.backendOf(this.replicaOrThrow(group, true))
+    this.readService = new ReadService({ clock, random: parts.random, requests, backendOf })
     this.gateway = new Gateway({
       sender,
       requests,
-      backendOf: group => this.backendOf(this.replicaOrThrow(group, true)),
+      backendOf,
       revisionOf: group => running.byGroup.get(group)?.machine.appliedIndex ?? 0,
     })
     const hostsOf = (group: GroupId) => peerBook.hostsThatMayRun(group)
@@ -207,11 +211,13 @@ export class Replicas {
   disconnected(peer: HostId): void {
     this.frames.disconnected(peer)
     this.gateway.disconnected(peer)
+    this.readService.disconnected(peer)
   }
 
   /** Once per tick, after the replicas were ticked. */
   ticked(now: number): void {
     this.snapshots.tick(now)
+    this.readService.tick(now)
   }
 
   /** Once in a while: tells clients how far their watches are, and hands on what others shall lead. */
@@ -237,6 +243,7 @@ export class Replicas {
   private backendOf(replica: Replica): Backend {
     const { membership, leaderRequests } = this
     return new ReplicaBackend(replica, {
+      clock: this.host.parts.clock,
       membership,
       leaderRequests,
       wake: () => this.running.wake(replica),

@@ -10,3 +10,8 @@ export function entryOf<Value>(item: Item, keys: TableKeys): StoreEntry<Value> {
   const entry = { key: keys.inTable(item.key), value, createRevision, modRevision, version }
   return lease === 0 ? entry : { ...entry, lease }
 }
+
+/** The value of an item, decoded anew; undefined where there is none. */
+export function itemValue<Value>(item: Item | null): Value | undefined {
+  return item === null ? undefined : (decodeValue(item.value) as Value)
+}

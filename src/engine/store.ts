@@ -17,8 +17,10 @@ import type { HostParts } from './parts.ts'
 import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
 import type { Replica } from './replica.ts'
 import { StoreCalls } from './store-calls.ts'
+import type { StoreTransaction } from './store-transaction.ts'
 import { Table } from './table.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
+import { type TransactOptions, transact } from './transact.ts'
 import { checkTxn, type Txn, type TxnResult } from './txn.ts'
 import type {
   Broadcast,
@@ -86,6 +88,20 @@ export class Store extends Table {
   async txn(txn: Txn, options: WriteOptions = {}): Promise<TxnResult> {
     const { value, revision } = await this.calls.run(txnCommand, checkTxn(txn), options)
     return { ...(value as Omit<TxnResult, 'revision'>), revision }
+  }
+
+  /**
+   * Runs a function over one view of the store, and writes what it wrote, all at one revision, if nothing of what it
+   * read was changed meanwhile: such transactions are as if they were done one after the other (serializable), and as fresh
+   * as their start. Where something was changed the function runs anew, over a later view, after a short pause of
+   * random length; so it does nothing that must not be done twice. Resolves with what it gives. A throw writes nothing,
+   * and so does a function that only reads. Rejects with CONFLICT after `tries`.
+   */
+  transact<Value>(
+    run: (tx: StoreTransaction) => Promise<Value>,
+    options: TransactOptions = {},
+  ): Promise<Value> {
+    return transact(this.calls, run, options)
   }
 
   /**

@@ -1,5 +1,5 @@
 import { QuorateError } from '../core/error.ts'
-import { keyCharactersMax } from '../core/limits.ts'
+import { keyCharactersMax, readKeysMax } from '../core/limits.ts'
 import { type Bounds, checkKey } from './key-filter.ts'
 import type { KeyInTable, KeyRange } from './types.ts'
 
@@ -34,6 +34,14 @@ export class TableKeys {
         `a key has at most ${keyCharactersMax - this.prefix.length} characters here`,
       )
     return whole
+  }
+
+  /** The keys of one read. Throws TypeError as well where they are no list, TOO_LARGE above `readKeysMax`. */
+  allInStore(keys: readonly string[]): readonly string[] {
+    if (!Array.isArray(keys)) throw new TypeError('the keys of a read are an array')
+    if (keys.length > readKeysMax)
+      throw new QuorateError('TOO_LARGE', `one read names at most ${readKeysMax} keys`)
+    return keys.map(key => this.inStore(key))
   }
 
   inTable(key: string): string {

@@ -45,9 +45,7 @@ export class TableTransaction implements CommandTransaction {
   }
 
   count(range: KeyRange = {}): number {
-    let count = 0
-    for (const _item of this.items(range)) count += 1
-    return count
+    return this.transaction.count(this.keys.range(checkBounds(range)))
   }
 
   put(key: string, value: unknown, { lease = 0 }: LeaseOptions = {}): void {

@@ -1,12 +1,14 @@
 import type { Result } from '../core/machine/command.ts'
-import type { Change } from '../core/machine/item.ts'
+import type { Change, Item } from '../core/machine/item.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import { checkRevision } from './check-revision.ts'
 import { txnCommand } from './command.ts'
 import type { Incremented, IncrementOptions } from './command-transaction.ts'
-import { checkBounds, checkLimit } from './key-filter.ts'
+import { checkBounds } from './key-filter.ts'
+import { entriesOf, scanQuery } from './scan-query.ts'
 import { expectType, type StoreCalls } from './store-calls.ts'
-import { entryOf } from './store-entry.ts'
+import { entryOf, itemValue } from './store-entry.ts'
+import { StoreView } from './store-view.ts'
 import type { TableKeys } from './table-keys.ts'
 import { checkTxn, type Operation } from './txn.ts'
 import {
@@ -135,29 +137,48 @@ export class Table {
   }
 
   /** The value of a key, undefined where it does not exist. Linearizable unless `consistency` says otherwise. */
-  async get<Value = unknown>(key: string, options: ReadOptions = {}): Promise<Value | undefined> {
-    return (await this.entry<Value>(key, options))?.value
+  get<Value = unknown>(key: string, options: ReadOptions = {}): Promise<Value | undefined> {
+    return this.item(key, options, itemValue<Value>)
   }
 
   /** A key's value with its revisions, undefined where it does not exist. */
-  async entry<Value = unknown>(
-    key: string,
-    options: ReadOptions = {},
-  ): Promise<StoreEntry<Value> | undefined> {
-    const [item] = (await this.calls.get(this.keys.inStore(key), options)).items
-    return item === undefined ? undefined : entryOf<Value>(item, this.keys)
+  entry<Value = unknown>(key: string, options: ReadOptions = {}): Promise<StoreEntry<Value> | undefined> {
+    return this.item(key, options, item => (item === null ? undefined : entryOf<Value>(item, this.keys)))
   }
 
-  /** All entries of a range as they were at one moment, in the order of their keys. */
+  /** The values of at most 10 000 keys as they were at one moment, in the order of the keys. */
+  async getMany<Value = unknown>(
+    keys: readonly string[],
+    options: ReadOptions = {},
+  ): Promise<(Value | undefined)[]> {
+    const { items } = await this.calls.read({ type: 'get', keys: this.keys.allInStore(keys) }, options)
+    return items.map(itemValue<Value>)
+  }
+
+  /**
+   * All entries of a range as they were at one moment, in the order of their keys. A client takes 8 MiB at most
+   * (TOO_LARGE); more is read in pages, of a view: see `read`.
+   */
   async scan<Value = unknown>(
     range: ScanRange = {},
     options: ReadOptions = {},
   ): Promise<StoreEntry<Value>[]> {
-    const { limit, reverse = false } = range
-    checkLimit(limit)
+    const query = { ...scanQuery(range, this.keys), isPage: false }
+    return entriesOf<Value>((await this.calls.read(query, options)).items, this.keys)
+  }
+
+  /** How many keys a range holds. */
+  async count(range: KeyRange = {}, options: ReadOptions = {}): Promise<number> {
     const bounds = this.keys.range(checkBounds(range))
-    const { items } = await this.calls.scan({ bounds, limit, reverse }, options)
-    return items.map(item => entryOf<Value>(item, this.keys))
+    return (await this.calls.read({ type: 'count', bounds }, options)).count
+  }
+
+  /**
+   * A view: everything as it is at one revision, whatever is written meanwhile. As fresh as `consistency` says.
+   * Close it (`using view = await store.read()`), as it keeps alive what is overwritten after it.
+   */
+  async read(options: ReadOptions = {}): Promise<StoreView> {
+    return new StoreView(await this.calls.view(options), this.calls, this.keys)
   }
 
   /**
@@ -178,6 +199,14 @@ export class Table {
     })
     this.watches.add(watch as Watch<WatchEvent>)
     return watch
+  }
+
+  private item<Shown>(key: string, options: ReadOptions, show: (item: Item | null) => Shown): Promise<Shown> {
+    try {
+      return this.calls.get(this.keys.inStore(key), options, show)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   private eventOf<Value>({ type, key, item, revision }: Change): WatchEvent<Value> {

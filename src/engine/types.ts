@@ -43,9 +43,11 @@ export interface PutOptions extends WriteOptions {
  * What a read promises.
  * - `linearizable`: it sees every write that was acknowledged anywhere before the call (Raft thesis §6.4). Default.
  * - `session`: it sees this store's own writes, and never goes back behind what this store has seen.
+ * - `lease`: as `linearizable`, which may trust the clock of the leader instead of asking a quorum. It is only trusted
+ *   where it is known to go on while its machine sleeps; it is on no platform so far, and so this is `linearizable`.
  * - `stale`: whatever this replica holds, at once; from a client, whatever the asked replica holds.
  */
-export type Consistency = 'linearizable' | 'session' | 'stale'
+export type Consistency = 'linearizable' | 'lease' | 'session' | 'stale'
 
 export interface ReadOptions extends CallOptions {
   readonly consistency?: Consistency

@@ -48,6 +48,8 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   REQUEST_FAILED: 500,
   COMMAND_FAILED: 422,
   COMMAND_UNKNOWN: 404,
+  CONFLICT: 409,
+  VIEW_EXPIRED: 409,
   FENCED: 412,
   LEASE_LOST: 409,
   LEASE_NOT_FOUND: 404,

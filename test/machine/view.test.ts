@@ -31,6 +31,22 @@ test('a scan yields the items that meet all bounds, in order, up to the limit', 
   )
 })
 
+test('a count is as large as the scan is long, through all levels of the tree', () => {
+  const names = Array.from({ length: 3000 }, (_, number) => `${(number * 7919) % 3000}`.padStart(4, '0'))
+  const view = viewOf(names)
+  const digits = fc.string({ unit: fc.constantFrom('0', '1', '2', '9'), maxLength: 5 })
+  const bound = fc.option(digits, { nil: undefined })
+  const range = fc.record({ prefix: bound, gt: bound, gte: bound, lt: bound, lte: bound })
+  fc.assert(
+    fc.property(range, range => {
+      assert.equal(view.count(range), scan(view, range).length)
+    }),
+    { numRuns: 500 },
+  )
+  assert.equal(view.count({}), 3000)
+  assert.equal(new Log().machine.view().count({ gte: 'a' }), 0)
+})
+
 test('a prefix ends where its last code unit cannot grow', () => {
   const keys = ['a', 'a\uffff', 'a\uffff\uffff', 'a\uffffb', 'b', '\uffff', '\uffff\uffff']
   assert.deepEqual(scan(viewOf(keys), { prefix: 'a\uffff' }), ['a\uffff', 'a\uffffb', 'a\uffff\uffff'])

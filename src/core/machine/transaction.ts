@@ -54,6 +54,10 @@ export class Transaction {
     return new View(this.revision, this.copy?.clone() ?? this.base).scan(options)
   }
 
+  count(range: ScanOptions): number {
+    return new View(this.revision, this.copy ?? this.base).count(range)
+  }
+
   /** Throws CommandFailure: LEASE_NOT_FOUND; TOO_LARGE where one entry would write too much, or a lease is full. */
   put(key: string, value: Uint8Array, lease: LeaseId = 0): Item {
     const previous = this.get(key)

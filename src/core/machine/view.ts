@@ -35,6 +35,11 @@ export class View {
     return this.items.get(key)
   }
 
+  /** How many items there are in a range. Faster than reading them. */
+  count(range: Range): number {
+    return this.items.countIn(rangeOf(range))
+  }
+
   /** Items in the order of their keys, by UTF-16 code unit. */
   *scan(options: ScanOptions = {}): Generator<Item> {
     let left = options.limit ?? Number.POSITIVE_INFINITY
@@ -46,10 +51,10 @@ export class View {
   }
 }
 
-type Range = Pick<ScanOptions, 'gt' | 'gte' | 'lt' | 'lte' | 'reverse'>
+type Range = Omit<ScanOptions, 'limit'>
 
 /** The one range that holds exactly where all the bounds hold, with one bound at each end. */
-function rangeOf(options: ScanOptions): Range {
+function rangeOf(options: Range): Omit<Range, 'prefix'> {
   const { prefix, gt, lte, reverse } = options
   let { gte, lt } = options
   if (prefix !== undefined && prefix !== '') {
