@@ -92,10 +92,10 @@ export class Store extends Table {
 
   /**
    * Runs a function over one view of the store, and writes what it wrote, all at one revision, if nothing of what it
-   * read was changed meanwhile: such transactions are as if they were done one after the other (serializable), and as fresh
-   * as their start. Where something was changed the function runs anew, over a later view, after a short pause of
-   * random length; so it does nothing that must not be done twice. Resolves with what it gives. A throw writes nothing,
-   * and so does a function that only reads. Rejects with CONFLICT after `tries`.
+   * read was changed meanwhile: such transactions are as if they were done one after the other (serializable), and as
+   * fresh as their start. Where something was changed the function runs anew, over a later view, after a short pause
+   * of random length; so it does nothing that must not be done twice. Resolves with what it gives. A throw writes
+   * nothing, and so does a function that only reads. Rejects with CONFLICT after `tries`.
    */
   transact<Value>(
     run: (tx: StoreTransaction) => Promise<Value>,

@@ -125,7 +125,11 @@ describe('the inbox of a host', () => {
     const dropped = host.info().counters['inbox-full'] ?? 0
     assert(dropped > 0 && dropped < 5, `${dropped} frames were dropped`)
     await cluster.run(10)
-    const request = encodeFrame(deployment, 'request', encode([7, 'read', 1000, ['main', [0, ['key']], 2, 0]]))
+    const request = encodeFrame(
+      deployment,
+      'request',
+      encode([7, 'read', 1000, ['main', [0, ['key']], 2, 0]]),
+    )
     transport.handlers?.frame('x', 'log', request)
     await cluster.run(10)
     const answers = transport.sent.map(({ frame }) => decodeFrame(deployment, frame))
