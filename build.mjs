@@ -119,13 +119,16 @@ const dataOnly = {
 const oneAtOnce = {
   name: 'one-at-once',
   setup(build) {
-    build.onLoad({ filter: /[/\\]src[/\\](.*[/\\]mesh-browser|browser-member)\.ts$/ }, async ({ path }) => {
-      const entry = JSON.stringify(join(root, 'src/browser.ts'))
-      return {
-        loader: 'ts',
-        contents: `${await readFile(path, 'utf8')}\nexport { openHost as _ } from ${entry}`,
-      }
-    })
+    build.onLoad(
+      { filter: /[/\\]src[/\\](.*[/\\](mesh-browser|recipes)|browser-member)\.ts$/ },
+      async ({ path }) => {
+        const entry = JSON.stringify(join(root, 'src/browser.ts'))
+        return {
+          loader: 'ts',
+          contents: `${await readFile(path, 'utf8')}\nexport { openHost as _ } from ${entry}`,
+        }
+      },
+    )
   },
 }
 

@@ -85,6 +85,12 @@ describe('the browser module', () => {
     assert.deepEqual(sourcesOf(byClients()).filter(isOfMembers), small, 'but for what is a few bytes')
   })
 
+  test('loads locks and their kin in a chunk of its own, when one of them is used', () => {
+    const isRecipe = (input: string): boolean => /\/engine\/recipes\/(line|lock|queue)\.ts$/.test(input)
+    assert.ok(sourcesOf(loadedWith('recipes')).some(isRecipe))
+    assert.ok(!sourcesOf([...byClients(), ...loadedWith('browser-member')]).some(isRecipe))
+  })
+
   test('says with a typed error that the chunk could not be loaded', async () => {
     const alone = join(folder, 'alone')
     await mkdir(alone)
@@ -125,7 +131,7 @@ describe('the browser module', () => {
   const budgets = [
     { what: 'what a page loads at once', scripts: atOnce, most: 28 },
     { what: 'what a client loads, with WebRTC', scripts: byClients, most: 43 },
-    { what: 'what a member loads, all there is', scripts, most: 86 },
+    { what: 'what a member loads, all there is', scripts, most: 90 },
   ]
   for (const { what, scripts, most } of budgets) {
     test(`has a budget: ${what}, is at most ${most} KB compressed`, async () => {
@@ -215,7 +221,7 @@ describe('the package, installed', () => {
     const later = Object.values(result.metafile.outputs).flatMap(({ imports }) =>
       imports.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => path),
     )
-    assert.equal(later.length, 2, 'what a page loads later is still loaded later')
+    assert.equal(later.length, 3, 'what a page loads later is still loaded later')
     for (const path of later) await stat(join(consumer, path))
   })
 

@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'FENCED' // the lock that a write names is not held any more; nothing was written
   | 'LEASE_LOST' // a lease is over, or this host could not keep it alive in time
   | 'LEASE_NOT_FOUND' // the lease is over, or never was
+  | 'LIMIT_MISMATCH' // a semaphore is held or waited for with another limit; `detail.limit` has it
   | 'TOO_LARGE' // a key, a value or a proposal is above its limit
   | 'UNAUTHORIZED' // the secret is wrong, or an auth hook refused
   | 'WRONG_CLUSTER' // the stored data or the peer belongs to another cluster or deployment

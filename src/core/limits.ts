@@ -126,6 +126,12 @@ export const leaseKeysMax = 2048
 export const leaseTtlMsMin = 1000
 export const leaseTtlMsMax = 24 * 60 * 60 * 1000
 
+/** Of a lock and its kin, unless it is said: a slow election and a hidden tab's late timers are less, and a reload. */
+export const leaseTtlMsDefault = 15_000
+
+/** Who holds or waits in one line: entering it counts them. */
+export const linePlacesMax = 4096
+
 /** Changes that can be watched from the past, by count and bytes; older ones are COMPACTED. */
 export const historyChangesMax = 100_000
 export const historyBytesMax = 32 * 1024 * 1024

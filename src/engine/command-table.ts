@@ -3,11 +3,13 @@ import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts
 import { CommandFailure } from '../core/machine/transaction.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import { type Command, CommandError, type Commands, txnCommand } from './command.ts'
+import { recipeCommands } from './recipes/built-in.ts'
 import { runTxn } from './run-txn.ts'
 import { TableTransaction } from './table-transaction.ts'
 import type { Txn } from './txn.ts'
 
-const builtIn: Commands = { [txnCommand]: (tx, txn) => runTxn(tx, txn as Txn) }
+/** Each is given a TableTransaction: see `handlerOf`. */
+const builtIn = { [txnCommand]: (tx, txn) => runTxn(tx, txn as Txn), ...recipeCommands } as Commands
 
 /** What a replica can run: what every replica can, and what the application gave it. */
 export class CommandTable implements CommandHandlers {

@@ -27,6 +27,7 @@ export class StoreCalls {
   /** The latest revision that this store wrote or read: what 'session' reads must not go back behind. */
   private seen: Revision = 0
   private ending: QuorateError | undefined
+  private readonly endings = new Set<(error: QuorateError) => void>()
 
   constructor(options: {
     readonly backend: Backend
@@ -59,6 +60,13 @@ export class StoreCalls {
   end(error: QuorateError): void {
     this.ending = error
     this.session.close(error)
+    for (const ended of this.endings) ended(error)
+  }
+
+  /** Has what waits outside told of the end. Returns how to take it back. */
+  onEnd(ended: (error: QuorateError) => void): () => void {
+    this.endings.add(ended)
+    return () => this.endings.delete(ended)
   }
 
   tick(now: number): void {

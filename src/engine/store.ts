@@ -15,6 +15,15 @@ import { LogStream } from './log-stream.ts'
 import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
 import { type QuorumRule, quorumMasks } from './quorum-rule.ts'
+import type { Counter, CounterOptions } from './recipes/counter.ts'
+import type { Election } from './recipes/election.ts'
+import type { HoldOptions } from './recipes/line.ts'
+import { loadRecipes } from './recipes/load.ts'
+import type { Lock } from './recipes/lock.ts'
+import type { Means } from './recipes/means.ts'
+import type { PresenceRoom } from './recipes/presence.ts'
+import type { Queue } from './recipes/queue.ts'
+import type { Semaphore } from './recipes/semaphore.ts'
 import type { Replica } from './replica.ts'
 import { StoreCalls } from './store-calls.ts'
 import type { StoreTransaction } from './store-transaction.ts'
@@ -52,6 +61,7 @@ export class Store extends Table {
   private readonly allWatches: Set<Watch<WatchEvent>>
   private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
   private readonly leases: LeaseKeeper
+  private readonly means: Means
   private closing: Promise<void> | undefined
 
   /** @internal */
@@ -69,6 +79,7 @@ export class Store extends Table {
     super(calls, new TableKeys(''), watches)
     this.allWatches = watches
     this.leases = new LeaseKeeper(calls)
+    this.means = { calls, leases: this.leases }
     this.name = options.name
     this.host = options.host
     this.closed = options.closed
@@ -124,6 +135,60 @@ export class Store extends Table {
    */
   lease(ttlMs: number, options: CallOptions = {}): Promise<Lease> {
     return this.leases.grant(ttlMs, options)
+  }
+
+  /**
+   * Runs a function while this store holds the lock of that name, and gives what it gave; or, without a function, gives
+   * the lock: `await using lock = await store.lock('printer')`. One holds at a time, in the order in which they came; a
+   * second lock of one name waits, too, whichever host and whatever part of the program has the first (inside its own
+   * function it waits for ever).
+   *
+   * The lock is released when the function ends, however. It is lost when its lease is (`lock.signal`): where that
+   * happened while the function ran, the call rejects with LEASE_LOST, outcome 'unknown'. See `Lock` for what to do
+   * against a holder that acts late. Rejects with TIMEOUT, LEASE_LOST, SYSTEM_BUSY (4096 wait) where it was not held.
+   */
+  lock(name: string, options?: HoldOptions): Promise<Lock>
+  lock<Value>(name: string, run: (lock: Lock) => Value | Promise<Value>): Promise<Value>
+  lock<Value>(name: string, options: HoldOptions, run: (lock: Lock) => Value | Promise<Value>): Promise<Value>
+  async lock<Value>(
+    name: string,
+    given: HoldOptions | ((lock: Lock) => Value | Promise<Value>) = {},
+    then?: (lock: Lock) => Value | Promise<Value>,
+  ): Promise<Lock | Value> {
+    const { acquireLock, holding } = await loadRecipes()
+    const [options, run] = typeof given === 'function' ? [{}, given] : [given, then]
+    const lock = await acquireLock(this.means, name, options)
+    return run === undefined ? lock : holding(lock, run)
+  }
+
+  /** The lock, or undefined where it is not free now. */
+  async tryLock(name: string, options: HoldOptions = {}): Promise<Lock | undefined> {
+    return (await loadRecipes()).tryLock(this.means, name, options)
+  }
+
+  /** Permits, `limit` of them at a time. */
+  async semaphore(name: string, { limit }: { readonly limit: number }): Promise<Semaphore> {
+    return new (await loadRecipes()).Semaphore(this.means, name, limit)
+  }
+
+  /** An election of one leader among those who campaign. */
+  async election(name: string): Promise<Election> {
+    return new (await loadRecipes()).Election(this.means, name)
+  }
+
+  /** A number that counts every call once, within bounds. */
+  async counter(name: string, options: CounterOptions = {}): Promise<Counter> {
+    return new (await loadRecipes()).Counter(this.means, name, options)
+  }
+
+  /** A queue, each of whose items goes to one of those who take. */
+  async queue<Value = unknown>(name: string): Promise<Queue<Value>> {
+    return new (await loadRecipes()).Queue<Value>(this.means, name)
+  }
+
+  /** Who is here. */
+  async presence(name: string): Promise<PresenceRoom> {
+    return new (await loadRecipes()).PresenceRoom(this.means, name)
   }
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */

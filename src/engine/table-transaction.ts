@@ -83,7 +83,17 @@ export class TableTransaction implements CommandTransaction {
 
   table(name: string): CommandTransaction {
     checkTableName(name)
-    return new TableTransaction(this.transaction, new TableKeys(name))
+    return this.of(new TableKeys(name))
+  }
+
+  /** For built-in commands, which have tables that others cannot name. */
+  of(keys: TableKeys): TableTransaction {
+    return new TableTransaction(this.transaction, keys)
+  }
+
+  /** Nothing is decoded but what is asked for. */
+  *keysOf(range: KeyRange): Generator<string> {
+    for (const { key } of this.items(range)) yield this.keys.inTable(key)
   }
 
   private item(key: string): Item | undefined {

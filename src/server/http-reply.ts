@@ -53,6 +53,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   FENCED: 412,
   LEASE_LOST: 409,
   LEASE_NOT_FOUND: 404,
+  LIMIT_MISMATCH: 409,
   TOO_LARGE: 413,
   UNAUTHORIZED: 401,
   WRONG_CLUSTER: 500,

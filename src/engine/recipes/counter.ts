@@ -1,0 +1,44 @@
+import { decodeValue } from '../../wire/value.ts'
+import type { Incremented, IncrementOptions } from '../command-transaction.ts'
+import type { ReadOptions, WriteOptions } from '../types.ts'
+import type { Means } from './means.ts'
+import { addCommand, placeOf } from './places.ts'
+
+/** Bounds of a counter, and what it begins with. */
+export type CounterOptions = Omit<IncrementOptions, 'by'>
+
+/** A number that many count up and down: every call counts once, or rejects with what is known of it. */
+export class Counter {
+  private readonly means: Means
+  private readonly name: string
+  private readonly options: CounterOptions
+  private readonly key: string
+
+  /** @internal */
+  constructor(means: Means, name: string, { min, max, initial }: CounterOptions) {
+    const given = Object.entries({ min, max, initial }).filter(([, number]) => number !== undefined)
+    for (const [option, number] of given) checkInteger(option, number)
+    this.means = means
+    this.name = name
+    this.options = Object.fromEntries(given)
+    this.key = placeOf('$counter', name).slice(0, -1)
+  }
+
+  /** Adds an integer. `ok` is false, and nothing changes, where the sum would leave the bounds given here. */
+  async add(by = 1, options: WriteOptions = {}): Promise<Incremented> {
+    checkInteger('by', by)
+    const args = [this.name, { ...this.options, by }]
+    return (await this.means.calls.run(addCommand, args, options)).value as Incremented
+  }
+
+  get(options: ReadOptions = {}): Promise<number> {
+    const { initial = 0 } = this.options
+    return this.means.calls.get(this.key, options, item =>
+      item === null ? initial : (decodeValue(item.value) as number),
+    )
+  }
+}
+
+function checkInteger(name: string, number: unknown): void {
+  if (!Number.isSafeInteger(number)) throw new TypeError(`${name} is an integer`)
+}
