@@ -288,6 +288,8 @@ export function buildNode(outdir, options = {}) {
 export async function buildDemo(outdir) {
   const source = join(root, 'demo')
   await buildForBrowsers({ entryPoints: { main: join(source, 'main.ts') }, outdir })
+  // For the seed that serves it. Its names stay: it meets a library whose names are whole.
+  await build({ ...common, platform: 'node', entryPoints: { hooks: join(source, 'hooks.ts') }, outdir })
   await mkdir(outdir, { recursive: true })
   for (const file of await listFiles(source)) {
     if (['.ts', '.json'].includes(extname(file))) continue

@@ -1,4 +1,4 @@
-import { QuorateError, type Store } from '../src/browser.ts'
+import { QuorateError, type Table } from '../src/browser.ts'
 
 /** A key as it is now, or as it was just deleted. */
 export interface LiveKey {
@@ -9,11 +9,11 @@ export interface LiveKey {
 }
 
 /**
- * All keys of a store, kept current. The watch is opened before the scan, and of both the higher revision
- * counts: so nothing is missed in between, whichever answers first.
+ * All keys of a table, or of the store itself, kept current. The watch is opened before the scan, and of both the
+ * higher revision counts: so nothing is missed in between, whichever answers first.
  */
 export class LiveKeys {
-  private readonly store: Store
+  private readonly table: Table
   private readonly changed: (change: LiveKey | undefined) => void
   private readonly known = new Map<string, LiveKey>()
   /** Until the scan is in, deletions are remembered, so that it does not bring back what is gone. */
@@ -21,8 +21,8 @@ export class LiveKeys {
   private readonly ended = new AbortController()
 
   /** `changed` hears of every change; of undefined when much may have changed at once. */
-  constructor(store: Store, changed: (change: LiveKey | undefined) => void) {
-    this.store = store
+  constructor(table: Table, changed: (change: LiveKey | undefined) => void) {
+    this.table = table
     this.changed = changed
   }
 
@@ -59,7 +59,7 @@ export class LiveKeys {
 
   private async followOnce(signal: AbortSignal): Promise<void> {
     this.isScanned = false
-    const events = this.store.watch({ signal })
+    const events = this.table.watch({ signal })
     const scanned = this.scan()
     // Its failure is met below; it must not count as unhandled while the loop runs.
     scanned.catch(() => events.close())
@@ -70,7 +70,7 @@ export class LiveKeys {
   }
 
   private async scan(): Promise<void> {
-    const entries = await this.store.scan({}, { consistency: 'session' })
+    const entries = await this.table.scan({}, { consistency: 'session' })
     const present = new Set(entries.map(({ key }) => key))
     const newest = entries.reduce((most, { modRevision }) => Math.max(most, modRevision), 0)
     for (const [key, { revision }] of this.known) {

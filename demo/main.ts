@@ -10,6 +10,8 @@ import { KeysPanel } from './keys-panel.ts'
 import { Latency } from './latency.ts'
 import { LiveKeys } from './live-keys.ts'
 import { Notices } from './notices.ts'
+import { commands } from './seats.ts'
+import { SeatsPanel } from './seats-panel.ts'
 import { StatsPanel } from './stats-panel.ts'
 import { showStorage } from './storage-notice.ts'
 
@@ -55,7 +57,7 @@ async function start(): Promise<void> {
 async function openStore(host: Host): Promise<Store> {
   for (;;) {
     try {
-      const store = await host.store()
+      const store = await host.store('main', { commands })
       notices.set('join', undefined)
       return store
     } catch (error) {
@@ -79,6 +81,7 @@ function showPanels(host: Host, store: Store): void {
   const keysPanel = new KeysPanel(session)
   const counter = new CounterPanel(session)
   const stats = new StatsPanel(session)
+  const seats = new SeatsPanel(session)
   const cluster = new ClusterPanel(session)
   const renderState = coalesced(() => {
     stats.render()
@@ -97,6 +100,7 @@ function showPanels(host: Host, store: Store): void {
   ask()
   renderState()
   stats.renderLatency()
+  void seats.follow()
   void keys.follow(error => {
     notices.set('watch', { tone: 'warning', title: 'The view is behind.', text: describeError(error) })
   })

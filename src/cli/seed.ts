@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { isQuorateError } from '../core/error.ts'
 import { type Seed, startSeed } from '../server/seed.ts'
 import { type Command, CommandFailed, exitFailed, operands, parse } from './command.ts'
+import { loadHooks, mergeHooks } from './hooks.ts'
 
 export const seed: Command = {
   help: `Usage: quorate seed [options]
@@ -21,6 +22,8 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
                    survived. The first host that comes founds the cluster
   --join           found nothing: the cluster exists, and the first host that belongs to it brings this seed back to it.
                    For a seed that lost its folder, and harmless on one that did not
+  --hooks FILE     a module (ESM) whose exports the seed's store is opened with: commands, validate, requests. A seed
+                   leads more often than others, and stops where it was not given a command that is in use
   --json           print the line that says it is ready as JSON`,
 
   async run(args, terminal) {
@@ -31,6 +34,8 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
     for (const name of ['host', 'data'] as const) {
       if (values[name] === '') throw new CommandFailed(`--${name} is empty`)
     }
+    const demo = demoFolder(terminal.home)
+    const hooks = await hooksOf(values.hooks, demo, values['signal-only'] === true)
     const failed = new AbortController()
     const running = await start({
       ...(values.port !== undefined && { port: readPort(values.port) }),
@@ -38,13 +43,17 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
       ...(values.data !== undefined && { data: values.data }),
       ...(values.cluster !== undefined && { cluster: values.cluster }),
       ...(secret !== undefined && { secret }),
-      ...demoFolder(terminal.home),
+      ...(demo !== undefined && { demo }),
+      hooks,
       signalOnly: values['signal-only'] === true,
       witness: values.witness === true,
       join: values.join === true,
       signal: terminal.ended,
       onForeign: error => terminal.warn(`quorate: ${describe(error)}`),
       onError: error => failed.abort(error),
+    })
+    running.host?.on('commandFailed', ({ name, error }) => {
+      terminal.warn(`quorate: the command ${name} failed: ${describe(error)}`)
     })
     try {
       await terminal.print(readyLine(running, values.json === true))
@@ -73,6 +82,7 @@ const options = {
   'signal-only': { type: 'boolean' },
   witness: { type: 'boolean' },
   join: { type: 'boolean' },
+  hooks: { type: 'string' },
   json: { type: 'boolean' },
 } as const
 
@@ -123,10 +133,20 @@ function readPort(text: string): number {
 }
 
 /** The built demo: beside the built command, or in dist/ where the command runs from its sources. */
-function demoFolder(home: URL): { readonly demo?: string } {
+function demoFolder(home: URL): string | undefined {
   const places = ['../demo/', '../../dist/demo/'].map(place => fileURLToPath(new URL(place, home)))
-  const demo = places.find(place => existsSync(`${place}main.js`))
-  return demo === undefined ? {} : { demo }
+  return places.find(place => existsSync(`${place}main.js`))
+}
+
+/** What the application adds to the store, and the commands of the demo, where that is served. */
+async function hooksOf(path: string | undefined, demo: string | undefined, isSignalOnly: boolean) {
+  if (isSignalOnly) {
+    if (path !== undefined) throw new CommandFailed('--hooks are for a store, and --signal-only has none')
+    return {}
+  }
+  const file = `${demo}hooks.js`
+  const ofDemo = demo !== undefined && existsSync(file) ? await loadHooks(file) : {}
+  return path === undefined ? ofDemo : mergeHooks(ofDemo, await loadHooks(path))
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {

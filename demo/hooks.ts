@@ -1,0 +1,3 @@
+// What the seed that serves the demo runs with it; see `quorate seed --hooks`.
+
+export { commands } from './seats.ts'

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { openHost } from '../../src/node.ts'
+import { Cleanup } from '../server/cleanup.ts'
+import { Quorate, quorate } from './run-quorate.ts'
+
+describe('quorate seed --hooks', () => {
+  test('opens the store of the seed with what the module exports', async t => {
+    const folder = await new Cleanup(t).folder()
+    const hooks = join(folder, 'hooks.mjs')
+    await writeFile(
+      hooks,
+      `export const commands = {
+        'double@1': (tx, key) => { const value = 2 * tx.get(key); tx.put(key, value); return value },
+        'broken@1': () => { throw new Error('as planned') },
+      }
+      export const requests = { ask: body => 'heard ' + body }
+      export const validate = command => command.type === 'delete' ? 'nothing is deleted here' : undefined`,
+    )
+    const data = join(folder, 'data')
+    await using seed = new Quorate([
+      ...['seed', '--port', '0', '--data', data, '--secret', 'secret', '--hooks', hooks],
+    ])
+    const [, url = ''] = await seed.printed(/ready: (http:\/\/127\.0\.0\.1:\d+)\/\n/)
+    await using host = await openHost({
+      ...{ cluster: 'demo', secret: 'secret', role: 'client', webrtc: 'off' },
+      seeds: [url],
+    })
+    const store = await host.store()
+    await store.put('number', 21)
+    assert.equal(await store.command('double@1', 'number'), 42)
+    assert.equal(await store.request('ask', 'you'), 'heard you')
+    await assert.rejects(store.delete('number'), { code: 'REFUSED' })
+    await assert.rejects(store.command('broken@1', null), { code: 'COMMAND_FAILED' })
+    await host.close()
+    seed.signal('SIGTERM')
+    const { code, err } = await seed.ended()
+    assert.equal(code, 0)
+    assert.match(err, /^quorate: the command broken@1 failed: Error: as planned\n/)
+  })
+
+  test('says what is wrong with the module', async t => {
+    const folder = await new Cleanup(t).folder()
+    const cases = [
+      [undefined, /: there is no such file\n$/],
+      ['export const other = 1', /: the module exports none of commands, validate, requests\n$/],
+      ['export const commands = ', / cannot be loaded: [^\n]+\n$/],
+      [`export const commands = { book: () => 1 }`, /: the name of a command says its version: [^\n]+\n$/],
+      [`export const requests = { ask: 1 }`, /: requests holds a function for each name\n$/],
+    ] as const
+    for (const [at, [text, message]] of cases.entries()) {
+      const file = join(folder, `${at}.mjs`)
+      if (text !== undefined) await writeFile(file, text)
+      const data = join(folder, 'data')
+      const { code, out, err } = await quorate(['seed', '--port', '0', '--data', data, '--hooks', file])
+      assert.deepEqual([code, out], [2, ''])
+      assert.match(err, message)
+      assert.equal(err.split('\n').length, 2, 'one line')
+    }
+    const { code, err } = await quorate(['seed', '--signal-only', '--hooks', join(folder, '1.mjs')])
+    assert.deepEqual([code, err], [2, 'quorate: --hooks are for a store, and --signal-only has none\n'])
+  })
+})
