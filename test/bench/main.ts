@@ -4,11 +4,13 @@ import { compare, isSystemName, systemNames } from './compare.ts'
 import { benchCore } from './core.ts'
 import { benchFailover } from './failover.ts'
 import { benchIdle } from './idle.ts'
+import { benchStore } from './store.ts'
 
 const others: Readonly<Record<string, () => Promise<Bar[]>>> = {
   core: benchCore,
   failover: benchFailover,
   idle: benchIdle,
+  store: benchStore,
 }
 
 const known = [...systemNames, ...Object.keys(others)].join(', ')

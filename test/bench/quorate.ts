@@ -6,12 +6,21 @@ import { createSignaling } from '../../src/server/signaling.ts'
 import type { Load, Measurement } from './drive.ts'
 import { endProcess, makeFolder, memberCount, nextMessage, startProcess } from './processes.ts'
 import { benchCluster } from './quorate-names.ts'
-import type { QuorateMessage } from './quorate-node.ts'
+import type { QuorateCall, QuorateMessage } from './quorate-node.ts'
 import type { System } from './system.ts'
 import { withCpuUse } from './usage.ts'
 
-/** Three hosts with files, over WebRTC. They meet at a seed without a replica, in this process. */
-export async function startQuorate(): Promise<System> {
+export interface QuorateSystem extends System {
+  /** A load on another host than the leader, which is the first: on the others, and then on the client. */
+  measureOn(host: number, load: Load, call: QuorateCall): Promise<Measurement>
+}
+
+export function startQuorate(): Promise<QuorateSystem> {
+  return startHosts(0)
+}
+
+/** Three hosts with files, and clients, over WebRTC. They meet at a seed without a replica, in this process. */
+export async function startHosts(clientCount: number): Promise<QuorateSystem> {
   const seed = await startSignaling()
   const folder = await makeFolder('quorate')
   const hosts: ChildProcess[] = []
@@ -20,8 +29,9 @@ export async function startQuorate(): Promise<System> {
     await seed.close()
     await folder.remove()
   }
-  const startHost = async (number: number): Promise<string> => {
-    const host = await startProcess('quorate-node.ts', [seed.url, join(folder.path, String(number))])
+  const startHost = async (number: number, role = 'member'): Promise<string> => {
+    const words = [seed.url, join(folder.path, String(number)), role]
+    const host = await startProcess('quorate-node.ts', words)
     hosts.push(host)
     return (await nextMessage(host, isReady)).hostId
   }
@@ -31,19 +41,14 @@ export async function startQuorate(): Promise<System> {
     const followers: string[] = []
     for (let number = 1; number < memberCount; number++) followers.push(await startHost(number))
     await ask(hosts[0], { type: 'promote', hosts: followers }, isPromoted)
+    for (let client = 0; client < clientCount; client++) await startHost(memberCount + client, 'client')
   } catch (error) {
     await close()
     throw error
   }
-  return {
-    async measure(load: Load): Promise<Measurement> {
-      return withCpuUse(
-        hosts,
-        async () => (await ask(hosts[0], { type: 'load', load }, isMeasured)).measurement,
-      )
-    },
-    close,
-  }
+  const measureOn = async (host: number, load: Load, call: QuorateCall): Promise<Measurement> =>
+    (await ask(hosts[host], { type: 'load', load, call }, isMeasured)).measurement
+  return { measure: load => withCpuUse(hosts, () => measureOn(0, load, 'put')), measureOn, close }
 }
 
 export async function startSignaling(): Promise<{ readonly url: string; close(): Promise<void> }> {

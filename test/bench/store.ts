@@ -1,0 +1,80 @@
+import { join } from 'node:path'
+import { type Bar, middle, print, rounded } from './bar.ts'
+import { endProcess, makeFolder, memberCount, nextMessage, startProcess } from './processes.ts'
+import { startHosts, startSignaling } from './quorate.ts'
+import type { StoreFigure, StoreMessage } from './store-node.ts'
+
+const rounds = 3
+const readLoad = { inFlight: 256, durationMs: 2000 } as const
+
+/** What reads cost, here and through a quorum, and what a store of a million keys does. */
+export async function benchStore(): Promise<Bar[]> {
+  return [...(await alone('reads')), ...(await throughQuorum()), ...(await alone('million'))]
+}
+
+/** One host with files, which has nobody to wait for. */
+async function alone(part: 'reads' | 'million'): Promise<Bar[]> {
+  const seed = await startSignaling()
+  const folder = await makeFolder('store')
+  const words = [seed.url, join(folder.path, 'host'), part]
+  try {
+    const bars = await figuresOf(words)
+    // The same folder again, by another process.
+    return part === 'million' ? [...bars, ...(await figuresOf([...words.slice(0, 2), 'restart']))] : bars
+  } finally {
+    await seed.close()
+    await folder.remove()
+  }
+}
+
+async function figuresOf(words: readonly string[]): Promise<Bar[]> {
+  const node = await startProcess('store-node.ts', words)
+  const bars: Bar[] = []
+  for (;;) {
+    const message = await nextMessage<StoreMessage, StoreMessage>(node, isAny)
+    if (message.type === 'done') break
+    print({ bench: 'store', ...message.figure })
+    bars.push(...barOf(message.figure))
+  }
+  await endProcess(node)
+  return bars
+}
+
+function isAny(message: StoreMessage): message is StoreMessage {
+  return message.type === 'figure' || message.type === 'done'
+}
+
+function barOf({ name, value, atLeast, atMost }: StoreFigure): Bar[] {
+  if (atLeast !== undefined) return [{ bar: `${name} >= ${atLeast}`, value, pass: value >= atLeast }]
+  if (atMost !== undefined) return [{ bar: `${name} <= ${atMost}`, value, pass: value <= atMost }]
+  return []
+}
+
+/**
+ * Linearizable reads of one host of three, or of a client, each beside the writes of the leader a moment later: a noisy
+ * neighbour disturbs both alike.
+ */
+async function throughQuorum(): Promise<Bar[]> {
+  const system = await startHosts(1)
+  try {
+    await system.measure({ inFlight: 64, durationMs: 2500 })
+    const bars: Bar[] = []
+    for (const [host, name] of ['the leader', 'a follower', 'a client'].entries()) {
+      const number = host === 2 ? memberCount : host
+      const ratios: number[] = []
+      const speeds: number[] = []
+      for (let round = 0; round < rounds; round++) {
+        const reads = await system.measureOn(number, readLoad, 'get')
+        const writes = await system.measureOn(0, readLoad, 'put')
+        ratios.push(reads.opsPerSecond / writes.opsPerSecond)
+        speeds.push(reads.opsPerSecond)
+      }
+      const value = rounded(middle(ratios))
+      print({ bench: 'store', name: `linearizable reads/s on ${name}`, value: middle(speeds), writes: value })
+      bars.push({ bar: `linearizable reads on ${name} >= 2 x writes`, value, pass: value >= 2 })
+    }
+    return bars
+  } finally {
+    await system.close()
+  }
+}
