@@ -27,6 +27,9 @@ export const answerBytesMax = proposalBytesMax
 /** Keys that one read may name: what `answerBytesMax` holds of small values. */
 export const readKeysMax = 10_000
 
+/** Keys that a client asks for in one question, where several calls do at once: more hardly cost less each. */
+export const gatheredKeysMax = 512
+
 /** One page of a long scan, by items and bytes: a fraction of what a frame takes, and of what holds up a page. */
 export const viewPageItems = 1000
 export const viewPageBytes = 256 * 1024

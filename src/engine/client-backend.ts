@@ -7,6 +7,7 @@ import { asResult, encodeProposal } from '../wire/proposal-codec.ts'
 import type { Backend, Freshness, LeaderRequest, Reader, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
 import type { Condition } from './condition.ts'
+import { GatheredGets } from './gathered-gets.ts'
 import type { Bounds } from './key-filter.ts'
 import { asLogSlice, type LogSlice } from './log-slice.ts'
 import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
@@ -24,6 +25,7 @@ import type { ChangeSink } from './watchers.ts'
 /** A Store over other hosts' replicas: each call goes to one gateway, and to the next one when that cannot answer. */
 export class ClientBackend implements Backend {
   private readonly group: GroupId
+  private readonly gets: GatheredGets
   private readonly requests: Requests
   private readonly clock: Clock
   private readonly watches: RemoteWatches
@@ -53,6 +55,7 @@ export class ClientBackend implements Backend {
     readonly check: () => void
   }) {
     this.group = parts.group
+    this.gets = new GatheredGets(parts.clock, (keys, ...rest) => this.askRead({ type: 'get', keys }, ...rest))
     this.requests = parts.requests
     this.clock = parts.clock
     this.watches = parts.watches
@@ -82,7 +85,12 @@ export class ClientBackend implements Backend {
     this.check()
   }
 
-  async read(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+  read(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+    if (query.type === 'get') return this.gets.read(query.keys, freshness, call)
+    return this.askRead(query, freshness, call)
+  }
+
+  private async askRead(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
     const body = [this.group, queryFields(query), ...this.freshnessFields(freshness)]
     return asReadResult(await this.ask('read', body, call))
   }

@@ -33,23 +33,25 @@ export function encodeOnce(value: unknown, bytesMax = frameBytesMax): Uint8Array
 
 /**
  * The value that the bytes stand for. Throws MalformedError, and nothing else, where they stand for none that
- * `encode` accepts. Byte strings in the result are Uint8Arrays that share the memory of `bytes`.
+ * `encode` accepts. Byte strings in the result are Uint8Arrays that share the memory of `bytes`, or copies.
  */
-export function decode(bytes: Uint8Array): unknown {
+export function decode(bytes: Uint8Array, copies = false): unknown {
   if (bytes.length > frameBytesMax) throw new MalformedError('too long')
-  return new Decoder(plainBytes(bytes)).message()
+  return new Decoder(plainBytes(bytes), copies).message()
 }
 
 /** Reads one message. A class, because the place moves through every call. */
 class Decoder {
   private readonly bytes: Uint8Array
+  private readonly copies: boolean
   /** Made with the first fraction: most messages have none. */
   private view: DataView | undefined
   private position = 0
   private items = 0
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, copies: boolean) {
     this.bytes = bytes
+    this.copies = copies
   }
 
   message(): unknown {
@@ -154,7 +156,8 @@ class Decoder {
 
   private raw(length: number): Uint8Array {
     const start = this.position
-    return this.bytes.subarray(start, this.skip(length))
+    const end = this.skip(length)
+    return this.copies ? this.bytes.slice(start, end) : this.bytes.subarray(start, end)
   }
 
   private signed(length: number): number {

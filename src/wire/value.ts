@@ -13,19 +13,10 @@ export function encodeValue(value: unknown): Uint8Array {
   return keepBytes(encodeOnce(value, valueBytesMax))
 }
 
-/** The value that the bytes stand for, new at every call. Throws MalformedError where they stand for none. */
+/**
+ * The value that the bytes stand for, new at every call, its byte strings included: a reader may change what it got.
+ * Throws MalformedError where they stand for none.
+ */
 export function decodeValue(bytes: Uint8Array): unknown {
-  return ownBytes(decode(bytes))
-}
-
-/** Copies the byte strings, which `decode` takes from the stored bytes: a reader may change what it got. */
-function ownBytes(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Uint8Array) return value.slice()
-  const members = value as Record<string | number, unknown>
-  for (const name of Object.keys(members)) {
-    const member = members[name]
-    if (typeof member === 'object' && member !== null) members[name] = ownBytes(member)
-  }
-  return value
+  return decode(bytes, true)
 }

@@ -3,7 +3,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { openHost, type Store } from '../../src/node.ts'
-import { valueBytes } from './drive.ts'
+import { keyCount, valueBytes } from './drive.ts'
 import { benchCluster } from './quorate-names.ts'
 
 export interface StoreFigure {
@@ -20,7 +20,6 @@ export type StoreMessage =
 
 const [, , seed = '', data = '', part = ''] = process.argv
 
-const keyCount = 100_000
 const million = 1_000_000
 const watcherCount = 1000
 const entriesPerTxn = 1000
@@ -133,6 +132,10 @@ async function fillMillion(): Promise<void> {
   const start = performance.now()
   if ((await store.count()) !== million) throw new Error('keys are missing')
   report({ name: 'ms of a count of 1 000 000 keys', value: performance.now() - start })
+  const { local } = await store.read()
+  const scattered = Array.from({ length: million }, (_, number) => keyOf((number * 7919) % million))
+  const value = speedOf(number => local?.get(scattered[number % million] ?? ''), 2000)
+  report({ name: 'point reads/s from a local view of 1 000 000 keys', value })
   await pauses(store)
 }
 
