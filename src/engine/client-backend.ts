@@ -13,7 +13,7 @@ import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
 import type { Answer } from './proposals.ts'
 import { asReadResult, freshnessFields } from './read-codec.ts'
 import type { RemoteWatches } from './remote-watches.ts'
-import { attemptMs, type Effect, type Requests } from './requests.ts'
+import { attemptMs, type Question, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import type { MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink } from './watchers.ts'
@@ -66,23 +66,24 @@ export class ClientBackend implements Backend {
     return this.retry(call, async () => {
       const gateway = this.gatewayOrThrow()
       attempts += 1
-      const answer = await this.askGateway(gateway, 'submit', body, call).catch(error => {
+      const question = { method: 'submit', body, read: asSubmitted }
+      const { result, inner, applied } = await this.askGateway(gateway, question, call).catch(error => {
         throw asRetried(error)
       })
-      const [result, inner, applied] = asArray(answer, 3)
-      this.seen = Math.max(this.seen, asNatural(applied))
-      return { result: asResult(result), attempts: attempts - 1 + asNatural(inner) }
+      this.seen = Math.max(this.seen, applied)
+      return { result, attempts: attempts - 1 + inner }
     })
   }
 
-  async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
-    return asReadResult(await this.ask('get', [this.group, key, ...this.freshnessFields(freshness)], call))
+  get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
+    const body = [this.group, key, ...this.freshnessFields(freshness)]
+    return this.ask({ method: 'get', body, read: asReadResult }, call)
   }
 
-  async scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+  scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
     const { bounds, limit, reverse } = query
     const body = [this.group, bounds, limit ?? null, reverse, ...this.freshnessFields(freshness)]
-    return asReadResult(await this.ask('scan', body, call))
+    return this.ask({ method: 'scan', body, read: asReadResult }, call)
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
@@ -94,7 +95,7 @@ export class ClientBackend implements Backend {
   async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
     for (let asked = 1; ; asked++) {
       try {
-        return asLogSlice(await this.ask('entries', [this.group, from ?? null], call))
+        return await this.ask({ method: 'entries', body: [this.group, from ?? null], read: asLogSlice }, call)
       } catch (error) {
         if (!isQuorateError(error, 'COMPACTED') || asked >= this.gateways().length) throw error
       }
@@ -103,9 +104,13 @@ export class ClientBackend implements Backend {
 
   request({ name, body }: LeaderRequest, call: Call): Promise<Uint8Array> {
     return this.retry(call, async () => {
-      const fields = [this.group, name, body]
-      const reply = this.requests.askOnce(this.gatewayOrThrow(), 'request', fields, call)
-      return asBytes(await reply.catch(error => this.failed(error)))
+      const question = {
+        method: 'request',
+        body: [this.group, name, body],
+        read: asBytes,
+        effect: 'once',
+      } as const
+      return this.requests.ask(this.gatewayOrThrow(), question, call).catch(error => this.failed(error))
     })
   }
 
@@ -113,15 +118,15 @@ export class ClientBackend implements Backend {
     return freshnessFields({ consistency, atLeast: Math.max(atLeast, this.seen) })
   }
 
-  async members(call: Call): Promise<MemberList> {
-    return asMembers(await this.ask('members', [this.group], call))
+  members(call: Call): Promise<MemberList> {
+    return this.ask({ method: 'members', body: [this.group], read: asMembers }, call)
   }
 
   change(request: MemberRequest, call: Call): Promise<MemberList> {
     return this.retry(call, async isRetry => {
       const body = requestBody(this.group, request, isRetry)
-      const answer = this.askGateway(this.gatewayOrThrow(), 'change', body, call, 'repeatable')
-      return asMembers(await answer)
+      const question = { method: 'change', body, read: asMembers, effect: 'repeatable' } as const
+      return this.askGateway(this.gatewayOrThrow(), question, call)
     })
   }
 
@@ -142,8 +147,8 @@ export class ClientBackend implements Backend {
     }
   }
 
-  private ask(method: string, body: unknown, call: Call): Promise<unknown> {
-    return this.retry(call, async () => this.askGateway(this.gatewayOrThrow(), method, body, call))
+  private ask<Value>(question: Question<Value>, call: Call): Promise<Value> {
+    return this.retry(call, async () => this.askGateway(this.gatewayOrThrow(), question, call))
   }
 
   /** After a pause, or as soon as there may be another gateway. */
@@ -151,15 +156,9 @@ export class ClientBackend implements Backend {
     return retrying(this.clock, call, attempt, this.news)
   }
 
-  private askGateway(
-    gateway: HostId,
-    method: string,
-    body: unknown,
-    call: Call,
-    effect: Effect = 'none',
-  ): Promise<unknown> {
+  private askGateway<Value>(gateway: HostId, question: Question<Value>, call: Call): Promise<Value> {
     const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)
-    const answer = this.requests.ask(gateway, method, body, { ...call, deadline }, effect)
+    const answer = this.requests.ask(gateway, question, { ...call, deadline })
     return answer.catch(error => this.failed(error))
   }
 
@@ -178,6 +177,11 @@ export class ClientBackend implements Backend {
       retryable: true,
     })
   }
+}
+
+function asSubmitted(answer: unknown) {
+  const [result, inner, applied] = asArray(answer, 3)
+  return { result: asResult(result), inner: asNatural(inner), applied: asNatural(applied) }
 }
 
 /**

@@ -221,7 +221,7 @@ export class Host implements StoreHost {
     const { clock } = this.parts
     const call = startCall(clock, options, this.options.deadlineMs)
     const start = clock.now()
-    await this.requests.ask(peer, 'ping', null, call)
+    await this.requests.ask(peer, { method: 'ping', body: null, read: () => undefined }, call)
     return clock.now() - start
   }
 

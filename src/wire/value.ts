@@ -1,6 +1,8 @@
 import { keepBytes } from '../base/keep-bytes.ts'
+import { QuorateError } from '../core/error.ts'
 import { valueBytesMax } from '../core/limits.ts'
 import { decode, encodeOnce } from './codec.ts'
+import { decodeOrNothing } from './guards.ts'
 
 /**
  * The bytes of a value as it lies in the store: null, booleans, finite numbers, well-formed strings,
@@ -13,9 +15,14 @@ export function encodeValue(value: unknown): Uint8Array {
   return keepBytes(encodeOnce(value, valueBytesMax))
 }
 
-/** The value that the bytes stand for, new at every call. Throws MalformedError where they stand for none. */
+/**
+ * The value that the bytes stand for, new at every call. Throws UNSUPPORTED where they stand for none: they came from
+ * another host, with all that was checked but this, and whoever reads the value waits for it.
+ */
 export function decodeValue(bytes: Uint8Array): unknown {
-  return ownBytes(decode(bytes))
+  const decoded = decodeOrNothing(() => ({ value: decode(bytes) }))
+  if (decoded !== undefined) return ownBytes(decoded.value)
+  throw new QuorateError('UNSUPPORTED', 'a value is of a form that this version does not read')
 }
 
 /** Copies the byte strings, which `decode` takes from the stored bytes: a reader may change what it got. */
