@@ -4,9 +4,21 @@ import type { Deflate } from './storage.ts'
 /** A piece gives a thousand times as much at most, and only then is it known how much. */
 const pieceBytes = 1024
 
-export const browserDeflate: Deflate = {
-  deflate: bytes => through(new CompressionStream('deflate-raw'), bytes),
-  inflate: (bytes, bytesMax) => through(new DecompressionStream('deflate-raw'), bytes, bytesMax),
+/** Undefined where the browser has no such streams. */
+export const browserDeflate: Deflate | undefined = isSupported()
+  ? {
+      deflate: bytes => through(new CompressionStream('deflate-raw'), bytes),
+      inflate: (bytes, bytesMax) => through(new DecompressionStream('deflate-raw'), bytes, bytesMax),
+    }
+  : undefined
+
+function isSupported(): boolean {
+  try {
+    return new CompressionStream('deflate-raw') !== undefined
+  } catch {
+    // Neither the class nor the format was there from the beginning.
+    return false
+  }
 }
 
 async function through(

@@ -1,4 +1,4 @@
-import { membersMax, votersMax, voterWeightMax } from '../limits.ts'
+import { membersMax, quorumSetsMax, votersMax, voterWeightMax } from '../limits.ts'
 import { doMeet, majority, type QuorumSets, quorumsOf } from '../quorum.ts'
 import type { ConfChangeStep } from '../raft/types.ts'
 import type { HostId, ReplicaId } from '../types.ts'
@@ -86,6 +86,8 @@ export function planWeigh(members: Members, weights: ReadonlyMap<HostId, number>
  * any set the weights count again.
  */
 export function planDecide(members: Members, sets: readonly (readonly HostId[])[]): MembersPlan {
+  if (sets.length > quorumSetsMax || sets.some(set => set.length > votersMax))
+    return refused('MEMBERSHIP_REFUSED', `no rule has more than ${quorumSetsMax} sets of ${votersMax} voters`)
   const quorums: ReplicaId[][] = []
   for (const set of sets) {
     const voters = set.map(host => memberOfHost(members, host))
