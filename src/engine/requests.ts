@@ -22,10 +22,8 @@ export type Effect = 'none' | 'repeatable' | 'once'
 interface Asked {
   readonly to: HostId
   readonly effect: Effect
-  readonly fail: (error: QuorateError) => void
-  readonly isDue: (now: number) => boolean
-  /** Throws MalformedError on what is no answer to the question. */
-  readonly answer: (body: unknown) => void
+  readonly read: (answer: unknown) => unknown
+  readonly pending: Pending<unknown>
 }
 
 /** A question to another host. */
@@ -81,15 +79,11 @@ export class Requests {
     if (this.ending !== undefined) return Promise.reject(this.ending('none'))
     if (!this.askedGate.admits(1, this.asked.size)) return Promise.reject(busy('asked of others'))
     const id = ++this.lastId
-    const pending = new Pending<Value>(call, () => this.asked.delete(id))
-    if (pending.isSettled) return pending.promise
-    this.asked.set(id, {
-      to,
-      effect,
-      fail: error => pending.reject(error),
-      isDue: now => pending.isDue(now),
-      answer: answer => pending.resolve(read(answer)),
-    })
+    const pending = new Pending<unknown>(call, () => this.asked.delete(id))
+    // It is resolved by what `read` gives, and by nothing else.
+    const promise = pending.promise as Promise<Value>
+    if (pending.isSettled) return promise
+    this.asked.set(id, { to, effect, read, pending })
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
@@ -97,7 +91,7 @@ export class Requests {
       this.asked.delete(id)
       pending.reject(unreachable(to))
     }
-    return pending.promise
+    return promise
   }
 
   /** A request came in. */
@@ -135,8 +129,8 @@ export class Requests {
     const asked = this.asked.get(id)
     if (asked === undefined || asked.to !== from) return
     // Read first: what cannot be read is no answer, and who asked goes on waiting.
-    if (asBoolean(fields[1])) asked.answer(fields[2])
-    else asked.fail(finalWhereOnce(asked, errorOf(from, fields[2])))
+    if (asBoolean(fields[1])) asked.pending.resolve(asked.read(fields[2]))
+    else asked.pending.reject(finalWhereOnce(asked, errorOf(from, fields[2])))
     this.asked.delete(id)
   }
 
@@ -145,27 +139,27 @@ export class Requests {
     for (const [id, asked] of this.asked) {
       if (asked.to !== peer) continue
       this.asked.delete(id)
-      asked.fail(finalWhereOnce(asked, unreachable(peer, outcomeOf(asked))))
+      asked.pending.reject(finalWhereOnce(asked, unreachable(peer, outcomeOf(asked))))
     }
   }
 
   tick(now: number): void {
     for (const [id, asked] of this.asked) {
-      if (!asked.isDue(now)) continue
+      if (!asked.pending.isDue(now)) continue
       this.asked.delete(id)
       const outcome = outcomeOf(asked)
       const error = new QuorateError('TIMEOUT', 'no answer came before the deadline', {
         retryable: true,
         outcome,
       })
-      asked.fail(finalWhereOnce(asked, error))
+      asked.pending.reject(finalWhereOnce(asked, error))
     }
   }
 
   /** What was asked may have been done; what is asked from now on is not even sent. */
   close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.ending = error
-    for (const asked of this.asked.values()) asked.fail(error('unknown'))
+    for (const asked of this.asked.values()) asked.pending.reject(error('unknown'))
     this.asked.clear()
   }
 }

@@ -4,20 +4,19 @@ import type { Deflate } from './storage.ts'
 /** A piece gives a thousand times as much at most, and only then is it known how much. */
 const pieceBytes = 1024
 
-/** Undefined where the browser has no such streams. */
-export const browserDeflate: Deflate | undefined = isSupported()
-  ? {
-      deflate: bytes => through(new CompressionStream('deflate-raw'), bytes),
-      inflate: (bytes, bytesMax) => through(new DecompressionStream('deflate-raw'), bytes, bytesMax),
-    }
-  : undefined
+/** Undefined where the browser has no such streams: neither the class nor the format was there from the beginning. */
+export const browserDeflate: Deflate | undefined = deflateIfSupported()
 
-function isSupported(): boolean {
+function deflateIfSupported(): Deflate | undefined {
+  const compression = () => new CompressionStream('deflate-raw')
   try {
-    return new CompressionStream('deflate-raw') !== undefined
+    compression()
   } catch {
-    // Neither the class nor the format was there from the beginning.
-    return false
+    return undefined
+  }
+  return {
+    deflate: bytes => through(compression(), bytes),
+    inflate: (bytes, bytesMax) => through(new DecompressionStream('deflate-raw'), bytes, bytesMax),
   }
 }
 
