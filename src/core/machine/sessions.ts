@@ -130,7 +130,10 @@ export class LiveSession implements Session {
   forgetTo(floor: number): void {
     if (floor <= this.floor) return
     if (this.bytes === 0) this.results.dropTo(floor)
-    else this.results.dropTo(floor, result => void (this.bytes -= footprint(result)))
+    else
+      this.results.dropTo(floor, result => {
+        this.bytes -= footprint(result)
+      })
     this.floor = floor
   }
 }
