@@ -195,8 +195,10 @@ export class Loop {
     if (this.deployment === undefined) return
     const frame = decodeFrame(this.deployment, bytes)
     if (typeof frame === 'string') {
-      if (frame === 'deployment' && from !== this.lastStranger) this.loop.events.foreign(from)
-      this.lastStranger = from
+      if (frame === 'deployment' && from !== this.lastStranger) {
+        this.lastStranger = from
+        this.loop.events.foreign(from)
+      }
       return transport.misbehaved(from, frame)
     }
     try {
