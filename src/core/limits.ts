@@ -196,6 +196,9 @@ export const peersMax = 64
 /** Voters of one group. More would only add acknowledgements to wait for (Raft thesis §11.2 measures up to nine). */
 export const votersMax = 9
 
+/** Sets by which a rule decides: so many of nine voters can be such that none contains another one (Sperner). */
+export const quorumSetsMax = 126
+
 /** How much one voter may count. Two hosts of which one weighs so much more are one that decides alone. */
 export const voterWeightMax = 100
 
@@ -223,6 +226,9 @@ export const membersMax = 256
 
 /** Body of one HTTP request: a value of the largest size, and room for what JSON adds to it by escaping. */
 export const httpBodyBytesMax = 2 * valueBytesMax
+
+/** Signals that wait for WebRTC to load: a description, and a candidate for each address of the other end. */
+export const earlySignalsMax = 64
 
 /** Connections of one seed: browsers hold one for signaling and a few for the page. */
 export const httpConnectionsMax = 2048

@@ -14,9 +14,9 @@ import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
 import type { Answer } from './proposals.ts'
 import { asReadResult, freshnessFields, queryFields } from './read-codec.ts'
 import type { ReadQuery } from './read-query.ts'
-import { RemoteReader } from './remote-reader.ts'
+import { asOpenedView, RemoteReader } from './remote-reader.ts'
 import type { RemoteWatches } from './remote-watches.ts'
-import { attemptMs, type Effect, type Requests } from './requests.ts'
+import { attemptMs, type Question, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import type { MemberList, StoreStatus } from './types.ts'
 import { viewExpired } from './view-expired.ts'
@@ -72,12 +72,12 @@ export class ClientBackend implements Backend {
     return this.retry(call, async () => {
       const gateway = this.gatewayOrThrow()
       attempts += 1
-      const answer = await this.askGateway(gateway, 'submit', body, call).catch(error => {
+      const question = { method: 'submit', body, read: asSubmitted }
+      const { result, inner, applied } = await this.askGateway(gateway, question, call).catch(error => {
         throw asRetried(error)
       })
-      const [result, inner, applied] = asArray(answer, 3)
-      this.seen = Math.max(this.seen, asNatural(applied))
-      return { result: asResult(result), attempts: attempts - 1 + asNatural(inner) }
+      this.seen = Math.max(this.seen, applied)
+      return { result, attempts: attempts - 1 + inner }
     })
   }
 
@@ -90,9 +90,9 @@ export class ClientBackend implements Backend {
     return this.askRead(query, freshness, call)
   }
 
-  private async askRead(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
+  private askRead(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
     const body = [this.group, queryFields(query), ...this.freshnessFields(freshness)]
-    return asReadResult(await this.ask('read', body, call))
+    return this.ask({ method: 'read', body, read: asReadResult }, call)
   }
 
   /** The answers to all of it come from the gateway that opened it. */
@@ -100,8 +100,9 @@ export class ClientBackend implements Backend {
     return this.retry(call, async () => {
       const gateway = this.gatewayOrThrow()
       const body = [this.group, ...this.freshnessFields(freshness)]
-      return new RemoteReader(await this.askGateway(gateway, 'view', body, call), {
-        ask: (method, body, call) => this.askAgain(gateway, method, body, call),
+      const opened = await this.askGateway(gateway, { method: 'view', body, read: asOpenedView }, call)
+      return new RemoteReader(opened, {
+        ask: (question, call) => this.askAgain(gateway, question, call),
         closed: id => this.closeView(gateway, id),
       })
     })
@@ -116,7 +117,7 @@ export class ClientBackend implements Backend {
   async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
     for (let asked = 1; ; asked++) {
       try {
-        return asLogSlice(await this.ask('entries', [this.group, from ?? null], call))
+        return await this.ask({ method: 'entries', body: [this.group, from ?? null], read: asLogSlice }, call)
       } catch (error) {
         if (!isQuorateError(error, 'COMPACTED') || asked >= this.gateways().length) throw error
       }
@@ -125,9 +126,13 @@ export class ClientBackend implements Backend {
 
   request({ name, body }: LeaderRequest, call: Call): Promise<Uint8Array> {
     return this.retry(call, async () => {
-      const fields = [this.group, name, body]
-      const reply = this.requests.askOnce(this.gatewayOrThrow(), 'request', fields, call)
-      return asBytes(await reply.catch(error => this.failed(error)))
+      const question = {
+        method: 'request',
+        body: [this.group, name, body],
+        read: asBytes,
+        effect: 'once',
+      } as const
+      return this.requests.ask(this.gatewayOrThrow(), question, call).catch(error => this.failed(error))
     })
   }
 
@@ -135,15 +140,15 @@ export class ClientBackend implements Backend {
     return freshnessFields({ consistency, atLeast: Math.max(atLeast, this.seen) })
   }
 
-  async members(call: Call): Promise<MemberList> {
-    return asMembers(await this.ask('members', [this.group], call))
+  members(call: Call): Promise<MemberList> {
+    return this.ask({ method: 'members', body: [this.group], read: asMembers }, call)
   }
 
   change(request: MemberRequest, call: Call): Promise<MemberList> {
     return this.retry(call, async isRetry => {
       const body = requestBody(this.group, request, isRetry)
-      const answer = this.askGateway(this.gatewayOrThrow(), 'change', body, call, 'repeatable')
-      return asMembers(await answer)
+      const question = { method: 'change', body, read: asMembers, effect: 'repeatable' } as const
+      return this.askGateway(this.gatewayOrThrow(), question, call)
     })
   }
 
@@ -165,11 +170,10 @@ export class ClientBackend implements Backend {
   }
 
   /** That host and no other: where the connection is lost, so is what it held. */
-  private askAgain(gateway: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
+  private askAgain<Value>(gateway: HostId, question: Question<Value>, call: Call): Promise<Value> {
     return this.retry(call, async () => {
       this.check()
-      const reply = this.askGateway(gateway, method, body, call)
-      return reply.catch(error => {
+      return this.askGateway(gateway, question, call).catch(error => {
         throw isQuorateError(error, 'UNREACHABLE') ? viewExpired(error) : error
       })
     })
@@ -178,11 +182,13 @@ export class ClientBackend implements Backend {
   private closeView(gateway: HostId, id: number): void {
     const call = { deadline: this.clock.now() + attemptMs, signal: undefined }
     // A gateway that does not hear of it lets go of the view by itself.
-    this.requests.ask(gateway, 'view-close', id, call).catch(() => {})
+    this.requests
+      .ask(gateway, { method: 'view-close', body: id, read: () => undefined }, call)
+      .catch(() => {})
   }
 
-  private ask(method: string, body: unknown, call: Call): Promise<unknown> {
-    return this.retry(call, async () => this.askGateway(this.gatewayOrThrow(), method, body, call))
+  private ask<Value>(question: Question<Value>, call: Call): Promise<Value> {
+    return this.retry(call, async () => this.askGateway(this.gatewayOrThrow(), question, call))
   }
 
   /** After a pause, or as soon as there may be another gateway. */
@@ -190,15 +196,9 @@ export class ClientBackend implements Backend {
     return retrying(this.clock, call, attempt, this.news)
   }
 
-  private askGateway(
-    gateway: HostId,
-    method: string,
-    body: unknown,
-    call: Call,
-    effect: Effect = 'none',
-  ): Promise<unknown> {
+  private askGateway<Value>(gateway: HostId, question: Question<Value>, call: Call): Promise<Value> {
     const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)
-    const answer = this.requests.ask(gateway, method, body, { ...call, deadline }, effect)
+    const answer = this.requests.ask(gateway, question, { ...call, deadline })
     return answer.catch(error => this.failed(error))
   }
 
@@ -217,6 +217,11 @@ export class ClientBackend implements Backend {
       retryable: true,
     })
   }
+}
+
+function asSubmitted(answer: unknown) {
+  const [result, inner, applied] = asArray(answer, 3)
+  return { result: asResult(result), inner: asNatural(inner), applied: asNatural(applied) }
 }
 
 /**

@@ -37,8 +37,7 @@ export function unknownCommand(name = 'a command', outcome: 'none' | 'unknown' =
 /** Two clusters of one name and secret: what a host of one hears that meets the other. */
 export function foreignTo(cluster: string, whom: string, deployment: DeploymentId | undefined): QuorateError {
   const message =
-    `${whom} belongs to another founding of cluster ${cluster} than this host: they share nothing. A seed that ` +
-    'lost its folder founds anew; started with --join on an empty one, it comes back to the members that have the ' +
-    'data. To give that up and join the other cluster, clear the storage of this host'
+    `${whom} belongs to another founding of cluster ${cluster}. A seed that lost its folder comes back with --join, ` +
+    'on an empty one; to join the other cluster, clear the storage of this host'
   return new QuorateError('WRONG_CLUSTER', message, { detail: { deployment } })
 }

@@ -73,7 +73,6 @@ export class Host implements StoreHost {
   private failure: QuorateError | undefined
   /** The founding that a seed knows is not this host's. */
   private foreign: QuorateError | undefined
-  private lastStranger: HostId | undefined
   private closing: Promise<void> | undefined
 
   /**
@@ -223,7 +222,7 @@ export class Host implements StoreHost {
     const { clock } = this.parts
     const call = startCall(clock, options, this.options.deadlineMs)
     const start = clock.now()
-    await this.requests.ask(peer, 'ping', null, call)
+    await this.requests.ask(peer, { method: 'ping', body: null, read: () => undefined }, call)
     return clock.now() - start
   }
 
@@ -332,7 +331,7 @@ export class Host implements StoreHost {
         this.dial()
       },
       came: peer => this.greet(peer),
-      foreign: from => this.met(from),
+      foreign: from => void this.met(`host ${from}`),
       gone: (peer, reason) => this.disconnected(peer, reason),
       failed: error => this.fail(error),
     }
@@ -364,16 +363,13 @@ export class Host implements StoreHost {
 
   /** A seed knows this founding. It is asked whenever this host comes to it, so what was wrong may be right by now. */
   private heard({ deployment }: Grant): void {
-    if (this.isEnded) return
-    const isOwn = deployment === this.deployment
-    this.foreign = isOwn ? undefined : foreignTo(this.cluster, 'the seed', deployment)
-    if (this.foreign !== undefined) this.emitter.emit('foreign', this.foreign)
+    this.foreign = deployment === this.deployment ? undefined : this.met('the seed', deployment)
   }
 
-  private met(stranger: HostId): void {
-    if (stranger === this.lastStranger) return
-    this.lastStranger = stranger
-    this.emitter.emit('foreign', foreignTo(this.cluster, `host ${stranger}`, undefined))
+  private met(whom: string, deployment?: DeploymentId): QuorateError {
+    const error = foreignTo(this.cluster, whom, deployment)
+    this.emitter.emit('foreign', error)
+    return error
   }
 
   private greet(peer: HostId): void {

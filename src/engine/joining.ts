@@ -206,7 +206,8 @@ export class Joining {
           const hosts = peerBook.hostsOf(group)
           const host = hosts[attempts++ % hosts.length]
           if (host === undefined) throw this.nobodyThere(group)
-          return asNatural(await requests.ask(host, 'join', [group, options.role === 'witness'], call))
+          const body = [group, options.role === 'witness']
+          return requests.ask(host, { method: 'join', body, read: asNatural }, call)
         },
         peerBook.news,
       )

@@ -55,7 +55,8 @@ export class LeaderRequests {
       replica.check('none')
       if (replica.leads) return this.run(replica, request, call)
       const body = [replica.group, request.name, request.body, request.from]
-      return asBytes(await this.requests.askOnce(leaderOf(replica), 'lead-request', body, call))
+      const question = { method: 'lead-request', body, read: asBytes, effect: 'once' } as const
+      return this.requests.ask(leaderOf(replica), question, call)
     })
   }
 

@@ -173,8 +173,7 @@ export class Leading {
       const shown = storeCommandOf(command)
       const verdict: unknown = shown === undefined ? undefined : validate?.(shown, { host })
       // A promise, say: whoever wrote an asynchronous rule must not be told by silence that it never held.
-      if (verdict === '') return 'the rule of the store gave no reason'
-      if (verdict === undefined || typeof verdict === 'string') return verdict
+      if (verdict === undefined || (typeof verdict === 'string' && verdict !== '')) return verdict
       return 'the rule of the store answered neither with a reason nor with undefined'
     } catch (error) {
       return `the rule of the store failed: ${error instanceof Error ? error.message : String(error)}`

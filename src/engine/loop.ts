@@ -57,6 +57,8 @@ export class Loop {
   private inbox: Inbound[] = []
   private inboxBytes = 0
   private readonly inboxGate = new Gate(inboxBytesMax)
+  /** Whose frame was refused last: what is told of it is told once. */
+  private lastStranger: HostId | undefined
   private isTickDue = false
   private lastTickAt: number
   private isScheduled = false
@@ -193,7 +195,10 @@ export class Loop {
     if (this.deployment === undefined) return
     const frame = decodeFrame(this.deployment, bytes)
     if (typeof frame === 'string') {
-      if (frame === 'deployment') this.loop.events.foreign(from)
+      if (frame === 'deployment' && from !== this.lastStranger) {
+        this.lastStranger = from
+        this.loop.events.foreign(from)
+      }
       return transport.misbehaved(from, frame)
     }
     try {

@@ -104,10 +104,9 @@ export class MemberChanges {
       if (next.type === 'change' && this.isCaughtUp(next)) {
         const { revision } = replica.machine.members
         if (!hasLogged && expected !== undefined && revision !== expected) throw conflict(expected, revision)
-        if (!hasLogged && !hasOffered && this.dismissesLeader(next)) {
+        if (!hasLogged && !hasOffered) {
           hasOffered = true
-          await this.offerLeadership()
-          continue
+          if (await this.offersLeadership(next)) continue
         }
         hasLogged = this.propose(next) || hasLogged
       }
@@ -156,19 +155,18 @@ export class MemberChanges {
     if (!replica.leads || replica.term !== answer.term) throw notLeader(replica, 'unknown')
   }
 
-  private dismissesLeader({ steps }: MembersPlan & { type: 'change' }): boolean {
-    const own = steps.find(step => step.replica === this.replica.id)
-    return own?.type === 'add-learner' || own?.type === 'remove'
-  }
-
   /**
    * A leader that is to vote no more hands over first, and the one who asked goes to the next leader with the change:
    * else everybody waits for an election timeout behind it (Raft thesis §4.2.2). Where nobody takes it, so it must be.
+   * Says whether time has passed.
    */
-  private async offerLeadership(): Promise<void> {
+  private async offersLeadership({ steps }: MembersPlan & { type: 'change' }): Promise<boolean> {
     const { replica, clock, call } = this
-    const successor = replica.resignation.successor()
-    if (successor !== undefined) await transferLeadership(clock, replica, successor, call)
+    const isLeaving = steps.some(step => step.replica === replica.id && step.type !== 'update')
+    const successor = isLeaving ? replica.resignation.successor() : undefined
+    if (successor === undefined) return false
+    await transferLeadership(clock, replica, successor, call)
+    return true
   }
 
   /** True when the change is in the log. */
@@ -201,16 +199,8 @@ async function transfer(clock: Clock, replica: Replica, host: HostId, call: Call
     throw new QuorateError('MEMBERSHIP_REFUSED', `host ${host} is no voter that keeps values: it cannot lead`)
   if (!replica.leads) throw notLeader(replica)
   if (await transferLeadership(clock, replica, member.replica, call)) return
-  throw new QuorateError('TRANSFER_ABORTED', whyNotTaken(replica, host), { retryable: true })
-}
-
-/** What is true of the replica right behind a transfer that failed. */
-function whyNotTaken(replica: Replica, host: HostId): string {
-  const { leads, leader, node } = replica
-  if (!leads && leader !== undefined) return `leadership went to host ${leader} instead of ${host}`
-  const other = leads ? replica.hostOf(node.status().leadTransferee) : undefined
-  if (other !== undefined) return `leadership is handed over to host ${other} now, as was asked behind this`
-  return `leadership was not handed over: host ${host} did not take it within an election timeout`
+  const why = `host ${host} did not take leadership over within an election timeout, or another one was named behind it`
+  throw new QuorateError('TRANSFER_ABORTED', why, { retryable: true, detail: { leader: replica.leader } })
 }
 
 export function notLeader(replica: Replica, outcome: Outcome = 'none'): QuorateError {

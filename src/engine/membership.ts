@@ -103,7 +103,7 @@ export class Membership {
   private async serveJoin(replica: Replica, newcomer: Newcomer, call: Call): Promise<ReplicaId> {
     if (replica.leads) return this.admit(replica, newcomer, call)
     const body = [replica.group, newcomer.host, newcomer.witness]
-    return asNatural(await this.requests.ask(leaderOf(replica), 'admit', body, call))
+    return this.requests.ask(leaderOf(replica), { method: 'admit', body, read: asNatural }, call)
   }
 
   private async admit(replica: Replica, { host, witness }: Newcomer, call: Call): Promise<ReplicaId> {
@@ -125,8 +125,8 @@ export class Membership {
     replica.check('none')
     const body = requestBody(replica.group, request, isRetry)
     const deadline = Math.min(call.deadline, this.clock.now() + attemptMs)
-    const answer = this.requests.ask(leaderOf(replica), 'lead', body, { ...call, deadline }, 'repeatable')
-    return asMembers(await answer)
+    const question = { method: 'lead', body, read: asMembers, effect: 'repeatable' } as const
+    return this.requests.ask(leaderOf(replica), question, { ...call, deadline })
   }
 }
 

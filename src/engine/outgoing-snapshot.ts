@@ -16,6 +16,8 @@ export interface SnapshotAnswer {
   /** The piece that it waits for: in answer to an offer, or because a later one came. */
   readonly next: number | null
   readonly isGap: boolean
+  /** It cannot inflate, and must get the chunks as they were. */
+  readonly isPlain: boolean
 }
 
 export interface OutgoingParts {
@@ -23,7 +25,7 @@ export interface OutgoingParts {
   /** The MsgSnap that Raft wants to be sent. */
   readonly message: Message
   /** The stored chunks, from the first on. */
-  readonly read: () => AsyncIterable<Uint8Array>
+  readonly read: (isPlain: boolean) => AsyncIterable<Uint8Array>
   /** Sends a frame; it may get lost. False where it was dropped at once. */
   readonly post: (seq: number, checksum: number, piece: unknown) => boolean
   /** False once the follower needs it no more, or this replica does not lead any more. */
@@ -48,6 +50,7 @@ export class OutgoingSnapshot {
   /** The follower said that a piece is missing. Each place counts once: it says so for every piece behind it. */
   private hasGap = false
   private lastGap = -1
+  private isPlain = false
   private isCancelled = false
 
   constructor(parts: OutgoingParts) {
@@ -59,8 +62,11 @@ export class OutgoingSnapshot {
     return term === message.term && index === message.snapshot?.index
   }
 
-  acknowledged({ stored, next, isGap }: SnapshotAnswer): void {
-    this.stored = Math.max(this.stored, stored)
+  acknowledged({ stored, next, isGap, isPlain }: SnapshotAnswer): void {
+    this.isPlain = isPlain
+    // What answers an offer says it anew: a follower that was started again may have less than it had.
+    const isAnew = this.next === undefined && next !== null && !isGap
+    this.stored = isAnew ? stored : Math.max(this.stored, stored)
     if (!isGap) this.next = next ?? this.next
     else if (next !== null && next > this.lastGap) {
       this.lastGap = next
@@ -108,7 +114,7 @@ export class OutgoingSnapshot {
   private async stream(from: number): Promise<boolean> {
     this.hasGap = false
     let [seq, checksum] = [0, 0]
-    for await (const chunk of this.parts.read()) {
+    for await (const chunk of this.parts.read(this.isPlain)) {
       checksum = crc32c(chunk, checksum)
       if (seq >= from) {
         if (!(await this.storedUpTo(seq + 1 - snapshotWindowChunks))) return false

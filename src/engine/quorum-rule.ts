@@ -10,13 +10,13 @@ export type QuorumRule = (hosts: ReadonlySet<HostId>) => boolean
  * every set. Throws MEMBERSHIP_REFUSED where no set decides, or two that share no voter do.
  */
 export function quorumMasks(voters: readonly HostId[], rule: QuorumRule): readonly number[] {
-  if (typeof rule !== 'function') throw new TypeError('a rule is a function')
   const decides = (set: readonly number[]): boolean => {
     // Nobody never decides, whatever the rule says of it.
     if (set.length === 0) return false
-    const answer: unknown = rule(new Set(set.map(position => voters[position] ?? '')))
-    if (typeof answer !== 'boolean') throw new TypeError('a rule answers true or false')
-    return answer
+    const hosts = new Set(set.map(position => voters[position] ?? ''))
+    const answer: unknown = typeof rule === 'function' ? rule(hosts) : undefined
+    if (typeof answer === 'boolean') return answer
+    throw new TypeError('a rule is a function that answers true or false')
   }
   const sets = quorumsOf([...voters.keys()], decides)
   if (sets.length === 0) throw refused('by this rule nobody ever decides')

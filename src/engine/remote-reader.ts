@@ -4,32 +4,43 @@ import type { Reader } from './backend.ts'
 import type { Call } from './call.ts'
 import { asAnswer, queryFields } from './read-codec.ts'
 import type { ReadAnswer, ReadQuery } from './read-query.ts'
+import type { Question } from './requests.ts'
+
+/** What a gateway says of a view that it opened. */
+export interface OpenedView {
+  readonly id: number
+  readonly revision: Revision
+}
+
+export function asOpenedView(answer: unknown): OpenedView {
+  const [id, revision] = asArray(answer, 2)
+  return { id: asNatural(id), revision: asNatural(revision) }
+}
 
 /** A state that a gateway holds for this host. No other one has it. */
 export class RemoteReader implements Reader {
   readonly revision: Revision
   readonly state = undefined
   private readonly id: number
-  private readonly ask: (method: string, body: unknown, call: Call) => Promise<unknown>
+  private readonly ask: <Value>(question: Question<Value>, call: Call) => Promise<Value>
   private readonly closed: (id: number) => void
 
-  /** `opened` is what the gateway said of it, `ask` asks that gateway, as often as it takes. */
+  /** `ask` asks the gateway that opened it, as often as it takes. */
   constructor(
-    opened: unknown,
+    { id, revision }: OpenedView,
     parts: {
-      readonly ask: (method: string, body: unknown, call: Call) => Promise<unknown>
+      readonly ask: <Value>(question: Question<Value>, call: Call) => Promise<Value>
       readonly closed: (id: number) => void
     },
   ) {
-    const [id, revision] = asArray(opened, 2)
-    this.id = asNatural(id)
-    this.revision = asNatural(revision)
+    this.id = id
+    this.revision = revision
     this.ask = parts.ask
     this.closed = parts.closed
   }
 
-  async read(query: ReadQuery, call: Call): Promise<ReadAnswer> {
-    return asAnswer(await this.ask('view-read', [this.id, queryFields(query)], call))
+  read(query: ReadQuery, call: Call): Promise<ReadAnswer> {
+    return this.ask({ method: 'view-read', body: [this.id, queryFields(query)], read: asAnswer }, call)
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import type { Change } from '../core/machine/item.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
 import type { Bounds } from './key-filter.ts'
-import type { Requests } from './requests.ts'
+import type { Question, Requests } from './requests.ts'
 import type { ChangeSink } from './watchers.ts'
 
 interface RemoteWatch {
@@ -140,7 +140,8 @@ export class RemoteWatches {
 
   private leave(watch: RemoteWatch): void {
     // A gateway that does not hear of it stops when the connection ends: nothing depends on the answer.
-    if (watch.gateway !== undefined) this.request(watch.gateway, 'unwatch', [watch.id]).catch(() => {})
+    const question = { method: 'unwatch', body: [watch.id], read: () => undefined }
+    if (watch.gateway !== undefined) this.request(watch.gateway, question).catch(() => {})
     watch.gateway = undefined
   }
 
@@ -155,9 +156,10 @@ export class RemoteWatches {
     watch.gateway = gateway
     watch.count = 0
     watch.silentTicks = 0
-    this.request(gateway, 'watch', [this.group, watch.id, watch.bounds, watch.from ?? null])
+    const body = [this.group, watch.id, watch.bounds, watch.from ?? null]
+    this.request(gateway, { method: 'watch', body, read: asNatural })
       .then(start => {
-        watch.from ??= asNatural(start)
+        watch.from ??= start
       })
       .catch(error => {
         // It may have begun all the same, and only the answer was lost.
@@ -170,8 +172,8 @@ export class RemoteWatches {
       })
   }
 
-  private request(to: HostId, method: string, body: unknown): Promise<unknown> {
-    return this.requests.ask(to, method, body, { deadline: this.clock.now() + requestMs, signal: undefined })
+  private request<Value>(to: HostId, question: Question<Value>): Promise<Value> {
+    return this.requests.ask(to, question, { deadline: this.clock.now() + requestMs, signal: undefined })
   }
 }
 

@@ -14,14 +14,26 @@ export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown
 
 /**
  * What an answer that does not come leaves unknown: nothing; whether it was done, which may be asked for again
- * ('repeatable'); or that, and it must not be asked for twice ('once').
+ * ('repeatable'); or that, and it must not be asked for twice ('once'): then OUTCOME_UNKNOWN, which is final, says so,
+ * and what is retryable beside that did not happen.
  */
 export type Effect = 'none' | 'repeatable' | 'once'
 
 interface Asked {
   readonly to: HostId
   readonly effect: Effect
+  readonly read: (answer: unknown) => unknown
   readonly pending: Pending<unknown>
+}
+
+/** A question to another host. */
+export interface Question<Value> {
+  readonly method: string
+  readonly body: unknown
+  /** Throws MalformedError on what is no answer. */
+  readonly read: (answer: unknown) => Value
+  /** Default 'none'. */
+  readonly effect?: Effect
 }
 
 /** Frames get lost, and the one who was asked may have lost its leader: after so long it is asked again, or another. */
@@ -62,13 +74,16 @@ export class Requests {
   }
 
   /** Rejects with UNREACHABLE when the peer is lost, TIMEOUT at the deadline, else with the peer's own error. */
-  ask(to: HostId, method: string, body: unknown, call: Call, effect: Effect = 'none'): Promise<unknown> {
+  ask<Value>(to: HostId, question: Question<Value>, call: Call): Promise<Value> {
+    const { method, body, read, effect = 'none' } = question
     if (this.ending !== undefined) return Promise.reject(this.ending('none'))
     if (!this.askedGate.admits(1, this.asked.size)) return Promise.reject(busy('asked of others'))
     const id = ++this.lastId
     const pending = new Pending<unknown>(call, () => this.asked.delete(id))
-    if (pending.isSettled) return pending.promise
-    this.asked.set(id, { to, pending, effect })
+    // It is resolved by what `read` gives, and by nothing else.
+    const promise = pending.promise as Promise<Value>
+    if (pending.isSettled) return promise
+    this.asked.set(id, { to, effect, read, pending })
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
@@ -76,7 +91,7 @@ export class Requests {
       this.asked.delete(id)
       pending.reject(unreachable(to))
     }
-    return pending.promise
+    return promise
   }
 
   /** A request came in. */
@@ -107,14 +122,6 @@ export class Requests {
       })
   }
 
-  /**
-   * `ask` for what must not happen twice: with OUTCOME_UNKNOWN, which is final, where it may have happened. What is
-   * retryable beside that did not.
-   */
-  askOnce(to: HostId, method: string, body: unknown, call: Call): Promise<unknown> {
-    return this.ask(to, method, body, call, 'once')
-  }
-
   /** An answer came in. One that nobody waits for is late, and dropped. */
   answered(from: HostId, body: unknown): void {
     const fields = asArray(body, 3)
@@ -122,10 +129,9 @@ export class Requests {
     const asked = this.asked.get(id)
     if (asked === undefined || asked.to !== from) return
     // Read first: what cannot be read is no answer, and who asked goes on waiting.
-    const error = asBoolean(fields[1]) ? undefined : errorOf(from, fields[2])
+    if (asBoolean(fields[1])) asked.pending.resolve(asked.read(fields[2]))
+    else asked.pending.reject(finalWhereOnce(asked, errorOf(from, fields[2])))
     this.asked.delete(id)
-    if (error === undefined) asked.pending.resolve(fields[2])
-    else asked.pending.reject(finalWhereOnce(asked, error))
   }
 
   disconnected(peer: HostId): void {

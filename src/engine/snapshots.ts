@@ -12,13 +12,13 @@ import { OutgoingSnapshot, type SnapshotAnswer } from './outgoing-snapshot.ts'
 import type { HostParts } from './parts.ts'
 import type { Replica } from './replica.ts'
 import type { Sender } from './sender.ts'
-import { packChunk } from './snapshot-chunk.ts'
+import { packChunk, unpackChunk } from './snapshot-chunk.ts'
 
 // A transfer is named by its group, the leader's term and the snapshot's index; within one term a leader has one
 // snapshot at an index. Its frames:
 //
 //   snapshot       [group, term, index, seq, checksum, piece]    piece: the MsgSnap (an offer), a chunk, null (the end)
-//   snapshot-ack   [group, term, index, stored, next, isGap]     see `SnapshotAnswer`
+//   snapshot-ack   [group, term, index, stored, next, isGap, isPlain]     see `SnapshotAnswer`
 
 /**
  * Snapshots of all replicas of a host: taken while writes go on, stored, sent to followers that are too far behind for
@@ -86,9 +86,10 @@ export class Snapshots {
     const outgoing = new OutgoingSnapshot({
       clock: this.parts.clock,
       message,
-      read: () => {
+      read: isPlain => {
         const chunks = this.parts.storage.readSnapshot(group, snapshot)
-        return isWitness ? withoutValues(chunks) : chunks
+        if (isWitness) return withoutValues(chunks)
+        return isPlain ? unpacked(chunks, this.parts.deflate) : chunks
       },
       post: (seq, checksum, piece) =>
         this.sender.send(to, 'bulk', 'snapshot', [group, message.term, snapshot.index, seq, checksum, piece]),
@@ -129,13 +130,14 @@ export class Snapshots {
   }
 
   acknowledged(from: HostId, body: unknown): void {
-    const [group, term, index, stored, next, isGap] = asArray(body, 6)
+    const [group, term, index, stored, next, isGap, isPlain = false] = asArray(body, 6)
     const outgoing = this.outgoing.get(asText(group))?.get(from)
     if (outgoing?.isOf(asNatural(term), asNatural(index)) !== true) return
     outgoing.acknowledged({
       stored: asNatural(stored),
       next: next === null ? null : asNatural(next),
       isGap: asBoolean(isGap),
+      isPlain: asBoolean(isPlain),
     })
   }
 
@@ -212,7 +214,8 @@ export class Snapshots {
     { next = null, isGap = false }: Partial<SnapshotAnswer> = {},
   ): void {
     const index = message.snapshot?.index ?? 0
-    this.sender.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap])
+    const isPlain = this.parts.deflate === undefined
+    this.sender.send(from, 'bulk', 'snapshot-ack', [group, message.term, index, stored, next, isGap, isPlain])
   }
 
   /** Hands out one chunk a turn, so that encoding a large state never holds up the loop. */
@@ -227,6 +230,10 @@ export class Snapshots {
       await new Promise<void>(resolve => this.parts.clock.soon(resolve))
     }
   }
+}
+
+async function* unpacked(chunks: AsyncIterable<Uint8Array>, deflate: HostParts['deflate']) {
+  for await (const chunk of chunks) yield await unpackChunk(chunk, deflate)
 }
 
 /** The leader that wanted it still leads, in the same term, and still waits for the follower to have it. */

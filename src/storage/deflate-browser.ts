@@ -4,9 +4,20 @@ import type { Deflate } from './storage.ts'
 /** A piece gives a thousand times as much at most, and only then is it known how much. */
 const pieceBytes = 1024
 
-export const browserDeflate: Deflate = {
-  deflate: bytes => through(new CompressionStream('deflate-raw'), bytes),
-  inflate: (bytes, bytesMax) => through(new DecompressionStream('deflate-raw'), bytes, bytesMax),
+/** Undefined where the browser has no such streams: neither the class nor the format was there from the beginning. */
+export const browserDeflate: Deflate | undefined = deflateIfSupported()
+
+function deflateIfSupported(): Deflate | undefined {
+  const compression = () => new CompressionStream('deflate-raw')
+  try {
+    compression()
+  } catch {
+    return undefined
+  }
+  return {
+    deflate: bytes => through(compression(), bytes),
+    inflate: (bytes, bytesMax) => through(new DecompressionStream('deflate-raw'), bytes, bytesMax),
+  }
 }
 
 async function through(

@@ -1,5 +1,6 @@
 import SimplePeer, { type Instance, type Options, type SignalData } from 'simple-peer'
 import { emptyBytes, plainBytes } from '../base/bytes.ts'
+import { earlySignalsMax } from '../core/limits.ts'
 import { decode, encode, MalformedError } from '../wire/codec.ts'
 import { asArray, asNatural, asText } from '../wire/guards.ts'
 import type { Counters } from './counters.ts'
@@ -79,7 +80,8 @@ class WebRtcLink implements Link {
   signal(body: Uint8Array): void {
     if (this.isClosed) return
     if (this.peer === undefined) {
-      this.early.push(body)
+      if (this.early.length < earlySignalsMax) this.early.push(body)
+      else this.options.counters.add('signal-early')
       return
     }
     try {

@@ -1,6 +1,7 @@
 import { keepBytes } from '../base/keep-bytes.ts'
+import { QuorateError } from '../core/error.ts'
 import { valueBytesMax } from '../core/limits.ts'
-import { decode, encodeOnce } from './codec.ts'
+import { decode, encodeOnce, MalformedError } from './codec.ts'
 
 /**
  * The bytes of a value as it lies in the store: null, booleans, finite numbers, well-formed strings,
@@ -15,8 +16,16 @@ export function encodeValue(value: unknown): Uint8Array {
 
 /**
  * The value that the bytes stand for, new at every call, its byte strings included: a reader may change what it got.
- * Throws MalformedError where they stand for none.
+ * Throws UNSUPPORTED where they stand for none: they came from another host, with all that was checked but this, and
+ * whoever reads the value waits for it.
  */
 export function decodeValue(bytes: Uint8Array): unknown {
-  return decode(bytes, true)
+  try {
+    return decode(bytes, true)
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+    throw new QuorateError('UNSUPPORTED', 'a value is of a form that this version does not read', {
+      cause: error,
+    })
+  }
 }

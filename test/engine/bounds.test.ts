@@ -37,7 +37,7 @@ function asking() {
 describe('requests', () => {
   test('to others are bounded, and taken again when a third of them is answered', async () => {
     const { requests } = asking()
-    const ask = () => requests.ask('b', 'get', null, never)
+    const ask = () => requests.ask('b', { method: 'get', body: null, read: value => value }, never)
     const waiting = Array.from({ length: requestsMax }, ask)
     await assert.rejects(ask(), isBusy)
     for (let id = 1; id <= 0.2 * requestsMax; id++) requests.answered('b', [id, true, null])

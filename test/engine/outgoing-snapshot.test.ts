@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { snapshotWindowChunks } from '../../src/core/limits.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
-import { OutgoingSnapshot } from '../../src/engine/outgoing-snapshot.ts'
+import { OutgoingSnapshot, type SnapshotAnswer } from '../../src/engine/outgoing-snapshot.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
@@ -25,9 +25,10 @@ function sending() {
     isWanted: () => true,
   })
   const end = outgoing.run()
-  type Answer = { readonly stored: number; readonly next?: number; readonly isGap?: boolean }
+  type Answer = Partial<SnapshotAnswer> & Pick<SnapshotAnswer, 'stored'>
   const hear = async (...answers: readonly Answer[]) => {
-    for (const answer of answers) outgoing.acknowledged({ next: null, isGap: false, ...answer })
+    for (const answer of answers)
+      outgoing.acknowledged({ next: null, isGap: false, isPlain: false, ...answer })
     await promiseJobs()
     const sent = posted.splice(0)
     return sent.map(({ seq, piece }) => (Array.isArray(piece) ? 'offer' : piece === null ? 'end' : seq))
@@ -59,5 +60,16 @@ describe('a snapshot on its way to a follower', () => {
     assert.deepEqual(await hear({ stored: window + 2, next: window + 4 }), from(window + 4, window - 2))
     assert.deepEqual(await hear({ stored: window + 4, next: window + 5, isGap: true }), ['offer'])
     assert.deepEqual(await hear({ stored: window + 5, next: window + 5 }), from(window + 5, window))
+  })
+
+  test('waits for each window again where the follower begins anew', async () => {
+    const { hear, from } = sending()
+    assert.deepEqual(await hear({ stored: 3 * window, next: 3 * window }), [
+      ...from(3 * window, window),
+      'end',
+    ])
+    assert.deepEqual(await hear({ stored: 0, next: 3 * window + 1, isGap: true }), ['offer'])
+    assert.deepEqual(await hear({ stored: 0, next: 0 }), from(0, window))
+    assert.deepEqual(await hear({ stored: 1 }), from(window, 1))
   })
 })

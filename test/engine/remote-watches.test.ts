@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, type QuorateError } from '../../src/core/error.ts'
 import { RemoteWatches } from '../../src/engine/remote-watches.ts'
-import type { Requests } from '../../src/engine/requests.ts'
+import type { Question, Requests } from '../../src/engine/requests.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
@@ -10,7 +10,7 @@ import { MalformedError } from '../../src/wire/codec.ts'
 /** A client's watch at gateway `g`, from revision 5 on, and what came of it. */
 function watching() {
   const asked: string[] = []
-  const ask = (_to: string, method: string) => {
+  const ask = (_to: string, { method }: Question<unknown>) => {
     asked.push(method)
     return Promise.resolve(5)
   }

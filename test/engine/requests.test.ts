@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import { leaderRequestsMax } from '../../src/core/limits.ts'
-import { Requests } from '../../src/engine/requests.ts'
+import { type Question, Requests } from '../../src/engine/requests.ts'
 import type { Sender } from '../../src/engine/sender.ts'
 import type { RequestHandler, StoreHooks } from '../../src/engine/store-hooks.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
+import { asBytes, asText } from '../../src/wire/guards.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -41,6 +42,8 @@ function application() {
   return { ran, signals, hooksOf }
 }
 
+const question: Question<string> = { method: 'get', body: null, read: asText }
+
 /** One host's end of questions, and the numbers of those that it asked. */
 function asker() {
   const ids: number[] = []
@@ -52,7 +55,7 @@ function asker() {
 describe('a question to another host', () => {
   test('is answered by that host, and by nobody else', async () => {
     const { ids, requests } = asker()
-    const answer = requests.ask('b', 'get', null, { deadline: 1000, signal: undefined })
+    const answer = requests.ask('b', question, { deadline: 1000, signal: undefined })
     requests.answered('c', [ids[0], true, 'of c'])
     requests.answered('b', [ids[0], true, 'of b'])
     assert.equal(await answer, 'of b')
@@ -60,8 +63,9 @@ describe('a question to another host', () => {
 
   test('is not settled by an answer that cannot be read, and ends at its deadline all the same', async () => {
     const { ids, requests } = asker()
-    const answer = requests.ask('b', 'get', null, { deadline: 1000, signal: undefined })
+    const answer = requests.ask('b', question, { deadline: 1000, signal: undefined })
     for (const garbage of [
+      [ids[0], true, 5],
       [ids[0], 'no', null],
       [ids[0], false, null],
       [ids[0], false, ['TIMEOUT', 'late', 1, 'none']],
@@ -207,8 +211,12 @@ describe('a request', () => {
     const requests: Requests = Reflect.get(host, 'requests')
     const call = { deadline: cluster.timers.now() + 1000, signal: undefined }
     const ask = (name: string) =>
-      requests.ask('a', 'lead-request', ['main', 'echo', encodeValue(1), name], call)
-    const reply = decodeValue((await cluster.settle(ask('z'))) as Uint8Array)
+      requests.ask(
+        'a',
+        { method: 'lead-request', body: ['main', 'echo', encodeValue(1), name], read: asBytes },
+        call,
+      )
+    const reply = decodeValue(await cluster.settle(ask('z')))
     assert.deepEqual(reply, { body: 1, from: 'z', at: 'a' })
     // A gateway that was removed must not have its client's request run in its own name: the client asks elsewhere.
     await assert.rejects(cluster.settle(ask('b')), failsWith('NOT_MEMBER', 'none'))

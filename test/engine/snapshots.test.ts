@@ -345,6 +345,17 @@ describe('a snapshot that is deflated', () => {
     assert.equal(b.store.status().keys, 100)
   })
 
+  test('comes as it was before to a host that cannot inflate, and goes on from there', async () => {
+    const { cluster, a } = await brought(deflate)
+    cluster.deflate = undefined
+    const d = await cluster.open('d')
+    assert.equal(await cluster.settle(d.store.get('k99')), `${value}99`)
+    await cluster.settle(a.store.promote(['b', 'd']))
+    await cluster.settle(d.store.transferLeadership('d'))
+    const e = await cluster.open('e')
+    assert.equal(await cluster.settle(e.store.get('k0')), `${value}0`)
+  })
+
   test('is read beside those that are not, which earlier versions made', async () => {
     const { cluster, a } = await brought(undefined)
     for (const name of ['a', 'b', 'w']) cluster.crash(name)

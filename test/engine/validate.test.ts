@@ -102,7 +102,7 @@ describe('a rule of the store', () => {
     )
     await assert.rejects(cluster.settle(store.put('empty', 1)), {
       code: 'REFUSED',
-      message: /gave no reason$/,
+      message: /neither with a reason nor/,
     })
     await cluster.settle(store.put('accepts', 1))
   })

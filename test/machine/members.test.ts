@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { membersMax, votersMax } from '../../src/core/limits.ts'
+import { membersMax, quorumSetsMax, votersMax } from '../../src/core/limits.ts'
 import {
   applyDelta,
   type Members,
@@ -221,6 +221,9 @@ test('sets that decide must meet, hold for the voters they are made of, and give
   assert.equal(codeOf(planDecide(three, [['a'], ['b', 'c']])), 'MEMBERSHIP_REFUSED')
   assert.equal(codeOf(planDecide(three, [[]])), 'MEMBERSHIP_REFUSED')
   assert.equal(codeOf(planDecide(three, [['a', 'x']])), 'MEMBERSHIP_REFUSED')
+  // Of anybody who may ask: what has to be compared pair by pair is bounded.
+  assert.equal(codeOf(planDecide(three, Array(quorumSetsMax + 1).fill(['a', 'b']))), 'MEMBERSHIP_REFUSED')
+  assert.equal(codeOf(planDecide(three, [Array(votersMax + 1).fill('a')])), 'MEMBERSHIP_REFUSED')
   const plan = planDecide(three, [
     ['a', 'b'],
     ['a', 'c'],

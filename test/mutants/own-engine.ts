@@ -349,5 +349,55 @@ export const ownEngine: Section = {
         },
       ],
     },
+    {
+      id: 'Q116',
+      title: 'a leader that is demoted or removed hands nothing over',
+      first: 'engine/members',
+      edits: [
+        {
+          file: memberChanges,
+          find: `isLeaving ? replica.resignation.successor() : undefined`,
+          replace: `undefined`,
+        },
+      ],
+    },
+    {
+      id: 'Q117',
+      title: 'a request that nobody waits for keeps its place',
+      first: 'engine/requests',
+      edits: [
+        {
+          file: 'src/engine/leader-requests.ts',
+          find: `      this.running -= 1
+`,
+          replace: ``,
+        },
+      ],
+    },
+    {
+      id: 'Q118',
+      title: 'a host that cannot inflate does not say so',
+      first: 'engine/snapshots',
+      edits: [
+        {
+          file: 'src/engine/snapshots.ts',
+          find: `const isPlain = this.parts.deflate === undefined`,
+          replace: `const isPlain = false`,
+        },
+      ],
+    },
+    {
+      id: 'Q119',
+      title: 'an answer is taken before it was read',
+      first: 'engine/requests',
+      edits: [
+        {
+          file: 'src/engine/requests.ts',
+          find: `    if (asBoolean(fields[1])) asked.pending`,
+          replace: `    this.asked.delete(id)
+    if (asBoolean(fields[1])) asked.pending`,
+        },
+      ],
+    },
   ],
 }

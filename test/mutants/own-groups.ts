@@ -296,8 +296,8 @@ export const ownGroups: Section = {
       edits: [
         {
           file: outgoing,
-          find: 'this.stored = Math.max(this.stored, stored)',
-          replace: 'this.stored = stored',
+          find: 'Math.max(this.stored, stored)',
+          replace: 'stored',
         },
       ],
     },
@@ -436,8 +436,8 @@ export const ownGroups: Section = {
       edits: [
         {
           file: snapshots,
-          find: `'snapshot-ack', [group, message.term, index, stored, next, isGap])`,
-          replace: `'snapshot-ack', [group, message.term, index, next === null ? stored : 0, next, isGap])`,
+          find: `'snapshot-ack', [group, message.term, index, stored, next, isGap, isPlain])`,
+          replace: `'snapshot-ack', [group, message.term, index, next === null ? stored : 0, next, isGap, isPlain])`,
         },
       ],
     },

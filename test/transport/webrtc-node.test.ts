@@ -2,12 +2,26 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { earlySignalsMax } from '../../src/core/limits.ts'
+import { Counters } from '../../src/transport/counters.ts'
+import type { LinkHandlers } from '../../src/transport/link.ts'
+import type { Session } from '../../src/transport/session.ts'
+import { WebRtc } from '../../src/transport/webrtc.ts'
 import { loadNodeRtc } from '../../src/transport/webrtc-node.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { makePair, makeProbe, nodeRtc, openPair, type Probe, pick, recordSignals } from './link-probe.ts'
 import { until } from './real-cluster.ts'
 
 describe('a negotiation in Node', () => {
+  test('keeps a bounded number of signals while WebRTC is yet to be loaded', () => {
+    const counters = new Counters()
+    const webRtc = new WebRtc({ loadRtc: () => new Promise(() => {}), iceServers: [], counters })
+    const link = webRtc.makeLink({ isInitiator: false } as Session, {} as LinkHandlers)
+    for (let i = 0; i < earlySignalsMax + 3; i++) link.signal(new Uint8Array([i]))
+    assert.deepEqual(counters.snapshot(), { 'signal-early': 3 })
+    link.close()
+  })
+
   test('does not begin with a channel: two ends that both offer would have to settle who leads', async t => {
     const { RTCPeerConnection } = await nodeRtc()
     const connection = new RTCPeerConnection()

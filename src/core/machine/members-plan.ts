@@ -1,4 +1,4 @@
-import { membersMax, votersMax, voterWeightMax } from '../limits.ts'
+import { membersMax, quorumSetsMax, votersMax, voterWeightMax } from '../limits.ts'
 import { doMeet, majority, type QuorumSets, quorumsOf } from '../quorum.ts'
 import type { ConfChangeStep } from '../raft/types.ts'
 import type { HostId, ReplicaId } from '../types.ts'
@@ -86,6 +86,8 @@ export function planWeigh(members: Members, weights: ReadonlyMap<HostId, number>
  * any set the weights count again.
  */
 export function planDecide(members: Members, sets: readonly (readonly HostId[])[]): MembersPlan {
+  // They are compared pair by pair, and anybody may ask.
+  const areMany = sets.length > quorumSetsMax || sets.some(set => set.length > votersMax)
   const quorums: ReplicaId[][] = []
   for (const set of sets) {
     const voters = set.map(host => memberOfHost(members, host))
@@ -93,7 +95,8 @@ export function planDecide(members: Members, sets: readonly (readonly HostId[])[
     if (other >= 0) return refused('MEMBERSHIP_REFUSED', `host ${set[other]} is no voter`)
     quorums.push(voters.map(member => member?.replica ?? 0))
   }
-  if (!doMeet(quorums)) return refused('MEMBERSHIP_REFUSED', 'two of the quorums share no voter')
+  if (areMany || !doMeet(quorums))
+    return refused('MEMBERSHIP_REFUSED', 'two of the quorums share no voter, or there are too many')
   return planned(members, members.list, quorums)
 }
 
