@@ -112,6 +112,13 @@ export const sessionIdleMs = 24 * 60 * 60 * 1000
 /** How seldom the group's clock may be stamped while sessions are in use: they may seem idle for so much longer. */
 export const clockStampMs = 60 * 60 * 1000
 
+/**
+ * How often the group's clock is stamped while there are leases and nothing else stamps it: time that a leader did not
+ * log does not count once it is gone. Less often than that of the first lease asks for, so that idle disks rest.
+ */
+export const leaseStampMsMin = 1000
+export const leaseStampMsMax = 60_000
+
 /** What one entry may write, by keys and by their bytes: all of it is applied, and told to a client in one frame. */
 export const transactionKeysMax = 10_000
 export const transactionBytesMax = proposalBytesMax
