@@ -150,6 +150,9 @@ export const historyBytesMax = 32 * 1024 * 1024
 export const watchBufferEventsMax = 16_384
 export const watchBufferBytesMax = 64 * 1024 * 1024
 
+/** Between two bookmarks: a resume point that old is in the history of a store with 100 000 changes a second. */
+export const watchBookmarkMs = 1000
+
 /** Requests of one host to others that wait for an answer, and those of others that it serves: SYSTEM_BUSY above it. */
 export const requestsMax = 65_536
 
