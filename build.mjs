@@ -65,13 +65,14 @@ const ownPacker = {
 }
 
 /**
- * Limits stand where they are used, as numbers: a copy of their module for each file that imports it.
+ * Limits, and the names of the recipes' keys, stand where they are used: a copy of their module for each file that
+ * imports it. What members and recipes share would be a script of its own.
  * @type {import('esbuild').Plugin}
  */
 const limitsInPlace = {
   name: 'limits-in-place',
   setup(build) {
-    build.onResolve({ filter: /\/limits\.ts$/ }, ({ path, importer }) => ({
+    build.onResolve({ filter: /\/(limits|places)\.ts$/ }, ({ path, importer }) => ({
       path: join(dirname(importer), path),
       suffix: `?for=${relative(root, importer)}`,
     }))

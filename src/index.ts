@@ -9,6 +9,7 @@ export type {
 } from './engine/command-transaction.ts'
 export type { Host, StoreOptions } from './engine/host.ts'
 export type { Lease } from './engine/lease.ts'
+export type { Live, LiveRange, LiveState } from './engine/live.ts'
 export type { LocalView } from './engine/local-view.ts'
 export type { LogStream } from './engine/log-stream.ts'
 export type { GroupMetrics, HostMetrics } from './engine/metrics.ts'
@@ -56,8 +57,12 @@ export {
   type StoreEvents,
   type StoreHost,
   type StoreStatus,
+  type WatchBookmark,
   type WatchEvent,
+  type WatchNotice,
+  type WatchOptions,
   type WatchRange,
+  type WatchReset,
   type WriteOptions,
   type Written,
 } from './engine/types.ts'

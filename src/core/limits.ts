@@ -112,6 +112,13 @@ export const sessionIdleMs = 24 * 60 * 60 * 1000
 /** How seldom the group's clock may be stamped while sessions are in use: they may seem idle for so much longer. */
 export const clockStampMs = 60 * 60 * 1000
 
+/**
+ * How often the group's clock is stamped while there are leases and nothing else stamps it: time that a leader did not
+ * log does not count once it is gone. Less often than that of the first lease asks for, so that idle disks rest.
+ */
+export const leaseStampMsMin = 1000
+export const leaseStampMsMax = 60_000
+
 /** What one entry may write, by keys and by their bytes: all of it is applied, and told to a client in one frame. */
 export const transactionKeysMax = 10_000
 export const transactionBytesMax = proposalBytesMax
@@ -142,6 +149,9 @@ export const historyBytesMax = 32 * 1024 * 1024
 /** Events that wait for one watcher, and the values in them. Above it the watcher ends with SLOW_CONSUMER. */
 export const watchBufferEventsMax = 16_384
 export const watchBufferBytesMax = 64 * 1024 * 1024
+
+/** Between two bookmarks: a resume point that old is in the history of a store with 100 000 changes a second. */
+export const watchBookmarkMs = 1000
 
 /** Requests of one host to others that wait for an answer, and those of others that it serves: SYSTEM_BUSY above it. */
 export const requestsMax = 65_536

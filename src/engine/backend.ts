@@ -9,7 +9,7 @@ import type { MemberRequest } from './member-request.ts'
 import type { Answer } from './proposals.ts'
 import type { ReadAnswer, ReadQuery } from './read-query.ts'
 import type { Consistency, MemberList, StoreStatus } from './types.ts'
-import type { ChangeSink } from './watchers.ts'
+import type { ChangeSink, Feed } from './watchers.ts'
 
 /** How fresh a read must be. */
 export interface Freshness {
@@ -53,8 +53,8 @@ export interface Backend {
   present(freshness: Freshness): Machine | undefined
   read(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult>
   view(freshness: Freshness, call: Call): Promise<Reader>
-  /** Begins at `from`, or with what comes after the call where undefined. Returns how to stop. */
-  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void
+  /** Begins at `from`; where that is undefined with what comes after the call, and after `seen`. */
+  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink, seen?: Revision): Feed
   /**
    * Waits for entries of the log from `from` on; may come back without any. Where `from` is undefined it comes back at
    * once, with the place behind what is applied now.

@@ -20,7 +20,7 @@ import { attemptMs, type Question, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import type { MemberList, StoreStatus } from './types.ts'
 import { viewExpired } from './view-expired.ts'
-import type { ChangeSink } from './watchers.ts'
+import type { ChangeSink, Feed } from './watchers.ts'
 
 /** A Store over other hosts' replicas: each call goes to one gateway, and to the next one when that cannot answer. */
 export class ClientBackend implements Backend {
@@ -108,9 +108,9 @@ export class ClientBackend implements Backend {
     })
   }
 
-  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
+  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink, seen = 0): Feed {
     this.check()
-    return this.watches.add(bounds, from, sink)
+    return this.watches.add(bounds, from, sink, Math.max(seen, this.seen))
   }
 
   /** What one gateway has forgotten, another one may still have. */

@@ -110,7 +110,7 @@ export class Gateway {
     const start = from === null ? this.revisionOf(group) + 1 : asNatural(from)
     const post = (revision: number, changes: unknown, error: unknown) =>
       this.sender.send(client, 'log', 'event', [id, ++served.count, revision, changes, error])
-    const stop = this.backendOf(group).watch(asBounds(bounds), start, {
+    const feed = this.backendOf(group).watch(asBounds(bounds), start, {
       changes: changes => {
         for (const piece of pieces(changes)) post(piece.at(-1)?.revision ?? 0, piece.map(changeFields), null)
       },
@@ -119,7 +119,7 @@ export class Gateway {
         if (error !== undefined) post(0, null, [error.code, error.message])
       },
     })
-    served.stop = stop
+    served.stop = () => feed.stop()
     this.watches.set(key, served)
     return start
   }
@@ -130,8 +130,9 @@ export class Gateway {
   }
 }
 
-function changeFields(change: Change): readonly unknown[] {
-  return [change.key, change.revision, change.item?.value ?? null]
+function changeFields({ key, revision, item }: Change): readonly unknown[] {
+  if (item === null) return [key, revision, null]
+  return [key, revision, item.value, item.createRevision, item.version, item.lease]
 }
 
 /** A past in frames of a moderate size. A revision is told whole, in one of them. */

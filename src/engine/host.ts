@@ -310,8 +310,7 @@ export class Host implements StoreHost {
     const { requests } = this
     const { clock } = this.parts
     const gateways = () => this.peerBook.hostsOf(group)
-    const gateway = () => gateways()[0]
-    const watches = new RemoteWatches({ group, requests, clock, gateway, nextId: () => ++this.lastWatch })
+    const watches = new RemoteWatches({ group, requests, clock, gateways, nextId: () => ++this.lastWatch })
     this.remoteWatches.set(group, watches)
     this.dial()
     const status = () => witness && this.replicas?.status(witness)

@@ -5,7 +5,7 @@ import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
 import type { Bounds } from './key-filter.ts'
 import type { Question, Requests } from './requests.ts'
-import type { ChangeSink } from './watchers.ts'
+import type { ChangeSink, Feed } from './watchers.ts'
 
 interface RemoteWatch {
   /** Anew with each beginning, so that late frames of the beginning before are told apart. */
@@ -14,7 +14,13 @@ interface RemoteWatch {
   readonly sink: ChangeSink
   /** The first revision that was not told yet; undefined until a gateway has said where the watch begins. */
   from: Revision | undefined
+  /** Where no beginning is given: what came up to there is not told. */
+  readonly seen: Revision
   gateway: HostId | undefined
+  /** How many gateways could not tell of it: whose turn it is. */
+  failures: number
+  /** How many of them, one after the other, because their history is gone. */
+  forgotten: number
   /** Frames of the gateway that came in order. */
   count: number
   isAsking: boolean
@@ -38,7 +44,7 @@ export class RemoteWatches {
   private readonly group: GroupId
   private readonly requests: Requests
   private readonly clock: Clock
-  private readonly gateway: () => HostId | undefined
+  private readonly gateways: () => readonly HostId[]
   private readonly nextId: () => number
   private readonly watches = new Map<number, RemoteWatch>()
 
@@ -46,34 +52,46 @@ export class RemoteWatches {
     readonly group: GroupId
     readonly requests: Requests
     readonly clock: Clock
-    readonly gateway: () => HostId | undefined
+    /** Those that could tell. */
+    readonly gateways: () => readonly HostId[]
     readonly nextId: () => number
   }) {
     this.group = parts.group
     this.requests = parts.requests
     this.clock = parts.clock
-    this.gateway = parts.gateway
+    this.gateways = parts.gateways
     this.nextId = parts.nextId
   }
 
-  add(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
+  add(bounds: Bounds, from: Revision | undefined, sink: ChangeSink, seen: Revision = 0): Feed {
     const id = this.nextId()
     const watch: RemoteWatch = {
       id,
       bounds,
       sink,
       from,
+      seen,
       gateway: undefined,
+      failures: 0,
+      forgotten: 0,
       count: 0,
       isAsking: false,
       silentTicks: 0,
     }
     this.watches.set(id, watch)
     this.begin(watch)
-    return () => {
-      if (!this.watches.delete(watch.id)) return
-      sink.end(undefined)
-      this.leave(watch)
+    return {
+      stop: () => {
+        if (!this.watches.delete(watch.id)) return
+        sink.end(undefined)
+        this.leave(watch)
+      },
+      get revision() {
+        return (watch.from ?? 1) - 1
+      },
+      get isConnected() {
+        return watch.gateway !== undefined && !watch.isAsking
+      },
     }
   }
 
@@ -87,6 +105,7 @@ export class RemoteWatches {
     if (changes === null && error === null) {
       // A bookmark. A frame before it is missing: begin again.
       if (asNatural(count) > watch.count) this.restart(watch)
+      else this.told(watch, asNatural(revision))
       return
     }
     if (asNatural(count) !== watch.count + 1) return this.restart(watch)
@@ -95,6 +114,7 @@ export class RemoteWatches {
     const read = asArray(changes).map(asChange)
     watch.count += 1
     this.deliver(watch, read)
+    this.told(watch, asNatural(revision))
   }
 
   /** Begins watches that have no gateway, because it is gone or none was connected, or one that forgot them. */
@@ -117,23 +137,37 @@ export class RemoteWatches {
   }
 
   private deliver(watch: RemoteWatch, changes: readonly Change[]): void {
-    const fresh = changes.filter(change => watch.from === undefined || change.revision >= watch.from)
+    const first = watch.from ?? watch.seen + 1
+    const fresh = changes.filter(change => change.revision >= first)
     const last = fresh.at(-1)
     if (last === undefined) return
     watch.from = last.revision + 1
     watch.sink.changes(fresh)
   }
 
+  /** The gateway told all that it had applied there. One that lags behind the one before says nothing new by it. */
+  private told(watch: RemoteWatch, revision: Revision): void {
+    watch.forgotten = 0
+    watch.from = Math.max(watch.from ?? watch.seen + 1, revision + 1)
+  }
+
   private end(watch: RemoteWatch, error: unknown): void {
     const [code, message] = asArray(error, 2)
-    // The gateway goes; the history may well be known to another one.
-    if (code === 'CLOSED' || code === 'REMOVED') return this.restart(watch)
     const reason = new QuorateError(asText(code) as ErrorCode, asText(message))
+    // The gateway goes; the history may well be known to another one.
+    if (code === 'CLOSED' || code === 'REMOVED' || this.mayKnow(watch, reason)) return this.restart(watch)
     this.watches.delete(watch.id)
     watch.sink.end(reason)
   }
 
+  /** Whether another gateway may have the history that this one has not. */
+  private mayKnow(watch: RemoteWatch, { code }: QuorateError): boolean {
+    return code === 'COMPACTED' && ++watch.forgotten < this.gateways().length
+  }
+
+  /** At the next gateway. */
   private restart(watch: RemoteWatch): void {
+    watch.failures += 1
     this.leave(watch)
     this.begin(watch)
   }
@@ -146,7 +180,8 @@ export class RemoteWatches {
   }
 
   private begin(watch: RemoteWatch): void {
-    const gateway = this.gateway()
+    const gateways = this.gateways()
+    const gateway = gateways[watch.failures % gateways.length]
     if (gateway === undefined || watch.isAsking) return
     watch.isAsking = true
     this.watches.delete(watch.id)
@@ -159,13 +194,14 @@ export class RemoteWatches {
     const body = [this.group, watch.id, watch.bounds, watch.from ?? null]
     this.request(gateway, { method: 'watch', body, read: asNatural })
       .then(start => {
-        watch.from ??= start
+        watch.from ??= Math.max(start, watch.seen + 1)
       })
       .catch(error => {
         // It may have begun all the same, and only the answer was lost.
         this.leave(watch)
+        watch.failures += 1
         const isFinal = error instanceof QuorateError && !error.retryable && error.code !== 'NOT_MEMBER'
-        if (isFinal && this.watches.delete(watch.id)) watch.sink.end(error)
+        if (isFinal && !this.mayKnow(watch, error) && this.watches.delete(watch.id)) watch.sink.end(error)
       })
       .finally(() => {
         watch.isAsking = false
@@ -178,11 +214,15 @@ export class RemoteWatches {
 }
 
 function asChange(value: unknown): Change {
-  const [keyField, revisionField, bytes] = asArray(value, 3)
+  const [keyField, revisionField, bytes, created = 0, version = 0, lease = 0] = asArray(value, 3)
   const key = asText(keyField)
   const revision = asNatural(revisionField)
   if (bytes === null) return { type: 'delete', key, revision, item: null }
-  // What a watcher is told: the value and its revision. The rest of the item stays with the replicas.
-  const item = { key, value: asBytes(bytes), createRevision: 0, modRevision: revision, version: 0, lease: 0 }
-  return { type: 'put', key, revision, item }
+  const numbers = { createRevision: asNatural(created), version: asNatural(version), lease: asNatural(lease) }
+  return {
+    type: 'put',
+    key,
+    revision,
+    item: { key, value: asBytes(bytes), modRevision: revision, ...numbers },
+  }
 }

@@ -5,7 +5,7 @@ import type { Revision } from '../core/types.ts'
 import type { Backend, Freshness, LeaderRequest, Reader, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
 import { unknownCommand } from './closed.ts'
-import { type Bounds, keyFilter } from './key-filter.ts'
+import type { Bounds } from './key-filter.ts'
 import type { LeaderRequests } from './leader-requests.ts'
 import { LocalReader } from './local-reader.ts'
 import type { LogSlice } from './log-slice.ts'
@@ -16,7 +16,7 @@ import { answerTo, type ReadQuery } from './read-query.ts'
 import type { Replica } from './replica.ts'
 import { replicaStatus } from './replica-status.ts'
 import type { MemberList, StoreStatus } from './types.ts'
-import type { ChangeSink } from './watchers.ts'
+import type { ChangeSink, Feed } from './watchers.ts'
 
 /** A Store over this host's own replica. */
 export class ReplicaBackend implements Backend {
@@ -76,10 +76,20 @@ export class ReplicaBackend implements Backend {
     return new LocalReader(this.replica.machine.view(), this.clock)
   }
 
-  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
+  watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): Feed {
     this.check()
-    const { machine, watchers } = this.replica
-    return watchers.add(machine.history, keyFilter(bounds), from ?? machine.appliedIndex + 1, sink)
+    const { replica } = this
+    const { machine, watchers } = replica
+    const first = from ?? machine.appliedIndex + 1
+    return {
+      stop: watchers.add(machine.history, bounds, first, sink),
+      get revision() {
+        return Math.max(first - 1, watchers.told)
+      },
+      get isConnected() {
+        return replica.leader !== undefined
+      },
+    }
   }
 
   async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {

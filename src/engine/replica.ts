@@ -433,6 +433,7 @@ export class Replica {
   private advanced(): void {
     this.campaignAlone()
     if (this.leads && this.state.term === this.term) this.groupClock.lead(this.term, this.machine.times.group)
+    this.watchers.told = this.machine.appliedIndex
     this.reads.advanced()
     this.host.events.applied(this)
     const { snapshotEntriesEvery, snapshotBytesEvery } = this.host.options

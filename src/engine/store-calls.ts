@@ -47,6 +47,11 @@ export class StoreCalls {
     })
   }
 
+  /** What this store has seen: nobody may be told of an older state as a later one. */
+  get latest(): Revision {
+    return this.seen
+  }
+
   get isEnded(): boolean {
     return this.ending !== undefined
   }

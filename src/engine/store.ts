@@ -27,7 +27,7 @@ import type { Semaphore } from './recipes/semaphore.ts'
 import type { Replica } from './replica.ts'
 import { StoreCalls } from './store-calls.ts'
 import type { StoreTransaction } from './store-transaction.ts'
-import { Table } from './table.ts'
+import { type Dependent, Table } from './table.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
 import { type TransactOptions, transact } from './transact.ts'
 import { checkTxn, type Txn, type TxnResult } from './txn.ts'
@@ -43,11 +43,9 @@ import type {
   StoreEvents,
   StoreHost,
   StoreStatus,
-  WatchEvent,
   WriteOptions,
   Written,
 } from './types.ts'
-import type { Watch } from './watch.ts'
 
 /** A replicated store: one Raft group, seen from this host. Its own keys, its tables, its log and its members. */
 export class Store extends Table {
@@ -58,7 +56,7 @@ export class Store extends Table {
   private readonly closed: () => Promise<void>
   private readonly emitter: Emitter<StoreEvents>
   private readonly streams = new Set<{ end(error: unknown): void }>()
-  private readonly allWatches: Set<Watch<WatchEvent>>
+  private readonly allDependents: Set<Dependent>
   private known: (Pick<Replica, 'leader' | 'members'> & { readonly role: StoreStatus['role'] }) | undefined
   private readonly leases: LeaseKeeper
   private readonly means: Means
@@ -75,9 +73,9 @@ export class Store extends Table {
     readonly deadlineMs: number
   }) {
     const calls = new StoreCalls(options)
-    const watches = new Set<Watch<WatchEvent>>()
-    super(calls, new TableKeys(''), watches)
-    this.allWatches = watches
+    const dependents = new Set<Dependent>()
+    super(calls, new TableKeys(''), dependents)
+    this.allDependents = dependents
     this.leases = new LeaseKeeper(calls)
     this.means = { calls, leases: this.leases }
     this.name = options.name
@@ -89,7 +87,7 @@ export class Store extends Table {
   /** The table of that name: its own keys, in the same log. A name has 1 to 64 letters, digits, dots, dashes, `_`. */
   table(name: string): Table {
     checkTableName(name)
-    return new Table(this.calls, new TableKeys(name), this.allWatches)
+    return new Table(this.calls, new TableKeys(name), this.allDependents)
   }
 
   /**
@@ -359,6 +357,7 @@ export class Store extends Table {
   tick(now: number): void {
     this.calls.tick(now)
     this.leases.tick(now)
+    for (const one of this.allDependents) one.tick(now)
   }
 
   /** @internal Leader, part or members of the replica may have changed. */
@@ -381,7 +380,7 @@ export class Store extends Table {
     if (this.calls.isEnded) return
     this.calls.end(error)
     this.leases.close()
-    for (const watch of [...this.allWatches]) watch.close()
+    for (const one of [...this.allDependents]) one.close()
     this.endStreams(error)
   }
 

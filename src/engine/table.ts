@@ -1,10 +1,13 @@
+import { isQuorateError } from '../core/error.ts'
 import type { Result } from '../core/machine/command.ts'
-import type { Change, Item } from '../core/machine/item.ts'
+import type { Item } from '../core/machine/item.ts'
+import type { Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import { checkRevision } from './check-revision.ts'
 import { txnCommand } from './command.ts'
 import type { Incremented, IncrementOptions } from './command-transaction.ts'
 import { checkBounds } from './key-filter.ts'
+import { Live, type LiveRange } from './live.ts'
 import { entriesOf, scanQuery } from './scan-query.ts'
 import { expectType, type StoreCalls } from './store-calls.ts'
 import { entryOf, itemValue } from './store-entry.ts'
@@ -22,11 +25,19 @@ import {
   type ScanRange,
   type StoreEntry,
   type WatchEvent,
+  type WatchNotice,
+  type WatchOptions,
   type WatchRange,
   type WriteOptions,
   type Written,
 } from './types.ts'
-import { Watch } from './watch.ts'
+import { Watch, type WatchedState, type WatchNews } from './watch.ts'
+
+/** What lives as long as the store at most, and hears of the time. */
+export interface Dependent {
+  tick(now: number): void
+  close(): void
+}
 
 /**
  * An ordered map from keys to values: a named table of a store, or the store itself, whose own keys are in none.
@@ -43,13 +54,13 @@ export class Table {
   /** @internal */
   protected readonly calls: StoreCalls
   private readonly keys: TableKeys
-  private readonly watches: Set<Watch<WatchEvent>>
+  private readonly dependents: Set<Dependent>
 
   /** @internal */
-  constructor(calls: StoreCalls, keys: TableKeys, watches: Set<Watch<WatchEvent>>) {
+  constructor(calls: StoreCalls, keys: TableKeys, dependents: Set<Dependent>) {
     this.calls = calls
     this.keys = keys
-    this.watches = watches
+    this.dependents = dependents
   }
 
   /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
@@ -182,22 +193,34 @@ export class Table {
   }
 
   /**
-   * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out. The watch is
-   * registered before this returns. It ends with COMPACTED when the history from `range.from` is gone, SLOW_CONSUMER
-   * when its reader does not keep up, the error of the store when that ends; without an error by `close`.
+   * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out, and those of
+   * one revision together. The watch is registered before this returns; where a connection or a gateway is lost it goes
+   * on by itself. It ends with COMPACTED when the history from `range.from` is gone, SLOW_CONSUMER when its reader does
+   * not keep up (what waits for it is bounded, and nobody else is delayed), the error of the store when that ends;
+   * without an error by `close`. `watch.revision` is where another watch can go on. With `resync` it tells the state
+   * instead of the first two.
    */
-  watch<Value = unknown>(range: WatchRange = {}): Watch<WatchEvent<Value>> {
-    const { from, signal } = range
+  watch<Value = unknown>(
+    range?: WatchRange & { readonly resync?: false; readonly bookmarks?: false },
+  ): Watch<WatchEvent<Value>>
+  watch<Value = unknown>(options: WatchOptions): Watch<WatchNotice<Value>>
+  watch<Value>(options: WatchOptions = {}): Watch<WatchNotice<Value>> {
+    const { from, signal, resync = false, bookmarks = false } = options
+    const { calls } = this
     checkRevision(from, 'from')
-    this.calls.check()
-    const bounds = this.keys.range(checkBounds(range))
-    const watch = new Watch<WatchEvent<Value>>({
+    calls.check()
+    const bounds = this.keys.range(checkBounds(options))
+    const watch = new Watch<WatchNotice<Value>>({
+      from,
+      resync,
+      bookmarks,
       signal,
-      open: sink => this.calls.backend.watch(bounds, from, sink),
-      eventOf: change => this.eventOf<Value>(change),
-      closed: () => this.watches.delete(watch as Watch<WatchEvent>),
+      open: (next, sink) => calls.backend.watch(bounds, next, sink, calls.latest),
+      load: (atLeast, ending) => this.state(options, atLeast, ending),
+      eventOf: news => this.noticeOf<Value>(news),
+      closed: () => this.dependents.delete(watch),
     })
-    this.watches.add(watch as Watch<WatchEvent>)
+    this.dependents.add(watch)
     return watch
   }
 
@@ -209,9 +232,54 @@ export class Table {
     }
   }
 
-  private eventOf<Value>({ type, key, item, revision }: Change): WatchEvent<Value> {
-    const value = item === null ? undefined : (decodeValue(item.value) as Value)
-    return { type, key: this.keys.inTable(key), value, revision }
+  /**
+   * The entries of a range as they are now and from then on, for what shows them: Svelte takes it for a store, and
+   * React's `useSyncExternalStore` takes `live.onChange` and `live.getSnapshot`. It watches while somebody listens.
+   */
+  live<Value = unknown>(range: LiveRange = {}): Live<Value> {
+    checkBounds(range)
+    const { calls } = this
+    const live = new Live<Value>({
+      watch: () => this.watch<Value>({ ...range, resync: true }),
+      opened: () => this.dependents.add(live),
+      closed: () => this.dependents.delete(live),
+      soon: callback => calls.clock.soon(callback),
+      throwLater: error => calls.throwLater(error),
+    })
+    return live
+  }
+
+  /** As it is at one revision, this one or a later one, however long that takes. */
+  private async state(range: WatchRange, revision: Revision, signal: AbortSignal): Promise<WatchedState> {
+    const { calls } = this
+    for (;;) {
+      const freshness = { consistency: 'session', atLeast: Math.max(revision, calls.latest) } as const
+      const reader = await calls.backend.view(freshness, { deadline: Number.POSITIVE_INFINITY, signal })
+      const view = new StoreView(reader, calls, this.keys)
+      try {
+        const { key } = range
+        const entry = key === undefined ? undefined : await view.entry(key, { signal })
+        const entries = key === undefined ? await view.scan(range, { signal }) : entry ? [entry] : []
+        return { entries, revision: view.revision }
+      } catch (error) {
+        // Another gateway may have it.
+        if (!isQuorateError(error) || !(error.retryable || error.code === 'VIEW_EXPIRED')) throw error
+      } finally {
+        view.close()
+      }
+    }
+  }
+
+  private noticeOf<Value>(news: WatchNews): WatchNotice<Value> {
+    if (news.type !== 'change') return news as WatchNotice<Value>
+    const { change, last } = news
+    const { type, item, revision } = change
+    if (item !== null) {
+      const { modRevision, ...entry } = entryOf<Value>(item, this.keys)
+      return { type, revision: modRevision, last, ...entry }
+    }
+    const key = this.keys.inTable(change.key)
+    return { type, key, value: undefined, revision, last, createRevision: 0, version: 0 }
   }
 
   /** A transaction of one operation. */

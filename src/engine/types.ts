@@ -75,6 +75,16 @@ export interface WatchRange extends KeyRange {
   readonly signal?: AbortSignal
 }
 
+export interface WatchOptions extends WatchRange {
+  /**
+   * Tells the state of the range first (unless `from` is given), and tells it anew instead of ending where the history
+   * is gone (COMPACTED) or the reader did not keep up (SLOW_CONSUMER), as an event of the type 'reset'.
+   */
+  readonly resync?: boolean
+  /** Tells once a second, where nothing else is to tell, how far the watch is: an event of the type 'bookmark'. */
+  readonly bookmarks?: boolean
+}
+
 /** A key with its value and its history. `Value` is what the caller says it is; nothing checks it. */
 export interface StoreEntry<Value = unknown> {
   readonly key: string
@@ -116,7 +126,36 @@ export interface WatchEvent<Value = unknown> {
   /** Undefined after a delete. */
   readonly value: Value | undefined
   readonly revision: Revision
+  /**
+   * The last change of its revision, in the range that is watched. All changes of one revision are told together: who
+   * must not act on a part of what was written at once acts when this is true.
+   */
+  readonly last: boolean
+  /** 0 after a delete. */
+  readonly createRevision: Revision
+  /** Writes since the key was created, from 1; 0 after a delete. */
+  readonly version: number
+  /** The lease that the key goes with, where there is one. */
+  readonly lease?: number
 }
+
+/** The state of the whole range, in the place of whatever was told before. What changes afterwards follows. */
+export interface WatchReset<Value = unknown> {
+  readonly type: 'reset'
+  /** In the order of their keys. */
+  readonly entries: readonly StoreEntry<Value>[]
+  readonly revision: Revision
+  /** Why: the watch began, or the changes that come next were gone, or more had piled up than is kept for a reader. */
+  readonly cause: 'start' | 'COMPACTED' | 'SLOW_CONSUMER'
+}
+
+/** Nothing else changed in the range up to this revision: watch again from the next one. */
+export interface WatchBookmark {
+  readonly type: 'bookmark'
+  readonly revision: Revision
+}
+
+export type WatchNotice<Value = unknown> = WatchEvent<Value> | WatchReset<Value> | WatchBookmark
 
 export interface LogRange {
   /** The first revision to be told of. Default: whatever comes after the call. */

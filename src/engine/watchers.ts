@@ -1,36 +1,69 @@
-import { Queue } from '../base/queue.ts'
 import { QuorateError } from '../core/error.ts'
-import { watchBufferBytesMax, watchBufferEventsMax, watchersMax } from '../core/limits.ts'
+import { watchersMax } from '../core/limits.ts'
 import type { History } from '../core/machine/history.ts'
 import type { Change } from '../core/machine/item.ts'
 import type { Revision } from '../core/types.ts'
-import type { KeyFilter } from './key-filter.ts'
+import { type Bounds, type KeyFilter, keyFilter } from './key-filter.ts'
 
 /** Where a watcher's changes go. Neither may throw. */
 export interface ChangeSink {
+  /** Whole revisions, in order. The array is not its own: others were handed the same. */
   changes(changes: readonly Change[]): void
   /** Nothing comes any more: an error, or undefined after `stop`. */
   end(error: QuorateError | undefined): void
 }
 
+/** A watch that is under way. */
+export interface Feed {
+  /** Every change up to there was told; 0 while nobody knows. */
+  readonly revision: Revision
+  /** Whether news of the group reach the source of it, as far as that can be known. */
+  readonly isConnected: boolean
+  stop(): void
+}
+
 interface Watcher {
-  readonly filter: KeyFilter
+  /** Told of nothing before that. */
   readonly from: Revision
   readonly sink: ChangeSink
+  readonly group: WatcherGroup
+}
+
+/** All that watch the same range: they are found, and what concerns them is picked, once. */
+interface WatcherGroup {
+  readonly filter: KeyFilter
+  readonly watchers: Set<Watcher>
+  /** Where it is found, and under which name. */
+  readonly index: Map<string, WatcherGroup>
+  readonly name: string
 }
 
 /**
- * The watchers of one replica. A watcher is told of every change from its first revision on, in order, each once: the
- * past comes out of the history in the same step in which it is registered, so nothing falls between (mutant M133).
+ * The watchers of one replica. A watcher is told of every change from its first revision on, in order, each once, and
+ * of all changes of one revision together: the past comes out of the history in the same step in which it is
+ * registered, so nothing falls between (mutant M133).
+ *
+ * A change finds its watchers by its key and by its beginnings, of the lengths that are watched: who watches something
+ * else costs it nothing. Ranges, which are few, are asked one by one.
  */
 export class Watchers {
+  /** Every watcher was told of all up to there. */
+  told: Revision = 0
   private readonly watchers = new Set<Watcher>()
+  private readonly byKey = new Map<string, WatcherGroup>()
+  private readonly byRange = new Map<string, WatcherGroup>()
+  /** By the length of the prefix. */
+  private readonly byPrefix = new Map<number, Map<string, WatcherGroup>>()
+
+  get size(): number {
+    return this.watchers.size
+  }
 
   /**
    * Registers a watcher. Throws COMPACTED where the history from `from` is gone, SYSTEM_BUSY at `watchersMax`.
    * Returns how to stop it.
    */
-  add(history: History, filter: KeyFilter, from: Revision, sink: ChangeSink): () => void {
+  add(history: History, bounds: Bounds, from: Revision, sink: ChangeSink): () => void {
     if (this.watchers.size >= watchersMax) {
       throw new QuorateError('SYSTEM_BUSY', `a store has at most ${watchersMax} watchers on a host`, {
         retryable: true,
@@ -38,19 +71,32 @@ export class Watchers {
     }
     const past = history.since(from - 1)
     if (past === 'compacted') throw compacted(from, history.floor)
-    const watcher = { filter, from, sink }
+    const group = this.groupOf(bounds)
+    // Who is added while the others are told of a revision has it from the history, and not once more.
+    const watcher = { from: Math.max(from, (past.at(-1)?.revision ?? 0) + 1), sink, group }
     this.watchers.add(watcher)
-    const matching = past.filter(change => filter(change.key))
+    group.watchers.add(watcher)
+    const matching = past.filter(change => group.filter(change.key))
     if (matching.length > 0) sink.changes(matching)
     return () => {
-      if (this.watchers.delete(watcher)) sink.end(undefined)
+      if (this.remove(watcher)) sink.end(undefined)
     }
   }
 
+  /** What one entry changed. */
   notify(changes: readonly Change[]): void {
-    for (const watcher of this.watchers) {
-      const matching = changes.filter(change => change.revision >= watcher.from && watcher.filter(change.key))
-      if (matching.length > 0) watcher.sink.changes(matching)
+    if (this.watchers.size === 0) return
+    const matching = new Map<WatcherGroup, Change[]>()
+    for (const change of changes) {
+      for (const group of this.groupsFor(change.key)) {
+        const own = matching.get(group)
+        if (own === undefined) matching.set(group, [change])
+        else own.push(change)
+      }
+    }
+    for (const [{ watchers }, own] of matching) {
+      const revision = own[0]?.revision ?? 0
+      for (const { from, sink } of watchers) if (from <= revision) sink.changes(own)
     }
   }
 
@@ -58,84 +104,57 @@ export class Watchers {
   reset(floor: Revision): void {
     for (const watcher of this.watchers) {
       if (watcher.from > floor) continue
-      this.watchers.delete(watcher)
+      this.remove(watcher)
       watcher.sink.end(compacted(watcher.from, floor))
     }
   }
 
   close(error: QuorateError): void {
-    for (const watcher of this.watchers) watcher.sink.end(error)
-    this.watchers.clear()
-  }
-}
-
-interface Reader<Event> {
-  readonly resolve: (result: IteratorResult<Event, undefined>) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** A bounded buffer between a watcher and the loop that reads it. A reader that lags behind is told, never skipped. */
-export class ChangeBuffer<Event> {
-  private readonly events = new Queue<{ readonly event: Event; readonly bytes: number }>()
-  private eventsMax = watchBufferEventsMax
-  private bytes = 0
-  private readers: Reader<Event>[] = []
-  private ended: { readonly error: unknown } | undefined
-  private readonly stop: () => void
-
-  /** `stop` is called once, when the reader ends or cannot be kept up with. */
-  constructor(stop: () => void) {
-    this.stop = stop
-  }
-
-  /** `bytes` is about what the event keeps in memory. */
-  push(event: Event, bytes: number): void {
-    if (this.ended !== undefined) return
-    const reader = this.readers.shift()
-    const hasRoom = this.events.length < this.eventsMax && this.bytes + bytes <= watchBufferBytesMax
-    if (reader !== undefined) reader.resolve({ done: false, value: event })
-    else if (hasRoom) {
-      this.events.push({ event, bytes })
-      this.bytes += bytes
-    } else {
-      const max = `${watchBufferEventsMax} events or ${watchBufferBytesMax} bytes`
-      this.end(new QuorateError('SLOW_CONSUMER', `${max} wait to be read; watch again`))
-      this.stop()
+    for (const watcher of this.watchers) {
+      this.remove(watcher)
+      watcher.sink.end(error)
     }
   }
 
-  /** The past, before the first reader comes: nobody can keep up with what happened already, so it does not count. */
-  fill(events: readonly Event[]): void {
-    for (const event of events) this.events.push({ event, bytes: 0 })
-    this.eventsMax += events.length
+  private remove(watcher: Watcher): boolean {
+    const { group } = watcher
+    group.watchers.delete(watcher)
+    if (group.watchers.size === 0) {
+      group.index.delete(group.name)
+      if (group.index.size === 0 && this.byPrefix.get(group.name.length) === group.index)
+        this.byPrefix.delete(group.name.length)
+    }
+    return this.watchers.delete(watcher)
   }
 
-  /** What is buffered is still read; then the reader gets the error, or the end. */
-  end(error: unknown): void {
-    if (this.ended !== undefined) return
-    this.ended = { error }
-    for (const reader of this.readers) {
-      if (error === undefined) reader.resolve({ done: true, value: undefined })
-      else reader.reject(error)
-    }
-    this.readers = []
+  private groupOf(bounds: Bounds): WatcherGroup {
+    const { key, prefix } = bounds
+    const index =
+      key !== undefined ? this.byKey : prefix === undefined ? this.byRange : this.prefixesOf(prefix)
+    const name = key ?? prefix ?? JSON.stringify(bounds)
+    const known = index.get(name)
+    if (known !== undefined) return known
+    const group = { filter: keyFilter(bounds), watchers: new Set<Watcher>(), index, name }
+    index.set(name, group)
+    return group
   }
 
-  next(): Promise<IteratorResult<Event, undefined>> {
-    const oldest = this.events.shift()
-    if (oldest !== undefined) {
-      this.bytes -= oldest.bytes
-      return Promise.resolve({ done: false, value: oldest.event })
+  private prefixesOf({ length }: string): Map<string, WatcherGroup> {
+    const index = this.byPrefix.get(length) ?? new Map<string, WatcherGroup>()
+    this.byPrefix.set(length, index)
+    return index
+  }
+
+  private groupsFor(key: string): readonly WatcherGroup[] {
+    const groups: WatcherGroup[] = []
+    const add = (group: WatcherGroup | undefined) => {
+      if (group !== undefined) groups.push(group)
     }
-    if (this.ended?.error !== undefined) {
-      const { error } = this.ended
-      this.ended = { error: undefined }
-      return Promise.reject(error)
-    }
-    if (this.ended !== undefined) return Promise.resolve({ done: true, value: undefined })
-    return new Promise((resolve, reject) => {
-      this.readers.push({ resolve, reject })
-    })
+    add(this.byKey.get(key))
+    for (const [length, index] of this.byPrefix)
+      if (length <= key.length) add(index.get(key.slice(0, length)))
+    for (const group of this.byRange.values()) if (group.filter(key)) add(group)
+    return groups
   }
 }
 

@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, QuorateError } from '../../src/core/error.ts'
-import {
-  frameBytesMax,
-  inboxBytesMax,
-  replayWindow,
-  requestsMax,
-  watchBufferBytesMax,
-} from '../../src/core/limits.ts'
+import { frameBytesMax, inboxBytesMax, replayWindow, requestsMax } from '../../src/core/limits.ts'
 import type { Call } from '../../src/engine/call.ts'
 import { ReplayGuard } from '../../src/engine/replay-guard.ts'
 import { Requests } from '../../src/engine/requests.ts'
 import type { Sender } from '../../src/engine/sender.ts'
-import { ChangeBuffer } from '../../src/engine/watchers.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
 import { decodeFrame, encodeFrame } from '../../src/wire/frames.ts'
@@ -93,25 +86,6 @@ describe('a frame that comes twice', () => {
     for (let copies = 0; copies < 3; copies++) transport.handlers?.frame('x', 'log', frame)
     await cluster.run(100)
     assert.equal((await cluster.settle(store.barrier())).revision, before + 2)
-  })
-})
-
-describe('the buffer of a watch', () => {
-  test('is bounded in bytes; what is in it can still be read', async () => {
-    let stopped = 0
-    const buffer = new ChangeBuffer<number>(() => (stopped += 1))
-    buffer.fill([1])
-    buffer.push(2, watchBufferBytesMax - 1)
-    buffer.push(3, 1)
-    assert.equal((await buffer.next()).value, 1)
-    assert.equal((await buffer.next()).value, 2)
-    buffer.push(4, watchBufferBytesMax - 1)
-    assert.equal(stopped, 0)
-    buffer.push(5, 1)
-    assert.equal(stopped, 1)
-    assert.equal((await buffer.next()).value, 3)
-    assert.equal((await buffer.next()).value, 4)
-    await assert.rejects(buffer.next(), error => isQuorateError(error, 'SLOW_CONSUMER'))
   })
 })
 

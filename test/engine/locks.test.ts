@@ -230,6 +230,37 @@ describe('who waits for a lock', () => {
     assert.equal(next.signal.aborted, false)
   })
 
+  test('is not given it either when nothing told of the loss of its place', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    const first = await cluster.settle(a.store.lock('l', { ttlMs: 60_000 }))
+    const late = watched(b.store.lock('l', { ttlMs: 60_000 }))
+    await cluster.run(500)
+    // Its watches end, as they do where a snapshot came: it begins again to watch what it waits for.
+    b.host.running.get('main')?.watchers.reset(Number.MAX_SAFE_INTEGER)
+    await cluster.run(100)
+    const leases = [...(a.host.running.get('main')?.machine.leases.all() ?? [])].map(({ id }) => id)
+    await cluster.settle(revoke(a, Math.max(...leases)))
+    await cluster.settle(first.release())
+    await cluster.run(500)
+    assert.equal(late.lock, undefined)
+    assert.ok(failed('LEASE_LOST')(late.error))
+  })
+
+  test('is not given it when the time of its lease is over here, though the group has not ended it', async () => {
+    const cluster = new TestCluster()
+    const [a, , c] = await cluster.three()
+    const first = await cluster.settle(a.store.lock('l', { ttlMs: 60_000 }))
+    const late = watched(c.store.lock('l', { ttlMs: 2000 }))
+    // As on a host whose timers are late: it keeps nothing alive, and nothing tells it of the time.
+    c.store.tick = () => {}
+    await cluster.run(1850)
+    assert.equal(leftOn(a).keys, 2)
+    await cluster.settle(first.release())
+    await cluster.until(() => late.error !== undefined || late.lock !== undefined, 100)
+    assert.ok(failed('LEASE_LOST')(late.error))
+  })
+
   test('waits on through a change of leaders', async () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three()
@@ -334,8 +365,7 @@ describe('a holder', () => {
       const lock = await cluster.settle(store.lock('l', { ttlMs: 600_000 }))
       const found = await cluster.settle(a.store.scan())
       assert.deepEqual(found, [], 'nobody meets the keys of locks')
-      const other = cluster.settle(loseLease(a, lock))
-      await other
+      await cluster.settle(revoke(a, leaseOf(lock)))
       await cluster.run(200)
       assert.ok(isQuorateError(lock.signal.reason, 'LEASE_LOST'))
     }
@@ -376,11 +406,14 @@ test('who tries a lock that is held writes nothing but a lease that is over', as
   assert.deepEqual(leftOn(a), { keys: 1, leases: 1 })
 })
 
-/** As an expiry would, without the wait. */
-async function loseLease({ store }: TestHost, lock: Lock): Promise<void> {
-  const { lease } = (lock as unknown as { place: { lease: { id: number } } }).place
+function leaseOf(lock: Lock): number {
+  return (lock as unknown as { place: { lease: { id: number } } }).place.lease.id
+}
+
+/** Ends a lease as an expiry would, without the wait. */
+async function revoke({ store }: TestHost, lease: number): Promise<void> {
   const { calls } = store as unknown as {
     calls: { execute(command: unknown, options: object): Promise<unknown> }
   }
-  await calls.execute({ type: 'lease-revoke', lease: lease.id }, {})
+  await calls.execute({ type: 'lease-revoke', lease }, {})
 }

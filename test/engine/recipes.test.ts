@@ -327,6 +327,19 @@ describe('a queue', () => {
     }
   })
 
+  test('tells of an item that comes while one begins to wait', async () => {
+    for (let afterMs = 1; afterMs <= 40; afterMs += 3) {
+      const cluster = new TestCluster()
+      const { a, b, z } = await membersAndClient(cluster)
+      const [there, ...waiting] = [await open(cluster, a), await open(cluster, b), await open(cluster, z)]
+      const taken = waiting.map(queue => queue.take({ deadlineMs: 5000 }))
+      await cluster.run(afterMs)
+      await cluster.settle(Promise.all([there?.push(1), there?.push(2)]))
+      const items = await cluster.settle(Promise.all(taken))
+      assert.deepEqual(items.sort(), [1, 2], `${afterMs} ms`)
+    }
+  })
+
   test('hides what was received until it is acknowledged, and then it is gone', async () => {
     const cluster = new TestCluster()
     const { a, b, z } = await membersAndClient(cluster)

@@ -19,7 +19,7 @@ function watching() {
     group: 'main',
     requests: { ask } as unknown as Requests,
     clock: new HostClock(new VirtualTimers()),
-    gateway: () => 'g',
+    gateways: () => ['g'],
     nextId: () => ++lastId,
   })
   const told: (string | QuorateError | undefined)[] = []

@@ -185,8 +185,8 @@ describe('a replica', () => {
     const { replica, written } = learner()
     const ends: unknown[] = []
     const sink = { changes: nothing, end: (error: unknown) => ends.push(error) }
-    replica.watchers.add(replica.machine.history, () => true, 1, sink)
-    replica.watchers.add(replica.machine.history, () => true, 11, sink)
+    replica.watchers.add(replica.machine.history, {}, 1, sink)
+    replica.watchers.add(replica.machine.history, {}, 11, sink)
     replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
     replica.pump(0)
     written()

@@ -1,6 +1,7 @@
 import { controls } from './controls.ts'
 import { elections } from './elections.ts'
 import { groups } from './groups.ts'
+import { leases } from './leases.ts'
 import { membership } from './membership.ts'
 import type { Section } from './mutant.ts'
 import { ownEngine } from './own-engine.ts'
@@ -19,6 +20,7 @@ export const catalogue: readonly Section[] = [
   snapshots,
   membership,
   reads,
+  leases,
   groups,
   ownEngine,
   ownStorage,

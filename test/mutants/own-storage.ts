@@ -199,16 +199,13 @@ export const ownStorage: Section = {
     },
     {
       id: 'Q38',
-      first: 'engine/bounds',
+      first: 'engine/watch',
       title: 'a slow reader loses events in silence',
       edits: [
         {
-          file: watchers,
-          find: `      this.end(new QuorateError('SLOW_CONSUMER', \`\${max} wait to be read; watch again\`))
-      this.stop()
-`,
-          replace: `      this.eventsMax = Math.max(this.eventsMax, max.length * 0)
-`,
+          file: 'src/engine/watch.ts',
+          find: `if (isFull && this.waiting.length > 0) return this.overflow()`,
+          replace: `if (isFull && this.waiting.length > 0) return`,
         },
       ],
     },

@@ -46,7 +46,18 @@ export class StoreDouble implements ServedStore {
     this.ask(`delete ${key}`)
     const ok = this.entries.delete(key)
     this.revision++
-    if (ok) this.tell({ type: 'delete', key, value: undefined, revision: this.revision })
+    const { revision } = this
+    if (ok) {
+      this.tell({
+        type: 'delete',
+        key,
+        value: undefined,
+        revision,
+        last: true,
+        createRevision: 0,
+        version: 0,
+      })
+    }
     return { ok, revision: this.revision }
   }
 
@@ -126,8 +137,9 @@ export class StoreDouble implements ServedStore {
     const before = this.entries.get(key)
     const revision = ++this.revision
     const { createRevision, version } = before ?? { createRevision: revision, version: 0 }
-    this.entries.set(key, { key, value, createRevision, modRevision: revision, version: version + 1 })
-    this.tell({ type: 'put', key, value, revision })
+    const entry = { key, value, createRevision, version: version + 1 }
+    this.entries.set(key, { ...entry, modRevision: revision })
+    this.tell({ type: 'put', ...entry, revision, last: true })
     return revision
   }
 

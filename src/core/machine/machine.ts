@@ -105,7 +105,7 @@ export class Machine {
     return this.outcomes
   }
 
-  get leases(): Pick<Leases, 'get' | 'size' | 'overdue'> {
+  get leases(): Pick<Leases, 'get' | 'size' | 'overdue' | 'all'> {
     return this.keyspace.leases
   }
 

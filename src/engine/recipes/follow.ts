@@ -31,7 +31,7 @@ export async function* follow(
     const stay = calls.onEnd(end)
     try {
       // From behind what was read: nothing falls between.
-      stop = calls.backend.watch(bounds, revision + 1, {
+      const feed = calls.backend.watch(bounds, revision + 1, {
         changes(changed) {
           for (const { key, item } of changed) {
             if (item === null) present.delete(key)
@@ -42,6 +42,7 @@ export async function* follow(
         },
         end: error => end(error ?? closed('none', 'store')),
       })
+      stop = () => feed.stop()
       for (let told = -1; ; ) {
         if (ended !== undefined) throw ended.error
         if (told !== changes) {

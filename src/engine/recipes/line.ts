@@ -170,12 +170,13 @@ export function confirm({ calls, leases }: Means, lease: Lease): void {
 /** The lease is lost as soon as the key is seen to be gone: before this host would hear of it by keeping it alive. */
 export function watchOver({ means: { calls }, key, token, lease }: HeldPlace): void {
   try {
-    const stop = calls.backend.watch({ gte: key, lte: key }, token + 1, {
+    const feed = calls.backend.watch({ key }, token + 1, {
       changes: changes => {
         if (changes.some(change => change.type === 'delete')) lease.lost('the key that it held is gone')
       },
       end: () => {},
     })
+    const stop = () => feed.stop()
     if (lease.signal.aborted) stop()
     else lease.signal.addEventListener('abort', stop, { once: true })
   } catch (error) {

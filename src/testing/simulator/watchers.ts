@@ -1,7 +1,9 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
-import type { WatchEvent } from '../../engine/types.ts'
+import type { WatchNotice } from '../../engine/types.ts'
+import type { Watch } from '../../engine/watch.ts'
+import { type Delivery, WatchValidator } from '../checkers/watch-validator.ts'
 import type { Oracle } from './oracle.ts'
 import { type HostLife, hasEnded } from './simulated-host.ts'
 import { nameOf } from './value-names.ts'
@@ -11,15 +13,23 @@ interface Watcher {
   readonly name: string
   readonly life: HostLife
   readonly store: Store
-  readonly group: GroupId
+  readonly validator: WatchValidator
   /** Told and not judged yet. */
-  readonly told: WatchEvent<string>[]
-  /** The position of the change that must come next; undefined before the first one, where the start was left open. */
-  next: number | undefined
+  readonly told: Delivery[]
+  watch: Watch<WatchNotice<string>> | undefined
   isOver: boolean
 }
 
-/** Watchers at stores. Each must be told of every change from where it began, once, in order, as it was. */
+/** So many notices are read before a watcher leaves its watch and goes on by another one, behind what it has read. */
+const noticesPerWatch = 40
+
+/** Of the keys that are written with what the oracle can read. */
+const prefix = 'k'
+
+/**
+ * Watchers at stores. Each must be told of every change from where it began, once, in order, as it was, the changes of
+ * a revision together; and whatever it was told, it may leave and go on behind it.
+ */
 export class Watchers {
   private readonly all = new Set<Watcher>()
   private readonly oracleOf: (group: GroupId) => Oracle
@@ -37,7 +47,10 @@ export class Watchers {
   }
 
   attach(life: HostLife, store: Store): void {
-    for (let i = 0; i < this.perStore; i++) this.begin(life, store, this.oracleOf(store.name).floor + 1)
+    for (let i = 0; i < this.perStore; i++) {
+      this.begin(life, store, { from: this.oracleOf(store.name).floor + 1, resync: false })
+      this.begin(life, store, { from: undefined, resync: true })
+    }
   }
 
   ended(life: HostLife): void {
@@ -46,55 +59,90 @@ export class Watchers {
 
   judge(): void {
     for (const watcher of this.all) {
-      if (watcher.told.length === 0) continue
-      for (const event of watcher.told) this.judgeEvent(watcher, event)
-      watcher.told.length = 0
+      const { told, watch, name, validator } = watcher
+      // All that was read is among what was told: so the watch may claim no more.
+      const revision = watch?.revision ?? 0
+      if (told.length === 0 && revision === 0) continue
+      const wrong = told.map(delivery => validator.judge(delivery))
+      told.length = 0
+      if (revision > 0) wrong.push(validator.judge({ type: 'bookmark', revision }))
+      for (const what of wrong) if (what !== undefined) this.report('watch', `${name} was ${what}`)
     }
   }
 
   /** A watcher that was not told of everything yet, in words. */
   behind(): string | undefined {
-    for (const { name, next, group, isOver, store } of this.all) {
-      if (isOver || next === undefined || hasEnded(store)) continue
-      const { changes } = this.oracleOf(group)
-      if (next < changes.length) return `${name} knows ${next} of ${changes.length} changes`
+    for (const { name, validator, isOver, store } of this.all) {
+      const missing = isOver || hasEnded(store) ? undefined : validator.missing()
+      if (missing !== undefined) return `${name} was not told of ${missing}`
     }
     return undefined
   }
 
-  private begin(life: HostLife, store: Store, from: Revision | undefined): void {
-    const group = store.name
-    const next = from === undefined ? undefined : this.oracleOf(group).positionOf(from)
-    const name = `a watcher at ${life.owner.id}`
-    const watcher: Watcher = { name, life, store, group, told: [], next, isOver: false }
+  private begin(
+    life: HostLife,
+    store: Store,
+    options: { readonly from: Revision | undefined; readonly resync: boolean },
+  ): void {
+    const { from, resync } = options
+    const { changes } = this.oracleOf(store.name)
+    const validator = new WatchValidator({ changes, from, wants: key => key.startsWith(prefix) })
+    const name = `a watcher at ${life.owner.id}${resync ? ' that resyncs' : ''}`
+    const watcher: Watcher = { name, life, store, validator, told: [], watch: undefined, isOver: false }
     this.all.add(watcher)
-    this.follow(watcher, from).catch(error => {
+    this.follow(watcher, options).catch(error => {
       watcher.isOver = true
+      watcher.watch = undefined
       if (life.isOver || life.failure !== undefined) return
       // The replica came back by a snapshot that is younger: whoever asks must read anew, and go on from there.
-      if (isQuorateError(error, 'COMPACTED')) this.begin(life, store, undefined)
-      else if (!isQuorateError(error)) this.report('watch', `${name} ended: ${String(error)}`)
+      if (isQuorateError(error, 'COMPACTED')) {
+        if (resync) this.report('watch', `${name} ended with COMPACTED`)
+        else this.begin(life, store, { from: undefined, resync })
+      } else if (!isQuorateError(error)) this.report('watch', `${name} ended: ${String(error)}`)
     })
   }
 
-  private async follow(watcher: Watcher, from: Revision | undefined): Promise<void> {
-    const range = { prefix: 'k', ...(from !== undefined && { from }) }
-    for await (const event of watcher.store.watch<string>(range)) watcher.told.push(event)
+  private async follow(
+    watcher: Watcher,
+    { from, resync }: { readonly from: Revision | undefined; readonly resync: boolean },
+  ): Promise<void> {
+    let next = from
+    do {
+      const start = { prefix, ...(next !== undefined && { from: next }) }
+      const watch = watcher.store.watch<string>({ ...start, resync, bookmarks: resync })
+      watcher.watch = watch
+      next = await this.read(watcher, watch)
+    } while (next !== undefined)
     watcher.isOver = true
   }
 
-  private judgeEvent(watcher: Watcher, { key, revision, value }: WatchEvent<string>): void {
-    const { changes, positionOf } = this.oracleOf(watcher.group)
-    const position = watcher.next ?? positionOf(revision)
-    const expected = changes[position]
-    watcher.next = position + 1
-    const name = value === undefined ? null : nameOf(value)
-    if (expected?.revision === revision && expected.key === key && expected.value === name) return
-    const wanted =
-      expected === undefined ? 'nothing' : `${expected.key} = ${expected.value} at ${expected.revision}`
-    this.report(
-      'watch',
-      `${watcher.name} was told of ${key} = ${name} at ${revision}, where ${wanted} comes next`,
-    )
+  /** Until there is enough of it. Gives where to go on; undefined where it ended. */
+  private async read(watcher: Watcher, watch: Watch<WatchNotice<string>>): Promise<Revision | undefined> {
+    let left = noticesPerWatch
+    for await (const notice of watch) {
+      watcher.told.push(deliveryOf(notice))
+      if (--left <= 0 && (notice.type === 'reset' || notice.type === 'bookmark' || notice.last))
+        return watch.revision + 1
+    }
+    return undefined
+  }
+}
+
+function deliveryOf(notice: WatchNotice<string>): Delivery {
+  switch (notice.type) {
+    case 'bookmark':
+      return notice
+    case 'reset': {
+      const entries = notice.entries.map(({ key, modRevision, value }) => ({
+        key,
+        modRevision,
+        value: nameOf(value),
+      }))
+      return { type: 'reset', revision: notice.revision, entries }
+    }
+    default: {
+      const { key, revision, value, last } = notice
+      return { type: 'change', key, revision, value: value === undefined ? null : nameOf(value), last }
+    }
   }
 }

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { isQuorateError } from '../../src/core/error.ts'
+import type { Revision } from '../../src/core/types.ts'
+import type { Store } from '../../src/engine/store.ts'
+import type { WatchEvent } from '../../src/engine/types.ts'
+import type { Watch } from '../../src/engine/watch.ts'
+import { type CommittedChange, WatchValidator } from '../../src/testing/checkers/watch-validator.ts'
+import { TestCluster } from './cluster.ts'
+
+/** Writes in the order of their revisions, for a validator. */
+function writing(cluster: TestCluster) {
+  const changes: CommittedChange[] = []
+  const write = async (store: Store, key: string, value: string) => {
+    const { revision } = await cluster.settle(store.put(key, value, { deadlineMs: 60_000 }))
+    changes.push({ key, revision, value })
+    return revision
+  }
+  return { changes, write }
+}
+
+/** Reads all that comes, and says what was wrong with it when it is asked. */
+function judged(watch: Watch<WatchEvent<string>>, changes: readonly CommittedChange[], from: Revision) {
+  const told: WatchEvent<string>[] = []
+  const read = async () => {
+    for await (const event of watch) told.push(event)
+  }
+  const ended: unknown[] = []
+  read().catch(error => ended.push(error))
+  return () => {
+    const validator = new WatchValidator({ changes, from })
+    const wrong = told.map(({ key, revision, value, last }) =>
+      validator.judge({ type: 'change', key, revision, value: value ?? null, last }),
+    )
+    return [...wrong, validator.missing(), ...ended].filter(one => one !== undefined)
+  }
+}
+
+describe('the watch of a client', () => {
+  test('goes on at another gateway that lags behind, without a gap and with nothing twice (mutant M139)', async () => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    const { changes, write } = writing(cluster)
+    await write(a.store, 'k', 'before')
+    await cluster.run(2000)
+    const verdict = judged(store.watch<string>({ from: 1 }), changes, 1)
+    const open = judged(store.watch<string>(), changes, (changes[0]?.revision ?? 0) + 1)
+    await cluster.run(1000)
+    // Its gateway is a, the first; b and c hear of nothing more from each other or from a but what keeps a leading.
+    for (let i = 0; i < 20; i++) await write(a.store, `k${i % 3}`, `one ${i}`)
+    await cluster.run(500)
+    for (const host of ['a', 'c']) cluster.network.cut(host, 'b')
+    for (let i = 0; i < 20; i++) await write(c.store, `k${i % 3}`, `two ${i}`)
+    await cluster.run(500)
+    cluster.network.partition(['z'], ['a'])
+    cluster.network.partition(['z'], ['c'])
+    await cluster.run(15_000)
+    assert.ok(b.store.status().applied < (changes.at(-1)?.revision ?? 0), 'it lags behind')
+    cluster.network.heal('a', 'b')
+    cluster.network.heal('c', 'b')
+    for (let i = 0; i < 20; i++) await write(a.store, `k${i % 3}`, `three ${i}`)
+    await cluster.run(20_000)
+    assert.deepEqual([verdict(), open()], [[], []])
+  })
+
+  test('hears nothing of what its own store wrote before, though its gateway lags behind that', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 1))
+    await cluster.run(1000)
+    for (const host of ['a', 'b']) cluster.network.cut(host, 'c')
+    await cluster.settle(store.put('k', 2))
+    for (const host of ['a', 'b']) cluster.network.partition(['z'], [host])
+    await cluster.run(8000)
+    const watch = store.watch({ key: 'k' })
+    await cluster.run(2000)
+    cluster.network.heal()
+    await cluster.run(2000)
+    await cluster.settle(a.store.put('k', 3))
+    assert.equal((await cluster.settle(watch.next())).value?.value, 3)
+  })
+
+  test('asks another gateway for a past that one has forgotten, and ends when all have', async () => {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 20, trailingEntries: 0, heldLogBytesMax: 0 })
+    const [, b] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    const { changes, write } = writing(cluster)
+    for (let i = 0; i < 60; i++) await write(b.store, 'k', `${i}`)
+    await cluster.run(1000)
+    // The first gateway comes back by a snapshot: it knows nothing of what was before.
+    cluster.crash('a')
+    await cluster.run(5000)
+    await cluster.open('a')
+    await cluster.run(5000)
+    const verdict = judged(store.watch<string>({ from: 2 }), changes, 2)
+    await cluster.run(10_000)
+    assert.deepEqual(verdict(), [])
+    for (const name of ['b', 'c']) {
+      cluster.crash(name)
+      await cluster.run(5000)
+      await cluster.open(name)
+      await cluster.run(5000)
+    }
+    const watch = store.watch({ from: 2 })
+    await assert.rejects(cluster.settle(watch.next()), error => isQuorateError(error, 'COMPACTED'))
+  })
+
+  test('is told anew of the state where all gateways have forgotten, if it resyncs', async () => {
+    const cluster = new TestCluster({ snapshotEntriesEvery: 20, trailingEntries: 0, heldLogBytesMax: 0 })
+    const a = await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    for (let i = 0; i < 60; i++) await cluster.settle(a.store.put('k', i))
+    cluster.crash('a')
+    await cluster.open('a')
+    const watch = store.watch({ from: 2, resync: true })
+    const { value } = await cluster.settle(watch.next())
+    assert.ok(value?.type === 'reset' && value.cause === 'COMPACTED')
+    assert.deepEqual(
+      value.entries.map(entry => entry.value),
+      [59],
+    )
+  })
+})
