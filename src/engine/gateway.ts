@@ -21,6 +21,8 @@ interface Served {
   /** Frames sent so far: the client sees from it whether one was lost. */
   count: number
   stop: () => void
+  /** Whether news of the group reach this host. */
+  isConnected: () => boolean
 }
 
 /**
@@ -52,9 +54,10 @@ export class Gateway {
     requests.serve('unwatch', (from, body) => this.unwatch(from, asArray(body, 1)))
   }
 
-  /** Tells every client how far its watches have come. */
+  /** Tells every client how far its watches have come: not where others may know more, so that it goes to them. */
   bookmark(): void {
     for (const served of this.watches.values()) {
+      if (!served.isConnected()) continue
       this.sender.send(served.client, 'log', 'event', [
         served.id,
         served.count,
@@ -106,7 +109,7 @@ export class Gateway {
       })
     }
     this.watches.get(key)?.stop()
-    const served = { client, id, group, count: 0, stop: () => {} }
+    const served = { client, id, group, count: 0, stop: () => {}, isConnected: () => true }
     const start = from === null ? this.revisionOf(group) + 1 : asNatural(from)
     const post = (revision: number, changes: unknown, error: unknown) =>
       this.sender.send(client, 'log', 'event', [id, ++served.count, revision, changes, error])
@@ -120,6 +123,7 @@ export class Gateway {
       },
     })
     served.stop = () => feed.stop()
+    served.isConnected = () => feed.isConnected
     this.watches.set(key, served)
     return start
   }

@@ -322,6 +322,23 @@ describe('who waits for a lock', () => {
     await cluster.until(() => next.lock !== undefined, 15_000)
     assert.equal(await cluster.settle(b.store.tryLock('l')), undefined)
   })
+
+  test('on a client has its turn, though the host that it watches through hears of nothing any more', async () => {
+    for (const isolated of ['a', 'b', 'c']) {
+      const cluster = new TestCluster()
+      const hosts = await cluster.three()
+      const z = await cluster.open('z', { role: 'client' })
+      const others = hosts.filter(({ name }) => name !== isolated)
+      const first = await cluster.settle((others[0] as TestHost).store.lock('l'))
+      const next = watched(z.store.lock('l'))
+      await cluster.run(500)
+      const names = others.map(({ name }) => name)
+      cluster.network.partition([isolated], names)
+      await cluster.run(5000)
+      await cluster.settle(first.release())
+      await cluster.until(() => next.lock !== undefined, 10_000)
+    }
+  })
 })
 
 describe('a holder', () => {

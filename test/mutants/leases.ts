@@ -4,6 +4,7 @@ import type { Section } from './mutant.ts'
 const builtIn = 'src/engine/recipes/built-in.ts'
 const expiry = 'src/engine/expiry.ts'
 const follow = 'src/engine/recipes/follow.ts'
+const gateway = 'src/engine/gateway.ts'
 const groupClock = 'src/engine/group-clock.ts'
 const holding = 'src/engine/recipes/holding.ts'
 const keeper = 'src/engine/lease-keeper.ts'
@@ -276,6 +277,12 @@ export const leases: Section = {
           replace: 'options',
         },
       ],
+    },
+    {
+      id: 'K15',
+      first: 'engine/locks',
+      title: 'a client keeps a watch at a host that hears of nothing any more',
+      edits: [{ file: gateway, find: '      if (!served.isConnected()) continue\n', replace: '' }],
     },
     {
       id: 'K14',
