@@ -62,6 +62,22 @@ describe('a client', () => {
     assert.equal(await cluster.settle(read), undefined)
   })
 
+  test('sees its own last write at a gateway that lacks no more than that', async () => {
+    const cluster = new TestCluster()
+    await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 1))
+    await cluster.run(1000)
+    for (const from of ['a', 'b']) cluster.network.cut(from, 'c')
+    await cluster.settle(store.put('k', 2))
+    for (const name of ['a', 'b']) cluster.network.partition(['z'], [name])
+    await cluster.run(8000)
+    const read = store.get('k', { consistency: 'session', deadlineMs: 60_000 })
+    await cluster.run(5000)
+    cluster.network.heal()
+    assert.equal(await cluster.settle(read), 2)
+  })
+
   test('does not ask hosts that cannot serve it again and again', async () => {
     const cluster = new TestCluster()
     const z = await cluster.open('z')

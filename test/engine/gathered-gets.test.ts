@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Clock } from '../../src/clock/clock.ts'
 import { isQuorateError } from '../../src/core/error.ts'
 import { gatheredKeysMax, valueBytesMax } from '../../src/core/limits.ts'
+import { GatheredGets } from '../../src/engine/gathered-gets.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { decode } from '../../src/wire/codec.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -31,6 +34,30 @@ describe('gets of a client', () => {
       .filter(([, method]) => method === 'read')
       .map(([, , , [, [, keys]]]) => keys.length)
     assert.deepEqual(asked, [gatheredKeysMax, 600 - gatheredKeysMax])
+  })
+
+  test('are as fresh together as the freshest of them, and end as the earliest', async () => {
+    const asked: unknown[] = []
+    const due: (() => void)[] = []
+    const clock = { ...new VirtualTimers(), soon: (callback: () => void) => void due.push(callback) }
+    const gets = new GatheredGets(clock as unknown as Clock, async (keys, { atLeast }, { deadline }) => {
+      asked.push([keys, atLeast, deadline])
+      return { items: keys.map(() => null), count: keys.length, isWhole: true, revision: 20 }
+    })
+    const read = (
+      key: string,
+      atLeast: number,
+      deadline: number,
+      consistency: 'session' | 'stale' = 'session',
+    ) => gets.read([key], { consistency, atLeast }, { deadline, signal: undefined })
+    const reads = [read('a', 3, 1010), read('b', 9, 1000), read('c', 5, 2000), read('d', 1, 1000, 'stale')]
+    for (const callback of due) callback()
+    await Promise.all(reads)
+    assert.deepEqual(asked, [
+      [['a', 'b'], 9, 1000],
+      [['c'], 5, 2000],
+      [['d'], 1, 1000],
+    ])
   })
 
   test('see what was acknowledged before they began, though others began to wait earlier', async () => {

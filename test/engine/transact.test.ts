@@ -222,6 +222,49 @@ for (const place of ['member', 'client'] as const) {
 }
 
 describe('transactions', () => {
+  test('notice a key that was made anew, and one that went from a range', async () => {
+    const cluster = new TestCluster()
+    const { store } = await cluster.open('a')
+    const cases: readonly [
+      read: (tx: StoreTransaction) => Promise<unknown>,
+      disturb: () => Promise<unknown>,
+    ][] = [
+      [tx => tx.get('k/1'), () => store.delete('k/1').then(() => store.put('k/1', 'other'))],
+      [tx => tx.scan({ prefix: 'k/' }), () => store.delete('k/2')],
+      [tx => tx.scan({ prefix: 'k/' }), () => store.delete('k/2').then(() => store.put('k/3', 1))],
+    ]
+    for (const [read, disturb] of cases) {
+      await cluster.settle(store.deleteRange({ prefix: 'k/' }))
+      for (const key of ['k/1', 'k/2']) await cluster.settle(store.put(key, 1))
+      let runs = 0
+      await cluster.settle(
+        store.transact(async tx => {
+          await read(tx)
+          if (runs++ === 0) await disturb()
+          tx.put('done', 1)
+        }),
+      )
+      assert.equal(runs, 2)
+    }
+  })
+
+  test('find behind what they deleted as much as their scan may find', async () => {
+    const cluster = new TestCluster()
+    const { store } = await cluster.open('a')
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await cluster.settle(store.put(key, key))
+    const found = await cluster.settle(
+      store.transact(async tx => {
+        tx.delete('a')
+        tx.delete('b')
+        tx.delete('e')
+        const first = await tx.scan({ limit: 2 })
+        const last = await tx.scan({ limit: 2, reverse: true })
+        return [...first, ...last].map(({ key }) => key)
+      }),
+    )
+    assert.deepEqual(found, ['c', 'd', 'd', 'c'])
+  })
+
   test('of a client go on over another view when the host that held theirs is gone', async () => {
     const cluster = new TestCluster()
     await cluster.three()

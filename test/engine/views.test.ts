@@ -310,6 +310,18 @@ describe('a view of a client', () => {
     for (const view of views) assert.equal(await cluster.settle(view.count()), 0)
   })
 
+  test('is no burden any more to a host that its client lost', async () => {
+    const cluster = new TestCluster()
+    await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    for (let count = 0; count < viewsPerClientMax; count++) await cluster.settle(z.store.read())
+    cluster.network.partition(['z'], ['a'])
+    await cluster.run(5000)
+    cluster.network.heal()
+    await cluster.run(5000)
+    await cluster.settle(z.store.read({ deadlineMs: 2000 }))
+  })
+
   test('cannot be read or closed by another client', async () => {
     const { cluster, view } = await opened()
     const y = await cluster.open('y', { role: 'client' })

@@ -6,6 +6,7 @@ import { membership } from './membership.ts'
 import type { Section } from './mutant.ts'
 import { ownEngine } from './own-engine.ts'
 import { ownGroups } from './own-groups.ts'
+import { ownReads } from './own-reads.ts'
 import { ownStorage } from './own-storage.ts'
 import { reads } from './reads.ts'
 import { replication } from './replication.ts'
@@ -23,6 +24,7 @@ export const catalogue: readonly Section[] = [
   leases,
   groups,
   ownEngine,
+  ownReads,
   ownStorage,
   ownGroups,
   controls,
