@@ -26,8 +26,8 @@ export interface LiveState<Value = unknown> {
   readonly error: QuorateError | undefined
 }
 
-/** Without news of its source for so long, a view says so: an election is often over sooner. */
-const patienceMs = 1000
+/** Without news for so long, a view says so: an election is over sooner, and a client hears once a second. */
+const patienceMs = 3000
 
 /** Between two attempts to watch, where the first one failed. */
 const retryMs = 1000
@@ -47,10 +47,9 @@ export class Live<Value = unknown> {
     readonly throwLater: (error: unknown) => void
   }
   private watch: Watch<WatchNotice<Value>> | undefined
-  /** The entries that are to be shown next, when `isWhole`: all changes of their revision are among them. */
+  /** The entries that are to be shown next. */
   private draft: StoreEntry<Value>[] | undefined
   private revision: Revision = 0
-  private isWhole = true
   private isLoaded = false
   private isOpen = false
   private isDue = false
@@ -133,28 +132,27 @@ export class Live<Value = unknown> {
     this.draft ??= [...entries]
     if (notice.type === 'reset') {
       this.draft = kept(this.draft, notice.entries)
-      this.isLoaded = this.isWhole = true
+      this.isLoaded = true
     } else {
-      const { type, revision, last, ...entry } = notice
+      const { type, revision, last: _, ...entry } = notice
       const at = rank(this.draft, entry.key)
       const isThere = this.draft[at]?.key === entry.key
       if (type === 'put') {
         const value = entry.value as Value
         this.draft.splice(at, isThere ? 1 : 0, { ...entry, value, modRevision: revision })
       } else if (isThere) this.draft.splice(at, 1)
-      this.isWhole = last
     }
     this.revision = notice.revision
-    if (this.isDue || !this.isWhole) return
+    if (this.isDue) return
     this.isDue = true
+    // All that waits is read by then, and whole revisions wait.
     this.parts.soon(() => this.flush())
   }
 
   private flush(): void {
     this.isDue = false
     const { draft, revision } = this
-    // What is half of a revision is told with the other half.
-    if (draft === undefined || !this.isWhole || !this.isOpen) return
+    if (draft === undefined || !this.isOpen) return
     this.draft = undefined
     const { entries } = this.state
     const isSame = draft.length === entries.length && draft.every((entry, at) => entry === entries[at])

@@ -26,10 +26,15 @@ interface RemoteWatch {
   isAsking: boolean
   /** Ticks since the gateway spoke of it. */
   silentTicks: number
+  /** A gateway speaks of it. Where none does, those that are asked one after the other hear of nothing themselves. */
+  isHeard: boolean
 }
 
 /** A gateway speaks of each watch once a tick. After so many without a word it has ended it, and that was lost. */
 const silentTicksMax = 5
+
+/** After so many, what the gateway knows may not be the latest. */
+const uncertainTicks = 2
 
 /** Patience with a gateway that is asked to begin or end a watch. */
 const requestMs = 5000
@@ -77,6 +82,7 @@ export class RemoteWatches {
       count: 0,
       isAsking: false,
       silentTicks: 0,
+      isHeard: false,
     }
     this.watches.set(id, watch)
     this.begin(watch)
@@ -90,7 +96,7 @@ export class RemoteWatches {
         return (watch.from ?? 1) - 1
       },
       get isConnected() {
-        return watch.gateway !== undefined && !watch.isAsking
+        return watch.isHeard
       },
     }
   }
@@ -101,6 +107,7 @@ export class RemoteWatches {
     const watch = this.watches.get(asNatural(id))
     if (watch === undefined || watch.gateway !== from) return
     watch.silentTicks = 0
+    watch.isHeard = true
     this.revision = Math.max(this.revision, asNatural(revision))
     if (changes === null && error === null) {
       // A bookmark. A frame before it is missing: begin again.
@@ -121,13 +128,18 @@ export class RemoteWatches {
   tick(): void {
     for (const watch of [...this.watches.values()]) {
       watch.silentTicks += 1
+      watch.isHeard &&= watch.silentTicks <= uncertainTicks
       if (watch.gateway === undefined) this.begin(watch)
       else if (watch.silentTicks > silentTicksMax) this.restart(watch)
     }
   }
 
   disconnected(peer: HostId): void {
-    for (const watch of this.watches.values()) if (watch.gateway === peer) watch.gateway = undefined
+    for (const watch of this.watches.values()) {
+      if (watch.gateway !== peer) continue
+      watch.gateway = undefined
+      watch.isHeard = false
+    }
     this.tick()
   }
 

@@ -37,6 +37,29 @@ function judged(watch: Watch<WatchEvent<string>>, changes: readonly CommittedCha
 }
 
 describe('the watch of a client', () => {
+  test('is told a revision whole that is larger than a frame, and begins again where a frame was lost', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 0))
+    const told: string[] = []
+    const read = async () => {
+      for await (const { key, last } of store.watch({ prefix: 'k' })) told.push(last ? key : `+${key}`)
+    }
+    read().catch(error => told.push(String(error)))
+    await cluster.run(100)
+    const value = new Uint8Array(200_000)
+    const success = ['k1', 'k2', 'k3'].map(key => ({ type: 'put', key, value }) as const)
+    await cluster.settle(a.store.txn({ success }))
+    await cluster.run(100)
+    // What tells of the second one is lost; nothing follows it but bookmarks.
+    cluster.tap = (from, to) => from !== 'a' || to !== 'z'
+    await cluster.settle(a.store.txn({ success }))
+    cluster.tap = () => true
+    await cluster.run(5000)
+    assert.deepEqual(told, ['+k1', '+k2', 'k3', '+k1', '+k2', 'k3'])
+  })
+
   test('goes on at another gateway that lags behind, without a gap and with nothing twice (mutant M139)', async () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three()
@@ -85,15 +108,17 @@ describe('the watch of a client', () => {
   test('asks another gateway for a past that one has forgotten, and ends when all have', async () => {
     const cluster = new TestCluster({ snapshotEntriesEvery: 20, trailingEntries: 0, heldLogBytesMax: 0 })
     const [, b] = await cluster.three()
-    const { store } = await cluster.open('z', { role: 'client' })
     const { changes, write } = writing(cluster)
     for (let i = 0; i < 60; i++) await write(b.store, 'k', `${i}`)
     await cluster.run(1000)
     // The first gateway comes back by a snapshot: it knows nothing of what was before.
     cluster.crash('a')
     await cluster.run(5000)
-    await cluster.open('a')
+    const a = await cluster.open('a')
+    assert.throws(() => a.store.watch({ from: 2 }), error => isQuorateError(error, 'COMPACTED'))
     await cluster.run(5000)
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.run(2000)
     const verdict = judged(store.watch<string>({ from: 2 }), changes, 2)
     await cluster.run(10_000)
     assert.deepEqual(verdict(), [])

@@ -209,6 +209,25 @@ describe('a live view', () => {
     }
   })
 
+  test('says so on a client whose gateways are all cut off from the group', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(store.put('k', 1))
+    const live = store.live({ prefix: 'k' })
+    const told: string[] = []
+    live.subscribe(state => told.push(wordsOf(state)))
+    await cluster.run(10_000)
+    cluster.network.partition(['a'], ['b', 'c'])
+    cluster.network.partition(['b'], ['a', 'c'])
+    await cluster.run(60_000)
+    assert.deepEqual(told, ['loading ', 'live k=1', 'reconnecting k=1'])
+    cluster.network.heal()
+    await cluster.settle(a.store.put('k', 2, { deadlineMs: 60_000 }))
+    await cluster.run(10_000)
+    assert.equal(told.at(-1), 'live k=2')
+  })
+
   test('fails when the store is closed, and tries anew for whoever listens anew', async () => {
     const cluster = new TestCluster()
     const { store } = await cluster.open('a')

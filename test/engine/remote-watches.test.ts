@@ -4,14 +4,17 @@ import { isQuorateError, type QuorateError } from '../../src/core/error.ts'
 import { RemoteWatches } from '../../src/engine/remote-watches.ts'
 import type { Question, Requests } from '../../src/engine/requests.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
+import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
 
-/** A client's watch at gateway `g`, from revision 5 on, and what came of it. */
-function watching() {
+/** A client's watch at gateway `g`, or at the first of those, from revision 5 on, and what came of it. */
+function watching(gateways: readonly string[] = ['g']) {
   const asked: string[] = []
-  const ask = (_to: string, { method }: Question<unknown>) => {
+  const places: string[] = []
+  const ask = (to: string, { method }: Question<unknown>) => {
     asked.push(method)
+    if (method === 'watch') places.push(to)
     return Promise.resolve(5)
   }
   let lastId = 0
@@ -19,7 +22,7 @@ function watching() {
     group: 'main',
     requests: { ask } as unknown as Requests,
     clock: new HostClock(new VirtualTimers()),
-    gateways: () => ['g'],
+    gateways: () => gateways,
     nextId: () => ++lastId,
   })
   const told: (string | QuorateError | undefined)[] = []
@@ -27,8 +30,8 @@ function watching() {
     changes: changes => told.push(...changes.map(({ key }) => key)),
     end: error => told.push(error),
   })
-  const event = (...fields: readonly unknown[]) => watches.receive('g', [lastId, ...fields])
-  return { asked, told, event }
+  const event = (...fields: readonly unknown[]) => watches.receive(places.at(-1) ?? 'g', [lastId, ...fields])
+  return { asked, places, told, event }
 }
 
 describe('what a gateway tells of a watch', () => {
@@ -49,5 +52,21 @@ describe('what a gateway tells of a watch', () => {
     event(1, 5, null, ['COMPACTED', 'why'])
     const [error, ...others] = told
     assert.deepEqual([isQuorateError(error, 'COMPACTED'), others], [true, []])
+  })
+
+  test('ends it for want of a history only where every gateway has said so, one after the other', async () => {
+    const { places, told, event } = watching(['g', 'h'])
+    const forgotten = async () => {
+      await promiseJobs()
+      event(1, 0, null, ['COMPACTED', 'why'])
+      await promiseJobs()
+    }
+    await forgotten()
+    assert.deepEqual(places, ['g', 'h'])
+    event(0, 9, null, null)
+    await forgotten()
+    assert.deepEqual([places, told], [['g', 'h', 'g'], []])
+    await forgotten()
+    assert.deepEqual([places.length, isQuorateError(told[0], 'COMPACTED')], [3, true])
   })
 })

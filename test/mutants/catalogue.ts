@@ -12,6 +12,7 @@ import { reads } from './reads.ts'
 import { replication } from './replication.ts'
 import { snapshots } from './snapshots.ts'
 import { storage } from './storage.ts'
+import { watches } from './watches.ts'
 
 /** All mutants, and what must not be taken for one. */
 export const catalogue: readonly Section[] = [
@@ -22,6 +23,7 @@ export const catalogue: readonly Section[] = [
   membership,
   reads,
   leases,
+  watches,
   groups,
   ownEngine,
   ownReads,

@@ -25,13 +25,14 @@ describe('the mutants', () => {
     )
   })
 
-  test('are all of the published list that tell of consensus and of leases', () => {
+  test('are all of the published list that tell of consensus, of leases and of watches', () => {
     const listed = [
       [1, 3, 4, 5, 7, 8, 10, 11, 12, 14, 15, 17, 18, 19, 21, 22, 24, 25, 27, 28],
       [30, 31, 32, 33, 34, 36, 37, 39, 41, 43, 44, 45, 48, 49, 50, 52, 53, 54, 56, 58, 59],
       [60, 61, 63, 64, 66, 67, 69, 70, 71, 72, 73, 74, 77, 80, 81, 83, 84, 85, 151],
       [87, 88, 90, 92, 93, 94, 96, 97, 99, 100, 101, 102, 104, 106, 107, 109, 110],
       [125, 127, 128, 129, 131, 132],
+      [133, 135, 137, 138, 139, 140, 142],
       [144, 145, 146, 147, 149, 150],
     ].flat()
     const ids = listed.map(number => `M${String(number).padStart(2, '0')}`)

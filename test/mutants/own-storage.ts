@@ -198,18 +198,6 @@ export const ownStorage: Section = {
       ],
     },
     {
-      id: 'Q38',
-      first: 'engine/watch',
-      title: 'a slow reader loses events in silence',
-      edits: [
-        {
-          file: 'src/engine/watch.ts',
-          find: `if (isFull && this.waiting.length > 0) return this.overflow()`,
-          replace: `if (isFull && this.waiting.length > 0) return`,
-        },
-      ],
-    },
-    {
       id: 'Q39',
       first: 'engine/loop',
       title: 'a slice of applying that is over forgets the entry it stopped at',
