@@ -115,7 +115,10 @@ describe('the watch of a client', () => {
     cluster.crash('a')
     await cluster.run(5000)
     const a = await cluster.open('a')
-    assert.throws(() => a.store.watch({ from: 2 }), error => isQuorateError(error, 'COMPACTED'))
+    assert.throws(
+      () => a.store.watch({ from: 2 }),
+      error => isQuorateError(error, 'COMPACTED'),
+    )
     await cluster.run(5000)
     const { store } = await cluster.open('z', { role: 'client' })
     await cluster.run(2000)

@@ -182,8 +182,8 @@ export const watches: Section = {
         },
         {
           file: remoteWatches,
-          find: 'Math.max(asNatural(start), watch.seen + 1)',
-          replace: 'asNatural(start)',
+          find: 'Math.max(start, watch.seen + 1)',
+          replace: 'start',
         },
         {
           file: remoteWatches,
