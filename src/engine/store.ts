@@ -11,6 +11,7 @@ import { checkCommandName, txnCommand } from './command.ts'
 import { checkKey } from './key-filter.ts'
 import type { Lease } from './lease.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { loadTransact } from './load-transact.ts'
 import { LogStream } from './log-stream.ts'
 import type { MemberRequest } from './member-request.ts'
 import type { HostParts } from './parts.ts'
@@ -29,7 +30,7 @@ import { StoreCalls } from './store-calls.ts'
 import type { StoreTransaction } from './store-transaction.ts'
 import { type Dependent, Table } from './table.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
-import { type TransactOptions, transact } from './transact.ts'
+import type { TransactOptions } from './transact.ts'
 import { checkTxn, type Txn, type TxnResult } from './txn.ts'
 import type {
   Broadcast,
@@ -106,10 +107,11 @@ export class Store extends Table {
    * of random length; so it does nothing that must not be done twice. Resolves with what it gives. A throw writes
    * nothing, and so does a function that only reads. Rejects with CONFLICT after `tries`.
    */
-  transact<Value>(
+  async transact<Value>(
     run: (tx: StoreTransaction) => Promise<Value>,
     options: TransactOptions = {},
   ): Promise<Value> {
+    const { transact } = await loadTransact()
     return transact(this.calls, run, options)
   }
 

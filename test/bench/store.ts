@@ -30,18 +30,19 @@ async function alone(part: 'reads' | 'million'): Promise<Bar[]> {
 async function figuresOf(words: readonly string[]): Promise<Bar[]> {
   const node = await startProcess('store-node.ts', words)
   const bars: Bar[] = []
-  for (;;) {
-    const message = await nextMessage<StoreMessage, StoreMessage>(node, isAny)
-    if (message.type === 'done') break
+  // Not one after the other: several come at once.
+  node.on('message', (message: StoreMessage) => {
+    if (message.type !== 'figure') return
     print({ bench: 'store', ...message.figure })
     bars.push(...barOf(message.figure))
-  }
+  })
+  await nextMessage<StoreMessage, StoreMessage>(node, isDone)
   await endProcess(node)
   return bars
 }
 
-function isAny(message: StoreMessage): message is StoreMessage {
-  return message.type === 'figure' || message.type === 'done'
+function isDone(message: StoreMessage): message is StoreMessage {
+  return message.type === 'done'
 }
 
 function barOf({ name, value, atLeast, atMost }: StoreFigure): Bar[] {

@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isQuorateError } from '../../src/core/error.ts'
+import { loadTransact } from '../../src/engine/load-transact.ts'
 import type { Store } from '../../src/engine/store.ts'
 import type { StoreTransaction } from '../../src/engine/store-transaction.ts'
 import { TestCluster } from './cluster.ts'
+
+// Its script comes in real time, which virtual time does not wait for.
+await loadTransact()
 
 function isCode(code: Parameters<typeof isQuorateError>[1]) {
   return (error: unknown) => isQuorateError(error, code)
