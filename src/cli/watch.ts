@@ -25,7 +25,7 @@ ${apiHelp}`,
   },
 }
 
-/** Prints until the stream ends; returns the last revision. */
+/** Prints until the stream ends; returns the last revision that was printed whole. */
 async function printEvents(
   response: Response,
   terminal: Terminal,
@@ -33,12 +33,12 @@ async function printEvents(
 ): Promise<number | undefined> {
   let last: number | undefined
   try {
-    for await (const { type, data } of serverSentEvents(response)) {
+    for await (const { type, id, data } of serverSentEvents(response)) {
       if (type === 'failure') {
         throw failureOf(data)
       }
       await terminal.print(asJson ? JSON.stringify({ type, ...(data as object) }) : eventLine(type, data))
-      last = Number(field(data, 'revision'))
+      last = id
     }
   } catch (error) {
     // The connection broke, which fetch reports as a TypeError: told by the caller, as the end it is.
@@ -54,10 +54,11 @@ function eventLine(type: string, data: unknown): string {
 
 interface ServerSentEvent {
   readonly type: string
+  readonly id: number | undefined
   readonly data: unknown
 }
 
-/** As much of the format as a seed sends: one `data` line for each event, comments in between. */
+/** As much of the format as a seed sends: one line of each field for an event, comments in between. */
 async function* serverSentEvents(response: Response): AsyncGenerator<ServerSentEvent, void> {
   const decoder = new TextDecoder()
   let text = ''
@@ -68,7 +69,13 @@ async function* serverSentEvents(response: Response): AsyncGenerator<ServerSentE
       text = text.slice(end + 2)
       const data = lines.find(line => line.startsWith('data: '))
       const type = lines.find(line => line.startsWith('event: '))
-      if (data !== undefined) yield { type: type?.slice(7) ?? 'message', data: JSON.parse(data.slice(6)) }
+      const id = lines.find(line => line.startsWith('id: '))
+      if (data === undefined) continue
+      yield {
+        type: type?.slice(7) ?? 'message',
+        id: id === undefined ? undefined : Number(id.slice(4)),
+        data: JSON.parse(data.slice(6)),
+      }
     }
   }
 }

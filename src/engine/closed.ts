@@ -4,7 +4,7 @@ import type { DeploymentId } from '../core/types.ts'
 /** The error of a host or store that was closed. */
 export function closed(
   outcome: 'none' | 'unknown' = 'none',
-  what: 'host' | 'store' | 'view' | 'transaction' = 'host',
+  what: 'host' | 'store' | 'view' | 'transaction' | 'watch' = 'host',
 ): QuorateError {
   return new QuorateError('CLOSED', `the ${what} was closed`, { outcome })
 }

@@ -215,6 +215,7 @@ export class Table {
       resync,
       bookmarks,
       signal,
+      calls,
       open: (next, sink) => calls.backend.watch(bounds, next, sink, calls.latest),
       load: (atLeast, ending) => this.state(options, atLeast, ending),
       eventOf: news => this.noticeOf<Value>(news),

@@ -3,7 +3,11 @@ import { isQuorateError, QuorateError } from '../core/error.ts'
 import { watchBookmarkMs, watchBufferBytesMax, watchBufferEventsMax } from '../core/limits.ts'
 import type { Change } from '../core/machine/item.ts'
 import type { Revision } from '../core/types.ts'
-import type { WatchBookmark, WatchReset } from './types.ts'
+import { checkRevision } from './check-revision.ts'
+import { closed } from './closed.ts'
+import { Condition } from './condition.ts'
+import type { StoreCalls } from './store-calls.ts'
+import type { CallOptions, WatchBookmark, WatchReset } from './types.ts'
 import type { ChangeSink, Feed } from './watchers.ts'
 
 /** What a reader is told of, in the form of the store. */
@@ -20,6 +24,7 @@ export interface WatchParts<Event> {
   readonly resync: boolean
   readonly bookmarks: boolean
   readonly signal: AbortSignal | undefined
+  readonly calls: Pick<StoreCalls, 'clock' | 'start'>
   readonly open: (from: Revision | undefined, sink: ChangeSink) => Feed
   /** The whole range, as it is at that revision or later. */
   readonly load: (atLeast: Revision, signal: AbortSignal) => Promise<WatchedState>
@@ -65,6 +70,7 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
   private read: Revision
   private marked: Revision
   private nextMarkAt = 0
+  private readonly ticked = new Condition()
   private readonly ending = new AbortController()
   private ended: { readonly error: unknown } | undefined
   private readonly onAbort = () => {
@@ -93,6 +99,26 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
     if (oldest === undefined) return Math.max(this.read, this.feed?.revision ?? 0)
     if (oldest.type !== 'changes') return this.read
     return (oldest.changes[this.position]?.revision ?? 1) - 1
+  }
+
+  /**
+   * Resolves with `watch.revision` as soon as that is `revision` or later: every change up to there was read here. On a
+   * client that is known up to a second late. Rejects with TIMEOUT at the deadline, CLOSED where the watch ends before.
+   */
+  async reached(revision: Revision, options: CallOptions = {}): Promise<Revision> {
+    checkRevision(revision, 'revision')
+    const { calls } = this.parts
+    const { deadline, signal } = calls.start(options)
+    while (this.revision < revision) {
+      if (this.ended !== undefined) throw closed('none', 'watch')
+      const left = deadline - calls.clock.now()
+      if (left <= 0) {
+        const message = `the watch is at ${this.revision}, and ${revision} was not read before the deadline`
+        throw new QuorateError('TIMEOUT', message, { retryable: true })
+      }
+      await this.ticked.wait(calls.clock, left, signal)
+    }
+    return this.revision
   }
 
   /** @internal Whether news would come here. */
@@ -127,6 +153,7 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
 
   /** @internal */
   tick(now: number): void {
+    this.ticked.notify()
     if (!this.parts.bookmarks || now < this.nextMarkAt || this.waiting.length > 0) return
     this.nextMarkAt = now + watchBookmarkMs
     const { revision } = this
@@ -267,5 +294,6 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
     this.parts.signal?.removeEventListener('abort', this.onAbort)
     this.parts.closed()
     this.serve()
+    this.ticked.notify()
   }
 }

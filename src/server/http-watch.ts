@@ -13,9 +13,9 @@ import { type ApiRequest, badRequest, type Parsed, parsed, readNumber } from './
 import { nextRevision, type ServedStore } from './served.ts'
 
 /**
- * `GET /v1/watch?prefix=&key=&from=`: changes as server-sent events (WHATWG HTML §9.2), their revision as the
- * id, so that a browser that reconnects goes on behind the last one it saw. A watch that cannot go on says so
- * in an event named `failure` and ends.
+ * `GET /v1/watch?prefix=&key=&from=`: changes as server-sent events (WHATWG HTML §9.2). Their id is the last revision
+ * that was told whole, so that a browser that reconnects in the middle of one gets all of it again. A watch that
+ * cannot go on says so in an event named `failure` and ends.
  */
 export class HttpWatches {
   private readonly streams = new Set<AbortController>()
@@ -112,6 +112,6 @@ async function drained(response: ServerResponse, ended: AbortSignal): Promise<bo
   }
 }
 
-function eventText({ type, key, value, revision }: WatchEvent): string {
-  return `id: ${revision}\nevent: ${type}\ndata: ${toJson({ key, value, revision })}\n\n`
+function eventText({ type, key, value, revision, last }: WatchEvent): string {
+  return `id: ${last ? revision : revision - 1}\nevent: ${type}\ndata: ${toJson({ key, value, revision })}\n\n`
 }

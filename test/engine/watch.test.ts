@@ -7,7 +7,9 @@ import type { WatchNotice } from '../../src/engine/types.ts'
 import { Watch, type WatchParts } from '../../src/engine/watch.ts'
 import type { ChangeSink } from '../../src/engine/watchers.ts'
 import type { CommittedChange } from '../../src/testing/checkers/watch-validator.ts'
+import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
+import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 import { TestCluster } from './cluster.ts'
 
 function put(revision: number, key: string, bytes = 1): Change {
@@ -47,6 +49,7 @@ function fed(options: Partial<WatchParts<string>> = {}) {
     resync: false,
     bookmarks: false,
     signal: undefined,
+    calls: { clock: new HostClock(new VirtualTimers()), start: () => assert.fail('nobody waits') },
     open: (_from, given) => {
       sink = given
       return feed
@@ -197,6 +200,36 @@ describe('how far a watch is', () => {
     }
     await cluster.run(5000)
     assert.equal(all[0]?.at(-1), `bookmark@${last.revision}`, 'nothing new is not told again')
+  })
+
+  test('can be waited for, on a member and on a client', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    const { store: client } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(client.get('k'))
+    for (const store of [b.store, client]) {
+      const watch = store.watch({ prefix: 'k' })
+      await cluster.run(100)
+      const { revision } = await cluster.settle(a.store.put('k', 1))
+      const barrier = await cluster.settle(a.store.barrier())
+      const early = watch.reached(barrier.revision, { deadlineMs: 2000 })
+      await assert.rejects(cluster.settle(early), error => isQuorateError(error, 'TIMEOUT'))
+      const reached = watch.reached(barrier.revision)
+      assert.equal(wordsOf((await cluster.settle(watch.next())).value as WatchNotice), `k=1@${revision}`)
+      assert.ok((await cluster.settle(reached)) >= barrier.revision)
+      const other = store.watch({ prefix: 'k' })
+      const words = told(other)
+      await cluster.run(1000)
+      const last = await cluster.settle(a.store.barrier())
+      const startedAt = cluster.timers.now()
+      assert.ok((await cluster.settle(other.reached(last.revision))) >= last.revision)
+      assert.ok(cluster.timers.now() - startedAt <= 1500)
+      assert.deepEqual(words, [])
+      const never = other.reached(last.revision + 100)
+      other.close()
+      await assert.rejects(cluster.settle(never), error => isQuorateError(error, 'CLOSED'))
+      await assert.rejects(other.reached(0), TypeError)
+    }
   })
 
   test('is where another watch goes on, although the history of the last change is gone', async () => {

@@ -49,6 +49,18 @@ test('a watch begins at the revision asked for, and goes on behind the last one 
   assert.equal((await api.ask('/v1/watch?from=x')).status, 400)
 })
 
+test('a browser that reconnects in the middle of a revision is told all of it again', async () => {
+  await using api = await ApiFixture.start()
+  await api.put('a', 0)
+  api.store.putTogether(['b', 'c', 'd'], 1)
+  const events = blocks(await api.open('/v1/watch?from=2'))
+  const told = [await next(events), await next(events), await next(events)]
+  const ids = told.map(text => /^id: (\d+)\n/.exec(text)?.[1])
+  assert.deepEqual(ids, ['1', '1', '2'])
+  const resumed = blocks(await api.open('/v1/watch?from=2', { headers: { 'last-event-id': '1' } }))
+  assert.match(await next(resumed), /"key":"b"/)
+})
+
 test('a last event whose id cannot be read is refused', async () => {
   await using api = await ApiFixture.start()
   await api.put('key', 1)

@@ -143,6 +143,16 @@ export class StoreDouble implements ServedStore {
     return revision
   }
 
+  /** Sets all of them at one revision. */
+  putTogether(keys: readonly string[], value: unknown): void {
+    const revision = ++this.revision
+    const entry = { value, createRevision: revision, version: 1 }
+    for (const [at, key] of keys.entries()) {
+      this.entries.set(key, { key, ...entry, modRevision: revision })
+      this.tell({ type: 'put', key, ...entry, revision, last: at === keys.length - 1 })
+    }
+  }
+
   private tell(event: WatchEvent): void {
     this.events.push(event)
     this.wake()
