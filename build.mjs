@@ -285,6 +285,19 @@ export function buildNode(outdir, options = {}) {
   })
 }
 
+/** The adapter to abstract-level, for browsers and Node: it needs nothing of either, and the store that it is given. */
+export function buildLevel(outdir, options = {}) {
+  return build({
+    ...common,
+    platform: 'neutral',
+    target: 'es2022',
+    packages: 'external',
+    entryPoints: { level: join(root, 'src/level/index.ts') },
+    outdir,
+    ...options,
+  })
+}
+
 /** The demo: its script bundled with the library, everything else copied as it is. */
 export async function buildDemo(outdir) {
   const source = join(root, 'demo')
@@ -322,6 +335,7 @@ export async function buildPackage(dist, { types }) {
   await Promise.all([
     buildBrowser(join(dist, 'browser')),
     buildNode(dist),
+    buildLevel(join(dist, 'level')),
     buildDemo(join(dist, 'demo')),
     types ? buildTypes(join(dist, 'types')) : undefined,
   ])

@@ -192,13 +192,15 @@ describe('the package, installed', () => {
       import * as main from 'quorate'
       import * as server from 'quorate/server'
       import * as testing from 'quorate/testing'
+      import { QuorateLevel } from 'quorate/level'
       console.log(JSON.stringify({
         main: typeof main.openHost,
         one: (server.QuorateError ?? main.QuorateError) === main.QuorateError,
         server: Object.keys(server).length > 0,
         testing: Object.keys(testing).length > 0,
+        level: typeof QuorateLevel,
       }))`)
-    assert.deepEqual(found, { main: 'function', one: true, server: true, testing: true })
+    assert.deepEqual(found, { main: 'function', one: true, server: true, testing: true, level: 'function' })
   })
 
   test('brings a command that runs', async () => {
@@ -241,11 +243,16 @@ describe('the package, installed', () => {
         `import { openHost, QuorateError } from 'quorate'
          import * as server from 'quorate/server'
          import * as testing from 'quorate/testing'
+         import { QuorateLevel } from 'quorate/level'
+         import type { Store } from 'quorate'
+         export const level = (store: Store) => new QuorateLevel<string, number>(store, { valueEncoding: 'json' })
          export const options: Parameters<typeof openHost>[0] | undefined = undefined
          export const code: string = new QuorateError('TIMEOUT', 'late').code
          export const all = [server, testing]
          // @ts-expect-error: were the types lost, this would be any and compile.
-         new QuorateError(1)`,
+         new QuorateError(1)
+         // @ts-expect-error
+         new QuorateLevel(1)`,
       )
       const compiler = join(root, 'node_modules/typescript/bin/tsc')
       const flags = ['--noEmit', '--strict', '--module', module, '--moduleResolution', resolution]

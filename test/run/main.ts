@@ -21,6 +21,7 @@ const stages = {
     runCheck('biome check', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']),
   unit: (filters: readonly string[]) => runNode('unit', filters),
   conformance: (filters: readonly string[]) => runNode('conformance', filters),
+  level: (filters: readonly string[]) => runNode('level', filters),
   crash: (filters: readonly string[]) => runNode('crash', filters),
   build: () => runCheck('build', ['build.mjs']),
   e2e: runBrowser,

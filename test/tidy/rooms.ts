@@ -21,7 +21,7 @@ const assemblies: Readonly<Record<string, Room>> = {
 }
 
 /** Rooms whose files run in browsers too, so that nothing of Node may be imported there. */
-const roomsWithoutNode = new Set('base core wire ports engine index open browser demo'.split(' '))
+const roomsWithoutNode = new Set('base core wire ports engine index open level browser demo'.split(' '))
 
 /** The room of a file of `src` or `demo`, by its path from the root. Undefined for tests, which may know everything. */
 export function roomOf(path: string): Room | undefined {
@@ -70,6 +70,7 @@ const table: Readonly<Record<Room, readonly Room[]>> = {
   engine: foundations,
   index: [...foundations, 'engine'],
   open: [...foundations, 'engine'],
+  level: [...foundations, 'engine'],
   browser: [...foundations, 'engine', 'index', 'open'],
   node: [...foundations, 'engine', 'index', 'open'],
   server: [...foundations, 'engine', 'index', 'node'],

@@ -1,0 +1,6 @@
+export {
+  AbstractIterator,
+  type AbstractIteratorOptions,
+  AbstractLevel,
+  AbstractSnapshot,
+} from 'abstract-level'
