@@ -30,10 +30,14 @@ export class Semaphore {
   }
 
   /** Runs a function while it holds a permit. See `store.lock`. */
+  use<Value>(run: (permit: Permit) => Value | Promise<Value>): Promise<Value>
+  use<Value>(options: HoldOptions, run: (permit: Permit) => Value | Promise<Value>): Promise<Value>
   async use<Value>(
-    run: (permit: Permit) => Value | Promise<Value>,
-    options: HoldOptions = {},
+    given: HoldOptions | ((permit: Permit) => Value | Promise<Value>),
+    then?: (permit: Permit) => Value | Promise<Value>,
   ): Promise<Value> {
+    const [options, run] = typeof given === 'function' ? [{}, given] : [given, then]
+    if (run === undefined) throw new TypeError('a permit is used by a function')
     return holding(await this.acquire(options), run)
   }
 }
