@@ -38,6 +38,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const entries = {
   quorate: 'src/node.ts',
   'quorate/server': 'src/server/index.ts',
+  'quorate/level': 'src/level/index.ts',
   'quorate/testing': 'src/testing/index.ts',
 }
 

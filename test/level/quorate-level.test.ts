@@ -218,6 +218,7 @@ describe('a database', () => {
       for (const reader of dbs) {
         assert.equal(await cluster.settle(reader.get('k')), `v${number}`)
         assert.deepEqual(await cluster.settle(reader.getMany(['k', 'l'])), [`v${number}`, undefined])
+        assert.deepEqual(await cluster.settle(reader.values().all()), [`v${number}`])
       }
     }
   })

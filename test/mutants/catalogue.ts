@@ -6,6 +6,7 @@ import { membership } from './membership.ts'
 import type { Section } from './mutant.ts'
 import { ownEngine } from './own-engine.ts'
 import { ownGroups } from './own-groups.ts'
+import { ownLevel } from './own-level.ts'
 import { ownReads } from './own-reads.ts'
 import { ownStorage } from './own-storage.ts'
 import { reads } from './reads.ts'
@@ -26,6 +27,7 @@ export const catalogue: readonly Section[] = [
   watches,
   groups,
   ownEngine,
+  ownLevel,
   ownReads,
   ownStorage,
   ownGroups,
