@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'COMMAND_UNKNOWN' // the leader, or this replica, was not opened with a command of that name
   | 'CONFLICT' // what a transaction read was changed before it could write, each time it was tried
   | 'VIEW_EXPIRED' // the host that held a view for this one is gone, or let go of it after a while
+  | 'DIVERGED' // this replica's state is not what a quorum has, or nobody knows who is right: it serves nothing
   | 'FENCED' // the lock that a write names is not held any more; nothing was written
   | 'LEASE_LOST' // a lease is over, or this host could not keep it alive in time
   | 'LEASE_NOT_FOUND' // the lease is over, or never was

@@ -268,3 +268,10 @@ export const logPaddingBytes = 1024 * 1024
 
 /** Reads that wait on a leader for its heartbeats. A replica asks once a turn: many turns of many replicas. */
 export const leaderReadsMax = 16_384
+
+/**
+ * Entries of which a replica knows at least what came of them, in four bytes each, to name the first one that had
+ * another outcome elsewhere; and the entries after which replicas compare, several times as often.
+ */
+export const chainRingEntriesMax = 2048
+export const comparedEntriesMax = 512

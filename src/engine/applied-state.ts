@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
+import { ChainRing } from '../core/machine/chain-ring.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { CommandHandlers } from '../core/machine/handler.ts'
 import { type Applied, Machine, type MachineLimits } from '../core/machine/machine.ts'
@@ -7,14 +8,15 @@ import { wasRemoved } from '../core/machine/members.ts'
 import type { MachineState } from '../core/machine/state.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
 import type { ConfChange, ConfState, Entry, Snapshot } from '../core/raft/types.ts'
-import type { Index, ReplicaId, Term } from '../core/types.ts'
+import type { HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import { decodeOrNothing } from '../wire/guards.ts'
 import { decodeProposal } from '../wire/proposal-codec.ts'
 import { AppliedLog } from './applied-log.ts'
 import { Applier } from './applier.ts'
 import { applyChange } from './apply-change.ts'
+import { divergedFrom, unknownCommand } from './closed.ts'
 import type { LogSlice } from './log-slice.ts'
-import type { Member } from './types.ts'
+import type { Divergence, Member } from './types.ts'
 
 /** What applying tells. None of them may throw. */
 export interface AppliedEvents {
@@ -41,6 +43,10 @@ export class AppliedState {
   members: readonly Member[] = []
   /** The command that the next entry needs and nobody has given this replica. */
   unknownCommand: string | undefined
+  /** What the latest comparison with other replicas found. */
+  diverged: Divergence | undefined
+  /** What came of the latest entries. */
+  chains: ChainRing
   private readonly id: ReplicaId
   private readonly isWitness: boolean
   private readonly handlers: CommandHandlers
@@ -54,6 +60,8 @@ export class AppliedState {
     readonly state: MachineState | undefined
     readonly conf: ConfState
     readonly term: Term
+    /** As it was noted before this host started. */
+    readonly diverged: Divergence | undefined
     readonly handlers: CommandHandlers
     readonly limits: Partial<MachineLimits> | undefined
     readonly sliceMs: number
@@ -75,11 +83,41 @@ export class AppliedState {
       clock,
     })
     this.log = new AppliedLog(machine.appliedIndex)
+    this.chains = new ChainRing(machine.appliedIndex, machine.chain)
+    this.diverged = options.diverged
     this.learnMembers()
   }
 
   get machine(): Machine {
     return this.applier.machine
+  }
+
+  /** It waits for a command to be given to it. */
+  get isBlocked(): boolean {
+    return this.unknownCommand !== undefined
+  }
+
+  /** Nothing may be answered from this state, and nobody may be led by it. */
+  get isQuarantined(): boolean {
+    return this.diverged?.isQuarantined === true
+  }
+
+  /** A host whose replica was found to have another state than a quorum. */
+  isSuspect(host: HostId | undefined): boolean {
+    return this.diverged?.hosts.some(one => one === host) === true
+  }
+
+  /** It was compared with others. True where it has just gone into quarantine. */
+  judge(diverged: Divergence | undefined): boolean {
+    const { isQuarantined } = this
+    this.diverged = diverged
+    return this.isQuarantined && !isQuarantined
+  }
+
+  /** Why nothing that is applied from now on can be answered from here. */
+  obstacle(outcome: 'none' | 'unknown' = 'none'): QuorateError | undefined {
+    if (this.diverged?.isQuarantined) return divergedFrom(this.diverged, outcome)
+    return this.unknownCommand === undefined ? undefined : unknownCommand(this.unknownCommand, outcome)
   }
 
   /** What is applied from there on, as much as makes a message. Throws COMPACTED where it is gone. */
@@ -100,6 +138,7 @@ export class AppliedState {
     this.term = snapshot.term
     this.unknownCommand = undefined
     this.applier.replace(new Machine({ state, handlers: this.handlers, limits: this.limits }))
+    this.chains = new ChainRing(state.index, state.chain)
     this.log.restart(snapshot.index)
     this.learnMembers()
   }
@@ -135,6 +174,7 @@ export class AppliedState {
       this.applyProposal(machine, index, proposal)
     }
     this.term = entry.term
+    this.chains.add(machine.chain)
     return true
   }
 

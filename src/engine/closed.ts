@@ -1,5 +1,6 @@
 import { QuorateError } from '../core/error.ts'
 import type { DeploymentId } from '../core/types.ts'
+import type { Divergence } from './types.ts'
 
 /** The error of a host or store that was closed. */
 export function closed(
@@ -34,10 +35,28 @@ export function unknownCommand(name = 'a command', outcome: 'none' | 'unknown' =
   )
 }
 
+/** The error of what needs the state of a replica that is in quarantine. Another replica can serve. */
+export function divergedFrom(
+  { revision, isExact, hosts }: Divergence,
+  outcome: 'none' | 'unknown' = 'none',
+): QuorateError {
+  const message = `the states of ${hosts.join(', ')} went their own way ${isExact ? 'at' : 'at or before'} ${revision}`
+  return new QuorateError('DIVERGED', message, {
+    outcome,
+    retryable: true,
+    detail: { revision, isExact, hosts },
+  })
+}
+
 /** Two clusters of one name and secret: what a host of one hears that meets the other. */
 export function foreignTo(cluster: string, whom: string, deployment: DeploymentId | undefined): QuorateError {
   const message =
     `${whom} belongs to another founding of cluster ${cluster}. A seed that lost its folder comes back with --join, ` +
     'on an empty one; to join the other cluster, clear the storage of this host'
   return new QuorateError('WRONG_CLUSTER', message, { detail: { deployment } })
+}
+
+/** The error of what needs a replica where none runs. */
+export function noReplica(group: string): QuorateError {
+  return new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
 }

@@ -2,6 +2,8 @@ import { trailingBytesMax } from '../core/limits.ts'
 import type { MemoryLog } from '../core/raft/memory-log.ts'
 import type { ReplicaProgress } from '../core/raft/raft-node.ts'
 import type { Index } from '../core/types.ts'
+import type { AppliedState } from './applied-state.ts'
+import type { EngineOptions } from './parts.ts'
 
 /**
  * Up to where the log is forgotten when a snapshot stands in for it. What lies right behind the snapshot stays for
@@ -11,10 +13,17 @@ import type { Index } from '../core/types.ts'
 export function compactionIndex(
   log: MemoryLog,
   snapshotIndex: Index,
-  keep: { readonly trailingEntries: number; readonly neededFrom: Index; readonly heldBytesMax: number },
+  keep: {
+    /** What lies up to there goes in any case, as far as the snapshot allows. */
+    readonly notBefore: Index
+    readonly trailingEntries: number
+    readonly neededFrom: Index
+    readonly heldBytesMax: number
+  },
 ): Index {
   const first = Math.max(
     log.firstIndex(),
+    Math.min(snapshotIndex, keep.notBefore) + 1,
     Math.min(snapshotIndex - keep.trailingEntries + 1, keep.neededFrom),
   )
   let bytes = 0
@@ -36,4 +45,18 @@ export function neededFrom(self: number, progress: readonly ReplicaProgress[]): 
     needed = Math.min(needed, (state === 'snapshot' ? pendingSnapshot : match) + 1)
   }
   return needed
+}
+
+/**
+ * Whether so much was applied since the snapshot at `latest` that it is time for another one. It is where an entry did
+ * not do the same on every replica: whoever is right must not apply it again after a start, nor have others do so.
+ */
+export function isSnapshotDue(
+  options: Pick<EngineOptions, 'snapshotEntriesEvery' | 'snapshotBytesEvery'>,
+  { machine, applier, diverged }: Pick<AppliedState, 'machine' | 'applier' | 'diverged'>,
+  latest: Index,
+): boolean {
+  if (diverged?.isQuarantined === false && latest < diverged.revision) return true
+  if (machine.appliedIndex - latest >= options.snapshotEntriesEvery) return true
+  return applier.bytesApplied >= options.snapshotBytesEvery
 }

@@ -8,7 +8,7 @@ import { type Call, startCall } from './call.ts'
 import { checkPriority } from './check-priority.ts'
 import { ClientBackend } from './client-backend.ts'
 import { closeStorage } from './close-storage.ts'
-import { closed, foreignTo, notRemoved } from './closed.ts'
+import { closed, foreignTo, noReplica, notRemoved } from './closed.ts'
 import { chooseDials } from './dialing.ts'
 import { Entering } from './entering.ts'
 import { Loop, type LoopEvents } from './loop.ts'
@@ -255,6 +255,17 @@ export class Host implements StoreHost {
     await replicas.forget(name)
   }
 
+  /**
+   * Says that this host's state of a store is the right one, where replicas differ (`diverged`) and no quorum of the
+   * voters agrees, so that all are in quarantine: this one serves again, the others do not. Durable. A quorum that
+   * agrees on something else has the last word all the same. Rejects with NOT_MEMBER where no replica runs here.
+   */
+  async trustData(name: string): Promise<void> {
+    this.check()
+    if (this.replicas === undefined) throw noReplica(name)
+    await this.replicas.trust(name)
+  }
+
   /** Gives the leadership of every group away, where another voter can take it. Bounded by the election timeout. */
   async handOver(): Promise<void> {
     await this.replicas?.handOver()
@@ -373,7 +384,7 @@ export class Host implements StoreHost {
 
   private greet(peer: HostId): void {
     if (this.loop.deployment === undefined) return
-    const hello = this.peerBook.hello(peer, this.running.values(), this.priority)
+    const hello = this.peerBook.hello(peer, this.replicas?.named() ?? [], this.priority)
     this.sender.send(peer, 'control', 'hello', hello)
   }
 

@@ -6,6 +6,7 @@ import { asNatural, decodeOrNothing } from '../wire/guards.ts'
 import { decodeBootstrap, encodeBootstrap, foundGroup, loadState } from './bootstrap.ts'
 import type { Call } from './call.ts'
 import { closed, notRemoved, removed } from './closed.ts'
+import { forgottenNote, notedDivergence } from './divergence.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
 import { Replica } from './replica.ts'
@@ -140,7 +141,8 @@ export class Joining {
     this.checkForgettable(group)
     const { storage } = this.joining.parts
     // First of all, for the founder: it would found the group a second time, beside the one that it left.
-    await storage.write({ groups: new Map(), values: new Map([[leftValue(group), new Uint8Array([1])]]) })
+    const values = new Map([[leftValue(group), new Uint8Array([1])], forgottenNote(group)])
+    await storage.write({ groups: new Map(), values })
     await storage.removeGroup(group)
     this.forgotten.add(group)
     this.removalStored.delete(group)
@@ -187,7 +189,7 @@ export class Joining {
       throw removed()
     }
     const state = stored.snapshot === undefined ? undefined : await loadState(parts, group, stored.snapshot)
-    return { group, replica, isWitness, stored, state }
+    return { group, replica, isWitness, stored, state, diverged: notedDivergence(this.joining.stored, group) }
   }
 
   /** Asks members, one after the other, until one has brought it about that this host is a learner. */

@@ -4,7 +4,6 @@ import type { Machine } from '../core/machine/machine.ts'
 import type { Revision } from '../core/types.ts'
 import type { Backend, Freshness, LeaderRequest, Reader, ReadResult } from './backend.ts'
 import type { Call } from './call.ts'
-import { unknownCommand } from './closed.ts'
 import type { Bounds } from './key-filter.ts'
 import type { LeaderRequests } from './leader-requests.ts'
 import { LocalReader } from './local-reader.ts'
@@ -131,7 +130,7 @@ export class ReplicaBackend implements Backend {
   /** Nothing that is applied from now on shows here, or can answer, while the replica waits for a command. */
   private checkApplying(): void {
     this.check()
-    const { unknownCommand: name } = this.replica.state
-    if (name !== undefined) throw unknownCommand(name)
+    const obstacle = this.replica.state.obstacle()
+    if (obstacle !== undefined) throw obstacle
   }
 }

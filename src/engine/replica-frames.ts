@@ -77,7 +77,11 @@ export class ReplicaFrames {
       // One is sent as a 'snapshot', behind the state that it tells of.
       if (message.type === 'MsgSnap') throw new MalformedError('a snapshot without its state')
       const replica = this.receiver(from, group, message.from)
-      if (replica !== undefined && message.type === 'MsgTimeoutNow') this.given(group, from, message.term)
+      if (replica !== undefined && message.type === 'MsgTimeoutNow') {
+        // It would lead by a state that is wrong. The leader takes its silence for a no.
+        if (replica.state.isQuarantined) return
+        this.given(group, from, message.term)
+      }
       replica?.step(from, message)
     })
   }

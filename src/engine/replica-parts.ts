@@ -1,12 +1,13 @@
 import type { QuorateError } from '../core/error.ts'
 import type { MachineState } from '../core/machine/state.ts'
 import type { Message } from '../core/raft/message.ts'
+import type { ConfState } from '../core/raft/types.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
 import type { StoredGroup } from '../storage/storage.ts'
 import type { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { StoreHooks } from './store-hooks.ts'
-import type { StoreStatus } from './types.ts'
+import type { Divergence, StoreStatus } from './types.ts'
 import type { Writer } from './writer.ts'
 
 /** What a replica has from its host. `Replica` is a parameter here, because a replica knows this file. */
@@ -46,10 +47,22 @@ export interface StoredReplica {
   readonly isWitness: boolean
   /** The state at the stored snapshot; undefined for a replica that starts empty. */
   readonly state: MachineState | undefined
+  /** It was found to differ from others before this host started. */
+  readonly diverged?: Divergence | undefined
 }
 
 /** What a replica is that ended by this error. */
 export function endedRole({ code }: QuorateError): StoreStatus['role'] {
   if (code === 'REMOVED') return 'removed'
   return code === 'CLOSED' ? 'closed' : 'failed'
+}
+
+/** What a replica is that goes on. */
+export function roleOf(
+  { id, isWitness, conf }: { readonly id: ReplicaId; readonly isWitness: boolean; readonly conf: ConfState },
+  raftRole: StoreStatus['role'],
+): StoreStatus['role'] {
+  if (isWitness) return 'witness'
+  if (raftRole === 'leader' || raftRole === 'candidate') return raftRole
+  return conf.voters.includes(id) ? 'follower' : 'learner'
 }

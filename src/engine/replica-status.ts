@@ -3,7 +3,7 @@ import type { StoreStatus } from './types.ts'
 
 /** What a replica knows right now, as its store shows it. */
 export function replicaStatus(replica: Replica): StoreStatus {
-  const { machine, unknownCommand } = replica.state
+  const { machine, unknownCommand, diverged } = replica.state
   return {
     group: replica.group,
     role: replica.role(),
@@ -16,5 +16,6 @@ export function replicaStatus(replica: Replica): StoreStatus {
     members: replica.members,
     keys: machine.view().size,
     ...(unknownCommand !== undefined && { unknownCommand }),
+    ...(diverged !== undefined && { diverged }),
   }
 }

@@ -8,9 +8,8 @@ import type { ConfState, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import { type Beat, beatOf, messageOf } from '../wire/beat-codec.ts'
 import { type AppliedEvents, AppliedState, commandNameOf } from './applied-state.ts'
-import { unknownCommand } from './closed.ts'
 import { CommandTable } from './command-table.ts'
-import { compactionIndex, neededFrom } from './compaction.ts'
+import { compactionIndex, isSnapshotDue, neededFrom } from './compaction.ts'
 import { Condition } from './condition.ts'
 import { Expiry } from './expiry.ts'
 import { GroupClock } from './group-clock.ts'
@@ -24,15 +23,14 @@ import { Quiescence } from './quiescence.ts'
 import { newRaftNode } from './raft-options.ts'
 import { Reads } from './reads.ts'
 import { ReceivedStates } from './received-states.ts'
-import { endedRole, type ReplicaHost, type StoredReplica } from './replica-parts.ts'
+import { endedRole, type ReplicaHost, roleOf, type StoredReplica } from './replica-parts.ts'
 import { Resignation } from './resignation.ts'
-import type { Member, StoreStatus } from './types.ts'
+import type { Divergence, Member, StoreStatus } from './types.ts'
 import { Watchers } from './watchers.ts'
 
 /**
- * A host's part in one group: Raft, the state machine, and all that waits for them. It does nothing by itself: the
- * host's loop steps it, ticks it and pumps it, and performs the effects in the order that makes them safe
- * (persist, send what waited for it, apply, answer).
+ * A host's part in one group: Raft, the state machine, and all that waits for them. The host's loop steps, ticks and
+ * pumps it, and performs the effects in the order that makes them safe (persist, send what waited, apply, answer).
  */
 export class Replica {
   readonly group: GroupId
@@ -85,6 +83,7 @@ export class Replica {
       state: start.state,
       conf: this.log.initialState().conf,
       term: snapshot?.term ?? 0,
+      diverged: start.diverged,
       handlers: new CommandTable(() => host.hooksOf(this.group).commands ?? {}),
       limits: options.machine,
       sliceMs: options.applySliceMs,
@@ -101,8 +100,8 @@ export class Replica {
       writer: host.writer,
       times: { group: () => this.groupClock.now(this.term), wall: () => parts.clock.wall() },
     })
-    const isHere = (id: ReplicaId) => host.hostsOf(this.group).some(one => one === this.hosts.of(id))
-    this.resignation = new Resignation(this.node, isHere)
+    const isFit = (one: HostId, id: ReplicaId) => one === this.hosts.of(id) && !this.state.isSuspect(one)
+    this.resignation = new Resignation(this.node, id => host.hostsOf(this.group).some(one => isFit(one, id)))
     this.campaignAlone()
     const retryMs = options.electionTicks * options.tickMs
     this.reads = new Reads(
@@ -156,6 +155,11 @@ export class Replica {
   }
 
   get leads(): boolean {
+    return this.replicates && !this.state.isQuarantined
+  }
+
+  /** It leads as far as Raft is concerned. */
+  get replicates(): boolean {
     return !this.isEnded && this.leaderReplica === this.id && this.raftRole === 'leader'
   }
 
@@ -209,7 +213,7 @@ export class Replica {
     if (!this.quiescence.isAsleep) this.node.resume(ticks)
   }
 
-  /** The data of a snapshot that Raft is about to hear of has arrived and is stored. */
+  /** The data of a snapshot that Raft is about to hear of is stored. */
   stepSnapshot(from: HostId, message: Message, state: MachineState): void {
     if (message.snapshot === null) return
     this.received.add(message.snapshot, state)
@@ -222,7 +226,7 @@ export class Replica {
     if (!this.quiescence.isAsleep) this.quiescence.tick()
     if (this.quiescence.isAsleep) return false
     // A leader that waits for a command to be given to it can neither apply nor answer.
-    this.resignation.tick(this.host.writer.isHung || this.state.unknownCommand !== undefined)
+    this.resignation.tick(this.host.writer.isHung || this.state.isBlocked, this.state.isQuarantined)
     this.expire()
     this.proposals.tick(now)
     return true
@@ -280,6 +284,7 @@ export class Replica {
     if (this.isEnded || snapshot.index <= this.snapshotIndex) return
     this.snapshotIndex = snapshot.index
     const compactTo = compactionIndex(this.log, snapshot.index, {
+      notBefore: this.state.diverged?.revision ?? 0,
       trailingEntries: this.host.options.trailingEntries,
       neededFrom: neededFrom(this.id, this.node.status().progress),
       heldBytesMax: this.host.options.heldLogBytesMax,
@@ -333,10 +338,7 @@ export class Replica {
   }
 
   role(): StoreStatus['role'] {
-    if (this.ending !== undefined) return endedRole(this.ending('none'))
-    if (this.isWitness) return 'witness'
-    if (this.raftRole === 'leader' || this.raftRole === 'candidate') return this.raftRole
-    return this.conf.voters.includes(this.id) ? 'follower' : 'learner'
+    return this.ending === undefined ? roleOf(this, this.raftRole) : endedRole(this.ending('none'))
   }
 
   hostOf(replica: ReplicaId): HostId | undefined {
@@ -436,12 +438,8 @@ export class Replica {
     this.watchers.told = this.machine.appliedIndex
     this.reads.advanced()
     this.host.events.applied(this)
-    const { snapshotEntriesEvery, snapshotBytesEvery } = this.host.options
-    const isDue =
-      this.machine.appliedIndex - this.snapshotIndex >= snapshotEntriesEvery ||
-      this.state.applier.bytesApplied >= snapshotBytesEvery
-    // A snapshot stands on the log: it waits until this host's own disk has what a quorum has, and not an entry that
-    // another leader's is about to overwrite.
+    const isDue = isSnapshotDue(this.host.options, this.state, this.snapshotIndex)
+    // A snapshot stands on the log: it waits until the own disk has what a quorum has, and not another leader's rest.
     if (isDue && this.log.term(this.machine.appliedIndex) === this.state.term)
       this.host.events.snapshotDue(this)
   }
@@ -464,9 +462,15 @@ export class Replica {
     }
   }
 
-  /** What waits for this replica's state cannot have it before the application gives it the command. */
+  /** Its state was compared with that of others. */
+  judged(diverged: Divergence | undefined): void {
+    if (this.state.judge(diverged)) this.blocked()
+  }
+
+  /** What waits for this replica's state cannot have it. */
   private blocked(): void {
-    const error = (outcome: 'none' | 'unknown') => unknownCommand(this.state.unknownCommand, outcome)
+    const error = (outcome: 'none' | 'unknown') => this.state.obstacle(outcome) as QuorateError
+    if (this.state.isQuarantined) this.watchers.close(error('none'))
     this.proposals.close(error)
     this.reads.close(error('none'))
     this.host.events.leaderChanged(this)

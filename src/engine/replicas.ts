@@ -1,13 +1,14 @@
 import type { Emitter } from '../base/emitter.ts'
-import { QuorateError } from '../core/error.ts'
+import type { QuorateError } from '../core/error.ts'
 import { hungElectionTimeouts } from '../core/limits.ts'
 import { comesLater } from '../core/machine/members.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Backend } from './backend.ts'
 import type { Call } from './call.ts'
-import { removed } from './closed.ts'
+import { noReplica, removed } from './closed.ts'
 import { neededBy } from './dialing.ts'
+import { DivergenceGuard } from './divergence.ts'
 import { Gateway } from './gateway.ts'
 import { GroupNews } from './group-news.ts'
 import { handOver } from './hand-over.ts'
@@ -16,7 +17,7 @@ import { LeaderRequests } from './leader-requests.ts'
 import { Membership } from './membership.ts'
 import { Outbox } from './outbox.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
-import type { Hello, PeerBook } from './peer-book.ts'
+import type { Hello, NamedReplica, PeerBook } from './peer-book.ts'
 import { Preference } from './preference.ts'
 import { ReadService } from './read-service.ts'
 import type { Replica } from './replica.ts'
@@ -75,6 +76,7 @@ export class Replicas {
   private readonly frames: ReplicaFrames
   private readonly news: GroupNews
   private readonly preference: Preference
+  private readonly divergence: DivergenceGuard
 
   constructor(host: ReplicasParts) {
     const { parts, options, sender, requests, peerBook } = host
@@ -112,6 +114,12 @@ export class Replicas {
       running,
       replicaHost: { parts, options, outbox, writer, hooksOf: host.hooksOf, hostsOf, snapshots },
       changed: replica => this.changed(replica),
+    })
+    this.divergence = new DivergenceGuard({
+      ...parts,
+      ...host,
+      running,
+      snapshotDue: one => snapshots.take(one),
     })
     const toldRemoved = (replica: Replica) => this.joining.removed(replica)
     const preference = new Preference(options, clock, peer => peerBook.priorityOf(peer))
@@ -160,6 +168,19 @@ export class Replicas {
     await handOver([replica], this.host.parts, this.host.options)
     // The host may have ended, or the group removed it, meanwhile.
     if (this.running.byGroup.get(group) === replica) this.joining.stop(replica)
+  }
+
+  /** See `Host.trustData`. */
+  trust(group: GroupId): Promise<void> {
+    return this.divergence.trust(this.replicaOrThrow(group))
+  }
+
+  /** What a hello says of the replicas here. In quarantine one serves as little as a witness does. */
+  named(): readonly NamedReplica[] {
+    return Array.from(this.running.byGroup.values(), ({ group, id, isWitness, state }) => ({
+      ...{ group, id },
+      isWitness: isWitness || state.isQuarantined,
+    }))
   }
 
   checkForgettable(group: GroupId): void {
@@ -211,12 +232,14 @@ export class Replicas {
   disconnected(peer: HostId): void {
     this.frames.disconnected(peer)
     this.gateway.disconnected(peer)
+    this.divergence.disconnected()
     this.readService.disconnected(peer)
   }
 
   /** Once per tick, after the replicas were ticked. */
   ticked(now: number): void {
     this.snapshots.tick(now)
+    this.divergence.tick(now)
     this.readService.tick(now)
   }
 
@@ -247,7 +270,10 @@ export class Replicas {
       membership,
       leaderRequests,
       wake: () => this.running.wake(replica),
-      check: () => this.host.check(replica),
+      check: () => {
+        this.host.check(replica)
+        if (replica.state.isQuarantined) throw replica.state.obstacle()
+      },
     })
   }
 
@@ -257,7 +283,7 @@ export class Replicas {
     const replica = this.running.byGroup.get(group)
     if (replica !== undefined && !(keepsValues && replica.isWitness)) return replica
     if (this.joining.isRemovedFrom(group)) throw removed()
-    throw new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
+    throw noReplica(group)
   }
 }
 

@@ -8,6 +8,9 @@ export function successorOf(node: RaftNode, isHere: (replica: ReplicaId) => bool
   return candidates.sort((left, right) => right.match - left.match)[0]?.id
 }
 
+/** So many times as long as others, a replica that should not lead waits before it campaigns. */
+const asideEvery = 4
+
 /**
  * The ticks of a replica whose disk may hang. Its log grows and its votes get lost, so as a leader it hands over, and
  * where that is not done within the election timeout that Raft gives it, or there is nobody to hand over to, it stops
@@ -19,6 +22,7 @@ export class Resignation {
   private readonly isHere: (replica: ReplicaId) => boolean
   /** Once for each time that the disk hangs. */
   private hasAsked = false
+  private ticks = 0
 
   constructor(node: RaftNode, isHere: (replica: ReplicaId) => boolean) {
     this.node = node
@@ -30,11 +34,17 @@ export class Resignation {
     return successorOf(this.node, this.isHere)
   }
 
-  tick(isHung: boolean): void {
+  /**
+   * `isAside`: the state of the replica is wrong, or may be. Its log is right, and may be all that the group has of its
+   * last entries, so it still leads where nobody else can, after everybody else had his turn: it gives the log to the
+   * others, takes nothing new and answers nothing (`Replica.leads`) until one of them takes over.
+   */
+  tick(isHung: boolean, isAside: boolean): void {
     const { node } = this
     if (!isHung) this.hasAsked = false
     else if (!this.isHandingOver()) return node.stepDown()
-    node.tick()
+    this.ticks += 1
+    if (!isAside || this.ticks % asideEvery === 0 || node.status().role === 'leader') node.tick()
   }
 
   private isHandingOver(): boolean {

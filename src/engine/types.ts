@@ -281,6 +281,40 @@ export interface StoreStatus {
   readonly keys: number
   /** The command that this replica was not given, and without which it can apply nothing any more. */
   readonly unknownCommand?: string
+  /** Replicas have different states, as the latest comparison found. */
+  readonly diverged?: Divergence
+  /** Other hosts of the group that were opened with other commands than this one. */
+  readonly otherCommands?: readonly OtherCommands[]
+}
+
+/**
+ * Replicas that applied the same log have different states: a command did not do the same on each of them, or memory
+ * or storage lied. Such replicas are found by comparing what came of each entry.
+ */
+export interface Divergence {
+  /** The first revision that had different outcomes. */
+  readonly revision: Revision
+  /** False: it is that one or an earlier one, of which nothing is known any more. */
+  readonly isExact: boolean
+  /**
+   * The hosts whose states differ from what a quorum of the voters has. Where no quorum is known to have the same (a
+   * tie, or hosts are away): all that were compared, until there is one.
+   */
+  readonly hosts: readonly HostId[]
+  /**
+   * This host is one of them. Its replica is in quarantine: it goes on voting and acknowledging, because its log is
+   * right; it neither leads nor answers anything from its state (DIVERGED).
+   */
+  readonly isQuarantined: boolean
+}
+
+/** Names of commands that one of two hosts of a group was opened with and the other one was not. */
+export interface OtherCommands {
+  readonly hostId: HostId
+  /** What the other host has, and this one has not. */
+  readonly missingHere: readonly string[]
+  /** What this host has, and the other one has not. */
+  readonly missingThere: readonly string[]
 }
 
 export interface StoreEvents {
@@ -305,6 +339,10 @@ export interface HostEvents {
   members: { readonly group: GroupId; readonly members: readonly Member[] }
   /** A command of the application threw what is no CommandError, here as on every replica: it did nothing. */
   commandFailed: { readonly group: GroupId; readonly name: string; readonly error: unknown }
+  /** States of replicas differ, as this host learned; told anew when it learns more. See `Divergence`. */
+  diverged: Divergence & { readonly group: GroupId }
+  /** Another host of a group was opened with other commands, or with the same ones as this host again: no names. */
+  commandsDiffer: OtherCommands & { readonly group: GroupId }
   /** The host cannot go on: its storage failed, or it belongs to another cluster. Every call fails with this error. */
   error: unknown
   /**

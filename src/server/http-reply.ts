@@ -50,6 +50,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   COMMAND_UNKNOWN: 404,
   CONFLICT: 409,
   VIEW_EXPIRED: 409,
+  DIVERGED: 503,
   FENCED: 412,
   LEASE_LOST: 409,
   LEASE_NOT_FOUND: 404,

@@ -36,9 +36,9 @@ function follower(fields: Partial<ReplicaProgress>): ReplicaProgress {
 /** Up to where the log goes when a snapshot at 90 stands in for it. */
 function compactedTo(
   log: MemoryLog,
-  keep: { readonly trailingEntries: number; readonly neededFrom: number },
+  keep: { readonly trailingEntries: number; readonly neededFrom: number; readonly notBefore?: number },
 ): number {
-  return compactionIndex(log, 90, { ...keep, heldBytesMax: heldLogBytesMax })
+  return compactionIndex(log, 90, { notBefore: 0, ...keep, heldBytesMax: heldLogBytesMax })
 }
 
 describe('compaction', () => {
@@ -46,6 +46,12 @@ describe('compaction', () => {
     assert.equal(compactedTo(logOf(10), { trailingEntries: 20, neededFrom: nobody }), 70)
     assert.equal(compactedTo(logOf(10), { trailingEntries: 500, neededFrom: nobody }), 0)
     assert.equal(compactedTo(logOf(10), { trailingEntries: 0, neededFrom: nobody }), 90)
+  })
+
+  test('keeps nothing up to an entry that is never to be applied again, whoever needs it', () => {
+    const keep = { trailingEntries: 500, neededFrom: 10 }
+    assert.equal(compactedTo(logOf(10), { ...keep, notBefore: 40 }), 40)
+    assert.equal(compactedTo(logOf(10), { ...keep, notBefore: 200 }), 90)
   })
 
   test('keeps no more than a number of bytes of them', () => {
