@@ -4,9 +4,10 @@ import { type Chains, firstDifference } from '../core/machine/chain-ring.ts'
 import { verdictOn } from '../core/machine/verdict.ts'
 import type { GroupId, HostId, Index, ReplicaId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
-import { decode, encode, MalformedError } from '../wire/codec.ts'
-import { asArray, asBoolean, asNatural, asText, decodeOrNothing } from '../wire/guards.ts'
+import { decode, encode } from '../wire/codec.ts'
+import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import type { Call } from './call.ts'
+import { noReplica } from './closed.ts'
 import type { HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
 import type { Replica } from './replica.ts'
@@ -41,6 +42,12 @@ interface Answer extends Fact {
   readonly isQuarantined: boolean
 }
 
+/** What a replica tells of itself: the chain at one index, or all that it knows. */
+interface ToldChains extends Chains {
+  readonly replica: ReplicaId
+  readonly isQuarantined: boolean
+}
+
 /** What a leader knows of a group's comparisons. */
 interface Comparison {
   readonly replica: Replica
@@ -63,12 +70,12 @@ interface Difference {
  * While something happens in a group, its leader asks all replicas once a second for the hash of everything that came
  * of the log up to an index (see `outcome-chain`). Where two differ it tells all of them what each has, and each judges
  * for itself, by its own configuration (see `verdictOn`): the leader's word is no more than a list of facts. So a
- * leader with a wrong state quarantines itself, and the next one goes on from there. Hashes that differ once differ
- * for ever, until a snapshot takes the state's place: any later comparison says the same, and finds out who was away.
+ * leader with a wrong state quarantines itself, and the next one goes on from there. Hashes that differ once differ for
+ * ever, until a snapshot takes the state's place: any later comparison says the same, and finds out who was away.
  *
- * Whoever is right takes a snapshot and forgets the log up to the difference: an entry that went its own way once may do
- * so wherever it is applied again, after a start or on a replica that joins. So a replica with a wrong state is rebuilt
- * from a snapshot when it leaves the group and joins it anew.
+ * Whoever is right takes a snapshot and forgets the log up to the difference: an entry that went its own way once may
+ * do so wherever it is applied again, after a start or on a replica that joins. So a replica with a wrong state is
+ * rebuilt from a snapshot when it leaves the group and joins it anew.
  *
  * What is noted on disk is the quarantine: applied again, a command that went its own way may go any other way, and
  * until the next comparison nobody would know.
@@ -165,7 +172,8 @@ export class DivergenceGuard {
     const fields = facts.map(fact => [fact.replica, fact.chain])
     const body = [group, index, fields, difference.revision, difference.isExact]
     for (const { host } of answers) {
-      const told = this.parts.requests.ask(host, divergedMethod, body, this.call())
+      const question = { method: divergedMethod, body, read: () => undefined }
+      const told = this.parts.requests.ask(host, question, this.call())
       // Whoever did not hear it is told with the next comparison, which is due at once.
       told.catch(() => {
         comparison.hosts = ''
@@ -220,33 +228,25 @@ export class DivergenceGuard {
   }
 
   /** Undefined where no answer comes: the host is gone, has not applied so much, or knows nothing of this. */
-  private async ask(
-    host: HostId,
-    group: GroupId,
-    index: Index,
-    isAll: boolean,
-  ): Promise<(Chains & { readonly replica: ReplicaId; readonly isQuarantined: boolean }) | undefined> {
-    const { requests } = this.parts
-    const answer = await requests.ask(host, chainMethod, [group, index, isAll], this.call()).catch(() => [])
-    return decodeOrNothing(() => {
-      const [replica, isQuarantined, first, chains] = asArray(answer, 4)
-      return {
-        replica: asNatural(replica),
-        isQuarantined: asBoolean(isQuarantined),
-        first: asNatural(first),
-        chains: asArray(chains).map(asNatural),
-      }
-    })
+  private ask(host: HostId, group: GroupId, index: Index, isAll: boolean): Promise<ToldChains | undefined> {
+    const question = { method: chainMethod, body: [group, index, isAll], read: asToldChains }
+    return this.parts.requests.ask(host, question, this.call()).catch(() => undefined)
   }
 
   private call(): Call {
     return { deadline: this.parts.clock.now() + compareEveryMs, signal: undefined }
   }
 
+  /** One that has a state. Throws NOT_MEMBER. */
+  private replicaOf(group: GroupId): Replica {
+    const replica = this.parts.running.byGroup.get(group)
+    if (replica === undefined || replica.isWitness) throw noReplica(group)
+    return replica
+  }
+
   private async tellChain([group, indexField, isAll]: readonly unknown[], call: Call): Promise<unknown> {
-    const replica = this.parts.running.byGroup.get(asText(group))
+    const replica = this.replicaOf(asText(group))
     const index = asNatural(indexField)
-    if (replica === undefined || replica.isWitness) return []
     await replica.reads.reached(index, call)
     const { state, id } = replica
     const { first, chains } = state.chains.copy()
@@ -255,10 +255,9 @@ export class DivergenceGuard {
   }
 
   private async told(from: HostId, fields: readonly unknown[], call: Call): Promise<unknown> {
-    const replica = this.parts.running.byGroup.get(asText(fields[0]))
+    const replica = this.replicaOf(asText(fields[0]))
     const index = asNatural(fields[1])
-    if (replica === undefined || !replica.members.some(member => member.hostId === from))
-      throw new MalformedError('a word about replicas from nobody who has one')
+    if (!replica.members.some(member => member.hostId === from)) throw noReplica(replica.group)
     const facts = asArray(fields[2]).map(fact => {
       const [id, chain] = asArray(fact, 2)
       return { replica: asNatural(id), chain: asNatural(chain) }
@@ -348,6 +347,16 @@ function noted(bytes: Uint8Array): Divergence | undefined {
     isExact: asBoolean(isExact),
     hosts: asArray(hosts).map(host => asText(host)),
     isQuarantined: true,
+  }
+}
+
+function asToldChains(value: unknown): ToldChains {
+  const [replica, isQuarantined, first, chains] = asArray(value, 4)
+  return {
+    replica: asNatural(replica),
+    isQuarantined: asBoolean(isQuarantined),
+    first: asNatural(first),
+    chains: asArray(chains).map(asNatural),
   }
 }
 

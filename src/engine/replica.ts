@@ -362,7 +362,6 @@ export class Replica {
     }
     this.proposals.leaderChanged()
     this.reads.leaderChanged()
-    // What waited for a leader goes out in the next turn.
     this.host.wake()
     this.leaderChange.notify()
     this.host.events.leaderChanged(this)

@@ -10,11 +10,11 @@ export interface Verdict {
 }
 
 /**
- * Judges replicas by their chains at one index. The log decides by a quorum, and so do the states that come of it: what
- * a quorum of the voters agrees on is right, and whoever has something else is wrong. Where they differ and no quorum is
- * known to agree (a tie, or others are away), anybody's answer may be a lie: a replica with a wrong state is a failed
- * one, and together with those that are away more have failed than the group can do without. A learner has no voice, a
- * witness has no state.
+ * Judges replicas by their chains at one index. The log decides by a quorum, and so do the states that come of it:
+ * what a quorum of the voters agrees on is right, and whoever has something else is wrong. Where they differ and no
+ * quorum is known to agree (a tie, or others are away), anybody's answer may be a lie: a replica with a wrong state is
+ * a failed one, and together with those that are away more have failed than the group can do without. A learner has no
+ * voice, a witness has no state.
  */
 export function verdictOn(quorum: Quorum, chains: ReadonlyMap<ReplicaId, number>): Verdict {
   const different = [...new Set(chains.values())]
