@@ -15,6 +15,8 @@ export interface NamedReplica {
   readonly id: ReplicaId
   /** It keeps no values: whoever looks for a replica to read from looks on. */
   readonly isWitness: boolean
+  /** A hash of the names of its commands; undefined: an older host does not say. */
+  readonly commands?: number | undefined
 }
 
 /** What a host says of itself. */
@@ -74,7 +76,7 @@ export class PeerBook {
   hello(to: HostId, replicas: Iterable<NamedReplica>, priority: number): unknown {
     const { version, knowsUs } = this.peers.get(to) ?? stranger
     return [
-      Array.from(replicas, ({ group, id, isWitness }) => [group, id, isWitness]),
+      Array.from(replicas, ({ group, id, isWitness, commands }) => [group, id, isWitness, commands ?? null]),
       this.version,
       version,
       !knowsUs,
@@ -91,8 +93,9 @@ export class PeerBook {
     const replicas = asArray(list)
       .slice(0, groupsMax)
       .map((value): NamedReplica => {
-        const [group, id, isWitness] = asArray(value, 3)
-        return { group: asText(group), id: asNatural(id), isWitness: asBoolean(isWitness) }
+        const [group, id, isWitness, hash = null] = asArray(value, 3)
+        const commands = hash === null ? undefined : asNatural(hash)
+        return { group: asText(group), id: asNatural(id), isWitness: asBoolean(isWitness), commands }
       })
     const groups = new Set(replicas.map(({ group }) => group))
     const serving = new Set(replicas.flatMap(({ group, isWitness }) => (isWitness ? [] : [group])))

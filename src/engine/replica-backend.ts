@@ -13,7 +13,6 @@ import { type Membership, memberListOf } from './membership.ts'
 import type { Answer } from './proposals.ts'
 import { answerTo, type ReadQuery } from './read-query.ts'
 import type { Replica } from './replica.ts'
-import { replicaStatus } from './replica-status.ts'
 import type { MemberList, StoreStatus } from './types.ts'
 import type { ChangeSink, Feed } from './watchers.ts'
 
@@ -25,6 +24,7 @@ export class ReplicaBackend implements Backend {
   private readonly wake: () => void
   /** Throws why the replica can serve nothing any more. */
   readonly check: () => void
+  readonly status: () => StoreStatus
   private readonly clock: Clock
 
   constructor(
@@ -33,6 +33,7 @@ export class ReplicaBackend implements Backend {
       readonly clock: Clock
       readonly membership: Membership
       readonly leaderRequests: LeaderRequests
+      readonly status: () => StoreStatus
       readonly wake: () => void
       readonly check: () => void
     },
@@ -43,6 +44,7 @@ export class ReplicaBackend implements Backend {
     this.leaderRequests = parts.leaderRequests
     this.wake = parts.wake
     this.check = parts.check
+    this.status = parts.status
   }
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
@@ -111,10 +113,6 @@ export class ReplicaBackend implements Backend {
   async change(request: MemberRequest, call: Call): Promise<MemberList> {
     this.check()
     return this.membership.change(this.replica, request, call)
-  }
-
-  status(): StoreStatus {
-    return replicaStatus(this.replica)
   }
 
   /** No async function: whatever is to be read waits here, and what there is already waits for nothing. */

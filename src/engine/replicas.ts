@@ -20,6 +20,7 @@ import type { EngineOptions, HostParts } from './parts.ts'
 import type { Hello, NamedReplica, PeerBook } from './peer-book.ts'
 import { Preference } from './preference.ts'
 import { ReadService } from './read-service.ts'
+import { Registries } from './registries.ts'
 import type { Replica } from './replica.ts'
 import { ReplicaBackend } from './replica-backend.ts'
 import { type ReplicaFrameKind, ReplicaFrames } from './replica-frames.ts'
@@ -77,6 +78,7 @@ export class Replicas {
   private readonly news: GroupNews
   private readonly preference: Preference
   private readonly divergence: DivergenceGuard
+  private readonly registries: Registries
 
   constructor(host: ReplicasParts) {
     const { parts, options, sender, requests, peerBook } = host
@@ -114,6 +116,7 @@ export class Replicas {
       running,
       replicaHost: { parts, options, outbox, writer, hooksOf: host.hooksOf, hostsOf, snapshots },
       changed: replica => this.changed(replica),
+      announce: () => this.announce(),
     })
     this.divergence = new DivergenceGuard({
       ...parts,
@@ -121,6 +124,7 @@ export class Replicas {
       running,
       snapshotDue: one => snapshots.take(one),
     })
+    this.registries = new Registries({ ...host, clock, running })
     const toldRemoved = (replica: Replica) => this.joining.removed(replica)
     const preference = new Preference(options, clock, peer => peerBook.priorityOf(peer))
     this.preference = preference
@@ -148,12 +152,16 @@ export class Replicas {
 
   /** What a replica knows right now. */
   status(replica: Replica): StoreStatus {
-    return replicaStatus(replica)
+    const otherCommands = this.registries.others(replica.group)
+    return { ...replicaStatus(replica), ...(otherCommands.length > 0 && { otherCommands }) }
   }
 
   /** The application gave the group's replica, if it runs here, other commands than before. */
   commandsChanged(group: GroupId): void {
-    this.running.touch(group)?.commandsChanged()
+    const replica = this.running.touch(group)
+    if (replica === undefined) return
+    replica.commandsChanged()
+    if (this.registries.hasNews(group)) this.announce()
   }
 
   /** Resolves when the group's replica knows a leader and its own state is not empty. */
@@ -180,6 +188,7 @@ export class Replicas {
     return Array.from(this.running.byGroup.values(), ({ group, id, isWitness, state }) => ({
       ...{ group, id },
       isWitness: isWitness || state.isQuarantined,
+      commands: this.registries.tell(group),
     }))
   }
 
@@ -227,12 +236,14 @@ export class Replicas {
   /** A peer said which replicas it runs. */
   heard(from: HostId, hello: Hello): void {
     this.frames.heard(from, hello)
+    this.registries.heard(from, hello)
   }
 
   disconnected(peer: HostId): void {
     this.frames.disconnected(peer)
     this.gateway.disconnected(peer)
     this.divergence.disconnected()
+    this.registries.disconnected(peer)
     this.readService.disconnected(peer)
   }
 
@@ -263,12 +274,18 @@ export class Replicas {
     for (const replica of this.running.byGroup.values()) replica.close(error)
   }
 
+  private announce(): void {
+    this.host.announce()
+    this.registries.changed()
+  }
+
   private backendOf(replica: Replica): Backend {
     const { membership, leaderRequests } = this
     return new ReplicaBackend(replica, {
       clock: this.host.parts.clock,
       membership,
       leaderRequests,
+      status: () => this.status(replica),
       wake: () => this.running.wake(replica),
       check: () => {
         this.host.check(replica)
