@@ -1,4 +1,4 @@
-export type Op = KeyOp | ReadOp | 'barrier' | 'broadcast' | 'request' | 'members'
+export type Op = KeyOp | ReadOp | 'barrier' | 'broadcast' | 'request' | 'members' | 'together'
 
 /** What one key's history is made of: whoever asks for linearizability looks at these. */
 export const keyOps = ['put', 'insert', 'delete', 'compareAndSwap', 'entry'] as const
@@ -34,7 +34,11 @@ export const extraCalls = {
   broadcast: 15,
   request: 10,
   members: 3,
+  together: 10,
 } as const
+
+/** What `together` writes at one revision, and nothing else does: whoever sees one of them sees the other one. */
+export const twinKeys = ['k twin 1', 'k twin 2'] as const
 
 export type ExtraCall = keyof typeof extraCalls
 export const extraCallNames = Object.keys(extraCalls) as readonly ExtraCall[]

@@ -1,4 +1,5 @@
 import type { GroupId, Revision } from '../../core/types.ts'
+import { twinKeys } from './call-kinds.ts'
 import { type Call, isLinearizable, isRead } from './calls.ts'
 import type { Oracle } from './oracle.ts'
 import type { Scenario } from './scenario.ts'
@@ -67,6 +68,9 @@ export class Judge {
     switch (op) {
       case 'put':
         oracle.wrote(key, revision, value, floor)
+        break
+      case 'together':
+        for (const [at, twin] of twinKeys.entries()) oracle.wrote(twin, revision, String(args[at]), floor)
         break
       case 'delete':
         if (ok) oracle.wrote(key, revision, null, floor)

@@ -3,7 +3,7 @@ import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
 import { absent, type Consistency, type WriteOptions } from '../../engine/types.ts'
-import { commonCalls, extraCalls, type Op } from './call-kinds.ts'
+import { commonCalls, extraCalls, type Op, twinKeys } from './call-kinds.ts'
 import { type Call, Calls, isLinearizable, isOfKey, isRead } from './calls.ts'
 import { type Answer, Judge, type ScanResult } from './judge.ts'
 import type { Oracle } from './oracle.ts'
@@ -135,6 +135,8 @@ export class Workload {
         return read(this.read(store, key, consistencyOf(op)))
       case 'members':
         return this.members(worker)
+      case 'together':
+        return this.together(worker)
       case 'request':
         return this.request(worker)
     }
@@ -183,6 +185,17 @@ export class Workload {
   private members(worker: Worker): void {
     const call = this.begin(worker, 'members', '', [this.oracleOf(worker.store.name).membersFloor])
     this.follow(worker, call, worker.store.membership())
+  }
+
+  /** A transaction. */
+  private together(worker: Worker): void {
+    const { store, life } = worker
+    const names = twinKeys.map(() => this.name('v', life))
+    const call = this.begin(worker, 'together', '', names)
+    const success = twinKeys.map(
+      (key, at) => ({ type: 'put', key, value: this.full(names[at] ?? '') }) as const,
+    )
+    this.follow(worker, call, store.txn({ success }, this.options(call)))
   }
 
   private request(worker: Worker): void {
