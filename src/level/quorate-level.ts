@@ -48,6 +48,8 @@ const clearedAtOnce = 1000
  * after they were made is not in them; for that it waits for them, where the leader has to be asked first. Close them:
  * they keep alive what is overwritten. On a client they end with VIEW_EXPIRED a minute after they were last used.
  *
+ * It needs the package abstract-level beside this one. Bundlers for browsers need `events` as well, for that package.
+ *
  * Errors of the store come as they are (`QuorateError`), also as the `cause` of one of abstract-level. Closing the
  * database leaves the store open.
  */
