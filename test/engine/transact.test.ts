@@ -295,6 +295,29 @@ describe('transactions', () => {
     assert.equal(await cluster.settle(store.get('a')), 2)
   })
 
+  test('are not run again where nobody can tell whether they wrote', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    await cluster.settle(a.store.put('a', 1))
+    let runs = 0
+    const unsure = a.store.transact(
+      async tx => {
+        runs += 1
+        tx.put('a', ((await tx.get<number>('a')) ?? 0) + 1)
+        cluster.network.partition(['a'], ['b', 'c'])
+      },
+      { deadlineMs: 3000 },
+    )
+    await assert.rejects(
+      cluster.settle(unsure),
+      error => isQuorateError(error) && error.outcome === 'unknown',
+    )
+    assert.equal(runs, 1)
+    await cluster.settle(b.store.put('b', 1))
+    cluster.network.heal()
+    assert.ok([1, 2].includes((await cluster.settle(a.store.get('a'))) as number))
+  })
+
   test('cannot both decide by what the other one is about to change (write skew)', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three()
