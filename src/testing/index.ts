@@ -8,6 +8,7 @@ export { checkLinearizable, type Verdict } from './checkers/linearizability.ts'
 export type { Model, Stuck } from './checkers/model.ts'
 export { HistoryError, type Operation, type TimedOperation } from './checkers/operation.ts'
 export { registerModel } from './checkers/register.ts'
+export { type CommandCall, checkDeterminism, DeterminismError } from './determinism.ts'
 export { type SimulationOptions, type SimulationResult, simulate } from './simulator/simulation.ts'
 export { type StorageConformance, type StoragePlace, storageConformance } from './storage-conformance.ts'
 export {

@@ -210,6 +210,12 @@ export class World {
     const group = this.groups.get(replica.group)
     if (group === undefined || !group.checker.observe(replica)) return
     if (!replica.isWitness) group.oracle.observe(replica)
+    const { diverged } = replica.state
+    if (diverged !== undefined)
+      this.report(
+        'diverged',
+        `replica ${replica.id} of ${replica.group} believes in ${JSON.stringify(diverged)}`,
+      )
     const { raft } = replica.node
     const { term, vote, role, log } = raft
     const applied = replica.machine.appliedIndex
