@@ -36,7 +36,7 @@ export class DeterminismError extends Error {
 }
 
 /**
- * Runs the calls in their order on a store of its own, and all of them once more on a second one, as two replicas would;
+ * Runs the calls in their order on a store of its own, and all of them once more on another, as two replicas would;
  * throws a DeterminismError at the first call that has not the same result or does not write the same, byte for byte.
  * The second time it is another day and `Math.random` gives other numbers, and what the commands left behind outside of
  * their transaction is still there: so a command is caught that reads a clock, rolls dice or remembers. It is caught,

@@ -86,6 +86,24 @@ describe('replicas whose states differ', () => {
     assert.deepEqual(a.store.status().diverged?.hosts, ['b'])
   })
 
+  test('give their log to who needs it, although they start in quarantine and nobody else has it', async () => {
+    const cluster = new TestCluster()
+    const [a, , c] = await cluster.three(hooksOf)
+    await cluster.run(2000)
+    cluster.network.partition(['a', 'b'], ['c'])
+    await cluster.run(6000)
+    await cluster.settle(a.store.command('odd.one@1', 'b'))
+    await cluster.run(10_000)
+    for (const name of ['a', 'b']) cluster.crash(name)
+    for (const name of ['a', 'b']) {
+      const host = await cluster.host(name)
+      const store = await cluster.settle(host.store('main', { ...hooksOf(name), waitForLeader: false }))
+      assert.equal(store.status().diverged?.isQuarantined, true)
+    }
+    cluster.network.heal()
+    assert.equal(await cluster.settle(c.store.get('who', { deadlineMs: 60_000 })), 'all')
+  })
+
   test('of two and a witness are a tie, which their user decides', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a', hooksOf('a'))

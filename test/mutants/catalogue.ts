@@ -1,3 +1,4 @@
+import { commands } from './commands.ts'
 import { controls } from './controls.ts'
 import { elections } from './elections.ts'
 import { groups } from './groups.ts'
@@ -23,6 +24,7 @@ export const catalogue: readonly Section[] = [
   snapshots,
   membership,
   reads,
+  commands,
   leases,
   watches,
   groups,
