@@ -249,9 +249,12 @@ export class DivergenceGuard {
     const index = asNatural(indexField)
     await replica.reads.reached(index, call)
     const { state, id } = replica
-    const { first, chains } = state.chains.copy()
-    if (asBoolean(isAll)) return [id, state.isQuarantined, first, chains]
-    return [id, state.isQuarantined, index, chains.slice(index - first, index - first + 1)]
+    if (asBoolean(isAll)) {
+      const { first, chains } = state.chains.copy()
+      return [id, state.isQuarantined, first, chains]
+    }
+    const chain = state.chains.at(index)
+    return [id, state.isQuarantined, index, chain === undefined ? [] : [chain]]
   }
 
   private async told(from: HostId, fields: readonly unknown[], call: Call): Promise<unknown> {
