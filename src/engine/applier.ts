@@ -1,8 +1,9 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Machine } from '../core/machine/machine.ts'
+import type { Entries } from '../core/raft/entry-list.ts'
+import { type EntryRun, startOf } from '../core/raft/entry-run.ts'
 import type { Message } from '../core/raft/message.ts'
-import type { Entry } from '../core/raft/types.ts'
 import type { Index } from '../core/types.ts'
 
 /** Between two looks at the clock: a look costs about as much as an entry. */
@@ -33,18 +34,22 @@ export class Applier {
   /** Payload that came into the log and is not applied. What is overwritten there counts until all is applied. */
   bytesWaiting = 0
   private lastWaiting: Index = 0
-  private readonly apply: (machine: Machine, entry: Entry) => void
+  private readonly apply: (machine: Machine, run: EntryRun, at: number) => void
   private readonly sliceMs: number
   private readonly clock: Clock
   private queue: Message[] = []
+  /** How far the first message is applied: in which of its runs, and how much of that. */
+  private runAt = 0
   private position = 0
+  private sinceLook = 0
   /** Entries that the present slice may still take. */
   private left = 0
 
   constructor(
     machine: Machine,
     options: {
-      readonly apply: (machine: Machine, entry: Entry) => void
+      /** Applies the entry at a position of a run. */
+      readonly apply: (machine: Machine, run: EntryRun, at: number) => void
       readonly sliceMs: number
       readonly clock: Clock
     },
@@ -56,9 +61,9 @@ export class Applier {
   }
 
   /** Entries came into the log: some day they are to be applied. */
-  expect(entries: readonly Entry[]): void {
-    for (const { data } of entries) this.bytesWaiting += data.length
-    this.lastWaiting = entries.at(-1)?.index ?? this.lastWaiting
+  expect(entries: Entries): void {
+    this.bytesWaiting += entries.bytes
+    if (entries.length > 0) this.lastWaiting = entries.end - 1
   }
 
   /** Queues the entries of a MsgStorageApply. */
@@ -82,6 +87,7 @@ export class Applier {
       if (isPaused) break
       responses.push(...message.responses)
       this.queue.shift()
+      this.runAt = 0
       this.position = 0
     }
     return { responses, isPaused: true }
@@ -102,27 +108,26 @@ export class Applier {
 
   /** False when the slice is over before the message is. */
   private finish(message: Message, end: number): boolean {
-    const { entries } = message
-    for (; this.position < entries.length; this.position++) {
-      if (this.left === 0) return false
-      this.left -= 1
-      if (this.position % entriesPerLook === entriesPerLook - 1 && this.clock.now() >= end) {
-        // Past this look in the next slice, even where the slice is shorter than a single entry.
-        this.applyNext(entries)
-        this.position++
-        return this.position >= entries.length
+    const { runs } = message.entries
+    for (let run = runs[this.runAt]; run !== undefined; run = runs[++this.runAt]) {
+      while (this.position < run.count) {
+        if (this.left === 0) return false
+        this.left -= 1
+        this.sinceLook = (this.sinceLook + 1) % entriesPerLook
+        const isOver = this.sinceLook === 0 && this.clock.now() >= end
+        // Past this look in any case, even where the slice is shorter than a single entry.
+        this.applyNext(run, this.position++)
+        if (isOver) return this.position === run.count && this.runAt === runs.length - 1
       }
-      this.applyNext(entries)
+      this.position = 0
     }
     return true
   }
 
-  private applyNext(entries: readonly Entry[]): void {
-    const entry = entries[this.position]
-    assert(entry !== undefined, 'the position lies within the message')
-    this.bytesApplied += entry.data.length
-    this.bytesWaiting =
-      entry.index >= this.lastWaiting ? 0 : Math.max(0, this.bytesWaiting - entry.data.length)
-    this.apply(this.machine, entry)
+  private applyNext(run: EntryRun, at: number): void {
+    const bytes = startOf(run, at + 1) - startOf(run, at)
+    this.bytesApplied += bytes
+    this.bytesWaiting = run.first + at >= this.lastWaiting ? 0 : Math.max(0, this.bytesWaiting - bytes)
+    this.apply(this.machine, run, at)
   }
 }

@@ -1,14 +1,13 @@
 import { QuorateError } from '../core/error.ts'
 import { Machine, type MachineSnapshot } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
+import { type EntryRun, entryOf, startOf } from '../core/raft/entry-run.ts'
 import { MemoryLog } from '../core/raft/memory-log.ts'
 import { localAppendThread, localApplyThread, type Message } from '../core/raft/message.ts'
 import type { RaftNode, Ready } from '../core/raft/raft-node.ts'
 import type { ConfState, Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, HostId, Index, ReplicaId, Term } from '../core/types.ts'
 import { type Beat, beatOf, messageOf } from '../wire/beat-codec.ts'
-import { decodeOrNothing } from '../wire/guards.ts'
-import { decodeProposal } from '../wire/proposal-codec.ts'
 import { AppliedLog } from './applied-log.ts'
 import { Applier } from './applier.ts'
 import { applyChange } from './apply-change.ts'
@@ -22,6 +21,7 @@ import type { LogSlice } from './log-slice.ts'
 import { type Draft, handedOn, notNow, Proposals, type Refusal, type Taken, untaken } from './proposals.ts'
 import { Quiescence } from './quiescence.ts'
 import { newRaftNode } from './raft-options.ts'
+import { readProposal } from './read-proposal.ts'
 import { Reads } from './reads.ts'
 import { ReceivedStates } from './received-states.ts'
 import { endedRole, type ReplicaHost, type StoredReplica } from './replica-parts.ts'
@@ -87,7 +87,7 @@ export class Replica {
     this.conf = this.log.initialState().conf
     const machine = new Machine(options.machine, start.state)
     this.applier = new Applier(machine, {
-      apply: (target, entry) => this.apply(target, entry),
+      apply: (target, run, at) => this.apply(target, run, at),
       sliceMs: options.applySliceMs,
       clock: parts.clock,
     })
@@ -442,19 +442,20 @@ export class Replica {
       this.host.events.snapshotDue(this)
   }
 
-  private apply(machine: Machine, entry: Entry): void {
-    this.appliedTerm = entry.term
-    if (entry.type === 'conf-change') return this.applyChange(machine, entry)
-    if (entry.type === 'stripped' && !this.isWitness)
+  private apply(machine: Machine, run: EntryRun, at: number): void {
+    const { type, term } = run
+    const index = run.first + at
+    this.appliedTerm = term
+    if (type === 'conf-change') return this.applyChange(machine, entryOf(run, at))
+    if (type === 'stripped' && !this.isWitness)
       throw new QuorateError('INTERNAL', 'an entry came without its value, to a replica that keeps values')
-    if (entry.data.length === 0) return machine.applyNoop(entry.index)
+    if (startOf(run, at) === startOf(run, at + 1)) return machine.applyNoop(index)
     // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-    const proposal = this.leading.claim(entry) ?? decodeOrNothing(() => decodeProposal(entry.data))
+    const proposal = this.leading.claim({ index, term }) ?? readProposal(run, at)
     if (proposal === undefined)
       throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
-    const { result, changes, duplicate } = machine.apply(entry.index, proposal)
-    if (duplicate || result.type === 'stale' || result.type === 'session-expired')
-      this.appliedLog.skip(entry.index)
+    const { result, changes, duplicate } = machine.apply(index, proposal)
+    if (duplicate || result.type === 'stale' || result.type === 'session-expired') this.appliedLog.skip(index)
     if (changes.length > 0) this.watchers.notify(changes)
     this.proposals.applied(proposal.session, proposal.seq, result)
   }

@@ -219,11 +219,11 @@ export const ownStorage: Section = {
       edits: [
         {
           file: applier,
-          find: `        this.applyNext(entries)
+          find: `        this.applyNext(run, this.position++)
+        if (isOver)`,
+          replace: `        if (!isOver) this.applyNext(run, this.position)
         this.position++
-        return this.position >= entries.length`,
-          replace: `        this.position++
-        return this.position >= entries.length`,
+        if (isOver)`,
         },
       ],
     },
