@@ -102,11 +102,13 @@ export class EntryList implements Iterable<Entry> {
    * the collector copies all of it twice before it lets it be.
    */
   private settle(): void {
-    const fresh = new EntryList(0, this.runs.slice(this.settled))
-    const { length } = fresh
+    const first = this.runs[this.settled]?.first ?? this.end
+    const length = this.end - first
     if (length < settledEntries) return
-    if (fresh.runs.length * entriesPerRun > length)
+    if ((this.runs.length - this.settled) * entriesPerRun > length) {
+      const fresh = new EntryList(first, this.runs.slice(this.settled))
       this.runs = [...this.runs.slice(0, this.settled), ...packed([...fresh]).runs]
+    }
     this.settled = this.runs.length
   }
 

@@ -26,7 +26,7 @@ export class UnstableLog {
   }
 
   get length(): number {
-    return this.list.length
+    return this.list.end - this.list.first
   }
 
   /** Undefined when neither an entry nor a snapshot here tells. */
