@@ -159,4 +159,10 @@ export const corpus: readonly Finding[] = [
     found: 'a false alarm: a host was asked to join anew while it closed',
     test: 'src/testing/simulator/simulated-host.ts',
   },
+  {
+    generator: 6,
+    seed: 960003162,
+    found: 'the same false alarm, where the disk of the host that closes is slow',
+    test: 'src/testing/simulator/simulated-host.ts',
+  },
 ]
