@@ -1,5 +1,6 @@
 import { QuorateError } from '../core/error.ts'
 import { appendBytesMax } from '../core/limits.ts'
+import type { Entries } from '../core/raft/entry-list.ts'
 import type { Entry } from '../core/raft/types.ts'
 import type { Index, Revision } from '../core/types.ts'
 import { compacted } from './watchers.ts'
@@ -44,14 +45,14 @@ export class AppliedLog {
     if (from > applied) return []
     const entries = from <= this.floor ? 'compacted' : log.entries(from, applied + 1, appendBytesMax)
     if (entries === 'compacted') throw compacted(from, this.floor)
-    if (entries.some(entry => entry.type === 'stripped'))
+    if (entries.runs.some(run => run.type === 'stripped'))
       throw new QuorateError('UNSUPPORTED', 'a witness keeps no entries: ask another member')
-    return entries.map(entry => (this.skipped.has(entry.index) ? asNothing(entry) : entry))
+    return [...entries].map(entry => (this.skipped.has(entry.index) ? asNothing(entry) : entry))
   }
 }
 
 interface Log {
-  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted'
+  entries(from: Index, end: Index, bytesMax: number): Entries | 'compacted'
 }
 
 function asNothing({ term, index }: Entry): Entry {

@@ -6,22 +6,22 @@ import type { CommandHandlers } from '../core/machine/handler.ts'
 import { type Applied, Machine, type MachineLimits } from '../core/machine/machine.ts'
 import { wasRemoved } from '../core/machine/members.ts'
 import type { MachineState } from '../core/machine/state.ts'
+import { type EntryRun, entryOf, startOf } from '../core/raft/entry-run.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
 import type { ConfChange, ConfState, Entry, Snapshot } from '../core/raft/types.ts'
 import type { HostId, Index, ReplicaId, Term } from '../core/types.ts'
-import { decodeOrNothing } from '../wire/guards.ts'
-import { decodeProposal } from '../wire/proposal-codec.ts'
 import { AppliedLog } from './applied-log.ts'
 import { Applier } from './applier.ts'
 import { applyChange } from './apply-change.ts'
 import { divergedFrom, unknownCommand } from './closed.ts'
 import type { LogSlice } from './log-slice.ts'
+import { readProposal } from './read-proposal.ts'
 import type { Divergence, Member } from './types.ts'
 
 /** What applying tells. None of them may throw. */
 export interface AppliedEvents {
   /** The proposal of an entry, where this replica read it before it logged it. */
-  claim(entry: Entry): Proposal | undefined
+  claim(entry: Pick<Entry, 'index' | 'term'>): Proposal | undefined
   applied(proposal: Proposal, applied: Applied): void
   /** Raft is to apply this change. Gives the configuration that comes of it. */
   confChange(change: ConfChange): ConfState
@@ -78,7 +78,7 @@ export class AppliedState {
     this.limits = limits
     const machine = new Machine({ state, handlers, limits })
     this.applier = new Applier(machine, {
-      apply: (target, entry) => this.apply(target, entry),
+      apply: (target, run, at) => this.apply(target, run, at),
       sliceMs,
       clock,
     })
@@ -159,21 +159,22 @@ export class AppliedState {
   }
 
   /** False: the entry cannot be applied now. */
-  private apply(machine: Machine, entry: Entry): boolean {
-    const { index, data } = entry
-    if (entry.type === 'stripped' && !this.isWitness)
+  private apply(machine: Machine, run: EntryRun, at: number): boolean {
+    const { type, term } = run
+    const index = run.first + at
+    if (type === 'stripped' && !this.isWitness)
       throw new QuorateError('INTERNAL', 'an entry came without its value, to a replica that keeps values')
-    if (entry.type === 'conf-change') this.applyChange(machine, entry)
-    else if (data.length === 0) machine.applyNoop(index)
+    if (type === 'conf-change') this.applyChange(machine, entryOf(run, at))
+    else if (startOf(run, at) === startOf(run, at + 1)) machine.applyNoop(index)
     else {
       // Leaders look before they log: one that cannot be read is of a newer version. Going on would be to diverge.
-      const proposal = this.events.claim(entry) ?? decodeOrNothing(() => decodeProposal(data))
+      const proposal = this.events.claim({ index, term }) ?? readProposal(run, at)
       if (proposal === undefined)
         throw new QuorateError('UNSUPPORTED', 'the log holds a command of a newer version')
       if (!machine.knows(proposal)) return this.block(proposal)
       this.applyProposal(machine, index, proposal)
     }
-    this.term = entry.term
+    this.term = term
     this.chains.add(machine.chain)
     return true
   }

@@ -10,7 +10,7 @@ import type { Writer } from './writer.ts'
  * wait for their commit may need the very ones that are refused for it.
  */
 export function hasRoom(applier: Applier, writer: Writer, { entries }: Message, commit: Index): boolean {
-  const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0)
+  const { bytes } = entries
   if (bytes === 0) return true
   const isBehind = applier.bytesWaiting > unappliedBytesMax && commit > applier.machine.appliedIndex
   return !isBehind && writer.admits(bytes)

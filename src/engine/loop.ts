@@ -1,6 +1,6 @@
 import { AssertionError } from '../base/assert.ts'
 import { Gate } from '../base/gate.ts'
-import { inboxBytesMax } from '../core/limits.ts'
+import { inboxBytesMax, peersMax } from '../core/limits.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
 import { decodeFrame, type Frame } from '../wire/frames.ts'
@@ -57,8 +57,8 @@ export class Loop {
   private inbox: Inbound[] = []
   private inboxBytes = 0
   private readonly inboxGate = new Gate(inboxBytesMax)
-  /** Whose frame was refused last: what is told of it is told once. */
-  private lastStranger: HostId | undefined
+  /** Of another founding: each is told of once, and of no more than can be connected. */
+  private readonly strangers = new Set<HostId>()
   private isTickDue = false
   private lastTickAt: number
   private isScheduled = false
@@ -195,8 +195,8 @@ export class Loop {
     if (this.deployment === undefined) return
     const frame = decodeFrame(this.deployment, bytes)
     if (typeof frame === 'string') {
-      if (frame === 'deployment' && from !== this.lastStranger) {
-        this.lastStranger = from
+      if (frame === 'deployment' && !this.strangers.has(from) && this.strangers.size < peersMax) {
+        this.strangers.add(from)
         this.loop.events.foreign(from)
       }
       return transport.misbehaved(from, frame)

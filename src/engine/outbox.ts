@@ -126,7 +126,7 @@ function* frames(bundle: Bundle): Generator<Bundle> {
   let bytes = 0
   for (const [group, messages] of bundle) {
     for (const message of messages) {
-      const payload = message.entries.reduce((sum, entry) => sum + entry.data.length, 0)
+      const payload = message.entries.bytes
       if (bytes > 0 && bytes + payload > framePayloadBytes) {
         yield part
         part = new Map()

@@ -66,6 +66,8 @@ export class OutgoingSnapshot {
     this.isPlain = isPlain
     // What answers an offer says it anew: a follower that was started again may have less than it had.
     const isAnew = this.next === undefined && next !== null && !isGap
+    // And what it lacks then may lie before what it lacked.
+    if (isAnew && stored < this.stored) this.lastGap = -1
     this.stored = isAnew ? stored : Math.max(this.stored, stored)
     if (!isGap) this.next = next ?? this.next
     else if (next !== null && next > this.lastGap) {

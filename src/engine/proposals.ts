@@ -3,11 +3,11 @@ import { QuorateError } from '../core/error.ts'
 import { pendingProposalsBytesMax, pendingProposalsMax } from '../core/limits.ts'
 import type { Proposal, Result, SessionId } from '../core/machine/command.ts'
 import type { Session } from '../core/machine/sessions.ts'
-import type { Entry } from '../core/raft/types.ts'
+import type { Entries } from '../core/raft/entry-list.ts'
 import type { Term } from '../core/types.ts'
-import { decodeOrNothing } from '../wire/guards.ts'
-import { decodeProposal, encodeProposal } from '../wire/proposal-codec.ts'
+import { encodeProposal } from '../wire/proposal-codec.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
+import { readProposal } from './read-proposal.ts'
 
 /** A proposal on its way into the log. */
 export interface Draft {
@@ -146,14 +146,15 @@ export class Proposals {
   }
 
   /** Entries are committed and will be applied: whoever wants to hear of that does. */
-  committed(entries: readonly Entry[]): void {
+  committed(entries: Entries): void {
     if (this.listeners === 0) return
-    for (const { index, data, type } of entries) {
-      if (type !== 'normal' || data.length === 0) continue
-      // What this version cannot read is nothing that it proposed.
-      const proposal = decodeOrNothing(() => decodeProposal(data))
-      const waiter = proposal && this.waiters.get(proposal.session)?.get(proposal.seq)
-      waiter?.pending.call.committed?.(index)
+    for (const run of entries.runs) {
+      for (let at = 0; at < run.count; at++) {
+        // What this version cannot read is nothing that it proposed.
+        const proposal = run.type === 'normal' ? readProposal(run, at) : undefined
+        const waiter = proposal && this.waiters.get(proposal.session)?.get(proposal.seq)
+        waiter?.pending.call.committed?.(run.first + at)
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 import { AssertionError } from '../base/assert.ts'
 import { Gate } from '../base/gate.ts'
 import { unwrittenBytesMax } from '../core/limits.ts'
+import { joined, noEntries } from '../core/raft/entry-list.ts'
 import type { GroupId } from '../core/types.ts'
 import type { GroupWrite, Storage, WriteBatch } from '../storage/storage.ts'
 
@@ -119,10 +120,8 @@ function takeBatch(queue: readonly Part[]): { batch: WriteBatch; parts: Part[]; 
   return { batch: { groups }, parts, rest: [] }
 }
 
-function entriesBytes({ entries = [] }: GroupWrite): number {
-  let bytes = 0
-  for (const { data } of entries) bytes += data.length + entryOverheadBytes
-  return bytes
+function entriesBytes({ entries = noEntries }: GroupWrite): number {
+  return entries.bytes + entryOverheadBytes * entries.length
 }
 
 function isEmpty(write: GroupWrite): boolean {
@@ -133,9 +132,7 @@ function isEmpty(write: GroupWrite): boolean {
 function join(earlier: GroupWrite, later: GroupWrite): GroupWrite | undefined {
   if (later.snapshot !== undefined || later.compactTo !== undefined || later.bootstrap !== undefined)
     return undefined
-  const last = earlier.entries?.at(-1)
-  const next = later.entries?.[0]
-  if (last !== undefined && next !== undefined && next.index !== last.index + 1) return undefined
-  const entries = [...(earlier.entries ?? []), ...(later.entries ?? [])]
-  return { ...earlier, ...later, ...(entries.length > 0 ? { entries } : {}) }
+  if (earlier.entries === undefined || later.entries === undefined) return { ...earlier, ...later }
+  if (later.entries.first !== earlier.entries.end) return undefined
+  return { ...earlier, ...later, entries: joined(earlier.entries, later.entries) }
 }

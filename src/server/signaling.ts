@@ -17,6 +17,9 @@ import { Founding, type FoundingStore } from './founding.ts'
 import { type ConnectionHooks, SignalingConnection } from './signaling-connection.ts'
 import { defaultSignalingLimits, type SignalingLimits } from './signaling-limits.ts'
 
+/** The number of the answer to `belong`, for which nobody waits. */
+const belongs = 0
+
 export interface SignalingOptions {
   readonly cluster: string
   readonly secret: string
@@ -153,7 +156,7 @@ export class SignalingServer {
         )
         break
       case 'belong':
-        void this.answer(connection, 0, () => this.compare(from, message))
+        void this.answer(connection, belongs, () => this.compare(from, message))
         break
     }
   }
@@ -185,7 +188,8 @@ export class SignalingServer {
       this.curious.clear()
     } catch (error) {
       this.options.onError?.(error)
-      connection.refuse('SYSTEM_BUSY', 'The founding could not be recorded.')
+      // Who only says where it belongs needs no answer, and is to meet the others all the same.
+      if (request !== belongs) connection.refuse('SYSTEM_BUSY', 'The founding could not be recorded.')
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Entry } from '../core/raft/types.ts'
+import type { EntryRun } from '../core/raft/entry-run.ts'
 import type { GroupId, Index, Term } from '../core/types.ts'
 import type { SegmentNumber } from './file-segment.ts'
 import type { WriteBatch } from './storage.ts'
@@ -22,7 +22,7 @@ export type LivingEntries = ReadonlyMap<GroupId, ReadonlySet<Index>>
 
 /** Which entries of the log live in which of its segments. */
 export class FileLedger {
-  private readonly state = new StoredState<Place>(entry => this.placeOf(entry))
+  private readonly state = new StoredState<Place>(run => this.placeOf(run))
   /** How many entries were ever written to a segment. */
   private readonly written = new Map<SegmentNumber, number>()
   private newPlaces: Place[] = []
@@ -97,7 +97,7 @@ export class FileLedger {
     }
   }
 
-  private placeOf({ term }: Entry): Place {
+  private placeOf({ term }: EntryRun): Place {
     this.newEntries += 1
     let place = this.newPlaces.at(-1)
     if (place?.term !== term) {

@@ -1,6 +1,8 @@
 import fs from 'node:fs'
 import { assert } from '../base/assert.ts'
 import { logFileBytes, logPaddingBytes } from '../core/limits.ts'
+import { type Entries, packed } from '../core/raft/entry-list.ts'
+import { entryOf } from '../core/raft/entry-run.ts'
 import type { Entry } from '../core/raft/types.ts'
 import type { GroupId, Index } from '../core/types.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
@@ -82,7 +84,7 @@ export class FileLog {
     readonly named: ReadonlyMap<GroupId, NamedSnapshot>
   }> {
     const numbers = await listSegments(this.directory)
-    const entries = new StoredState<Entry>(entry => entry)
+    const entries = new StoredState(entryOf)
     for (const number of numbers) await this.replay(number, number === numbers.at(-1), entries)
     const host = toStoredHost(entries)
     if (host === undefined) throw corrupt(this.directory, 0, 'a file of the log is missing')
@@ -194,7 +196,7 @@ export class FileLog {
     for (const [group, indexes] of entries) {
       const carried = [...(found.get(group)?.values() ?? [])]
       if (carried.length !== indexes.size) throw corrupt(file, 0, 'entries are missing')
-      writeOperation(this.writer, { type: 'carry', group, entries: carried })
+      writeOperation(this.writer, { type: 'carry', group, entries: packed(carried) })
     }
   }
 
@@ -289,7 +291,7 @@ function forgets(operation: Operation): boolean {
   return false
 }
 
-function* writtenEntries(operation: Operation): Iterable<readonly [GroupId, readonly Entry[]]> {
+function* writtenEntries(operation: Operation): Iterable<readonly [GroupId, Entries]> {
   if (operation.type === 'carry') yield [operation.group, operation.entries]
   if (operation.type !== 'write') return
   for (const [group, { entries }] of operation.groups) if (entries !== undefined) yield [group, entries]

@@ -1,5 +1,6 @@
 import { crc32c } from '../base/checksum.ts'
 import { QuorateError } from '../core/error.ts'
+import { packed } from '../core/raft/entry-list.ts'
 import type { Entry } from '../core/raft/types.ts'
 import type { GroupId } from '../core/types.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
@@ -77,7 +78,7 @@ export async function loadRows(store: IndexedDbStore): Promise<Operation[]> {
   for (const group of groups.keys()) {
     const rows = await store.values(below('log', group))
     const entries: Entry[] = rows.map(row => unseal(row, readEntry))
-    operations.push({ type: 'carry', group, entries })
+    operations.push({ type: 'carry', group, entries: packed(entries) })
   }
   return operations
 }

@@ -1,4 +1,5 @@
-import type { Entry, Snapshot } from '../core/raft/types.ts'
+import { entryOf } from '../core/raft/entry-run.ts'
+import type { Snapshot } from '../core/raft/types.ts'
 import type { GroupId } from '../core/types.ts'
 import { GroupCommit } from './group-commit.ts'
 import { lockDatabase } from './indexeddb-lock.ts'
@@ -69,7 +70,7 @@ class IndexedDbStorage implements Storage {
 
   load(): Promise<StoredHost> {
     return this.lifecycle.perform(async () => {
-      const entries = new StoredState<Entry>(entry => entry)
+      const entries = new StoredState(entryOf)
       for (const operation of await loadRows(this.store)) {
         entries.apply(operation)
         this.state.apply(operation)

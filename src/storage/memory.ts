@@ -1,5 +1,7 @@
 import { crc32c } from '../base/checksum.ts'
 import { QuorateError } from '../core/error.ts'
+import { packed } from '../core/raft/entry-list.ts'
+import { entryOf } from '../core/raft/entry-run.ts'
 import type { Entry, Snapshot } from '../core/raft/types.ts'
 import type { GroupId } from '../core/types.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
@@ -34,7 +36,7 @@ class MemoryStorage implements Storage {
   private readonly disk: MemoryDisk
   private readonly owner: DiskOwner = { crashed: false }
   private readonly saved = new SavedSnapshots()
-  private state = new StoredState<Entry>(entry => entry)
+  private state = new StoredState(entryOf)
   private sequence = 0
   private rewriteAt = rewriteBytesMin
   private readonly commit = new GroupCommit<Operation>(operations => this.writeRecord(operations))
@@ -157,7 +159,8 @@ class MemoryStorage implements Storage {
     const state = this.recover()
     const operations: Operation[] = [state.checkpoint()]
     for (const [group, { items }] of state.groups) {
-      operations.push({ type: 'carry', group, entries: items.filter(entry => entry !== undefined) })
+      const entries = packed(items.filter(entry => entry !== undefined))
+      operations.push({ type: 'carry', group, entries })
     }
     this.sequence = 0
     this.disk.setLog(this.record(operations, 0))
@@ -168,7 +171,7 @@ class MemoryStorage implements Storage {
   /** The state that the records make. Cuts a torn tail, throws STORAGE_CORRUPT on damage. */
   private recover(): StoredState<Entry> {
     const { disk } = this
-    const state = new StoredState<Entry>(entry => entry)
+    const state = new StoredState(entryOf)
     let offset = 0
     for (this.sequence = 0; ; this.sequence++) {
       const reading = readRecord(disk.log, { offset, sequence: this.sequence, salt })

@@ -2,14 +2,8 @@ import { unreachable } from '../base/assert.ts'
 import type { ByteReader } from '../wire/byte-reader.ts'
 import type { ByteWriter } from '../wire/byte-writer.ts'
 import { MalformedError } from '../wire/codec.ts'
-import {
-  readEntries,
-  readHardState,
-  readSnapshot,
-  writeEntries,
-  writeHardState,
-  writeSnapshot,
-} from '../wire/entry-codec.ts'
+import { readHardState, readSnapshot, writeHardState, writeSnapshot } from '../wire/entry-codec.ts'
+import { readEntries, writeEntries } from '../wire/run-codec.ts'
 import type { GroupOutline, LoggedWrite, NamedSnapshot, Operation } from './stored-state.ts'
 
 // Stored: these numbers never change their meaning.

@@ -1,3 +1,4 @@
+import type { Entries } from '../core/raft/entry-list.ts'
 import type { Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, Index } from '../core/types.ts'
 
@@ -83,7 +84,7 @@ export interface GroupWrite {
   /** Forgets entries up to and including this index. Never beyond the snapshot's index. */
   readonly compactTo?: Index
   /** Appends; entries from the first one's index on that were stored before are overwritten and truncated. */
-  readonly entries?: readonly Entry[]
+  readonly entries?: Entries
   readonly hardState?: HardState
 }
 

@@ -1,4 +1,6 @@
 import { assert } from '../base/assert.ts'
+import type { Entries } from '../core/raft/entry-list.ts'
+import type { EntryRun } from '../core/raft/entry-run.ts'
 import type { Entry, HardState, Snapshot } from '../core/raft/types.ts'
 import type { GroupId, Index, Term } from '../core/types.ts'
 import type { GroupWrite, StoredGroup, StoredHost, WriteBatch } from './storage.ts'
@@ -46,7 +48,7 @@ export type Operation =
       readonly values: Values
     }
   /** Entries of the log, once more, because the place where they stood goes away. Truncates nothing. */
-  | { readonly type: 'carry'; readonly group: GroupId; readonly entries: readonly Entry[] }
+  | { readonly type: 'carry'; readonly group: GroupId; readonly entries: Entries }
 
 export interface WriteOperation {
   readonly type: 'write'
@@ -77,9 +79,9 @@ const noHardState: HardState = { term: 0, vote: 0, commit: 0 }
 export class StoredState<Item extends { readonly term: Term }> {
   readonly groups = new Map<GroupId, GroupState<Item>>()
   readonly values = new Map<string, Uint8Array>()
-  private readonly itemOf: (entry: Entry) => Item
+  private readonly itemOf: (run: EntryRun, at: number) => Item
 
-  constructor(itemOf: (entry: Entry) => Item) {
+  constructor(itemOf: (run: EntryRun, at: number) => Item) {
     this.itemOf = itemOf
   }
 
@@ -110,9 +112,11 @@ export class StoredState<Item extends { readonly term: Term }> {
       case 'checkpoint':
         this.reset(operation.groups, operation.values)
         break
-      case 'carry':
-        this.carry(this.group(operation.group), operation.entries)
+      case 'carry': {
+        const state = this.group(operation.group)
+        this.put(state, operation.entries, state.items.length)
         break
+      }
     }
   }
 
@@ -147,17 +151,20 @@ export class StoredState<Item extends { readonly term: Term }> {
     if (write.hardState !== undefined) state.hardState = write.hardState
   }
 
-  private append(state: GroupState<Item>, entries: readonly Entry[]): void {
-    const [head] = entries
-    if (head === undefined) return
-    dropFrom(state, head.index - state.first, head.index)
-    for (const entry of entries) state.items.push(this.itemOf(entry))
+  private append(state: GroupState<Item>, entries: Entries): void {
+    const { first } = entries
+    if (entries.length === 0) return
+    dropFrom(state, first - state.first, first)
+    this.put(state, entries, Number.POSITIVE_INFINITY)
   }
 
-  private carry(state: GroupState<Item>, entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      const at = entry.index - state.first
-      if (at >= 0 && at < state.items.length) state.items[at] = this.itemOf(entry)
+  /** Those that lie before a place are put where they belong. */
+  private put({ first, items }: GroupState<Item>, { runs }: Entries, end: number): void {
+    for (const run of runs) {
+      for (let at = 0; at < run.count; at++) {
+        const place = run.first + at - first
+        if (place >= 0 && place < end) items[place] = this.itemOf(run, at)
+      }
     }
   }
 
@@ -239,8 +246,6 @@ function lastOf(state: GroupState<unknown> | undefined, base: Index): Index {
   return Math.max(base, state.first + state.items.length - 1)
 }
 
-function checkEntries(entries: readonly Entry[], last: Index): void {
-  let next = entries[0]?.index ?? 0
-  assert(next <= last + 1, 'entries follow the log or the snapshot without a gap')
-  for (const entry of entries) assert(entry.index === next++, 'entries are consecutive')
+function checkEntries({ first, end, length }: Entries, last: Index): void {
+  assert(first <= last + 1 && end - first === length, 'entries leave a gap in the log')
 }

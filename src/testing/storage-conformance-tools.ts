@@ -1,5 +1,6 @@
 import { equalBytes } from '../base/bytes.ts'
 import { isQuorateError } from '../core/error.ts'
+import { packed } from '../core/raft/entry-list.ts'
 import type { Entry, Snapshot } from '../core/raft/types.ts'
 import type { Index, Term } from '../core/types.ts'
 import type { GroupWrite, Storage, StorageSupport, StoredGroup, StoredHost } from '../storage/storage.ts'
@@ -38,8 +39,15 @@ export class Reopening {
   }
 }
 
-export function write(storage: Storage, write: GroupWrite, group = 'g'): Promise<void> {
-  return storage.write({ groups: new Map([[group, write]]) })
+/** A write with its entries one by one. */
+export type PlainWrite = Omit<GroupWrite, 'entries'> & { readonly entries?: readonly Entry[] }
+
+export function asWrite({ entries, ...write }: PlainWrite): GroupWrite {
+  return entries === undefined ? write : { ...write, entries: packed(entries) }
+}
+
+export function write(storage: Storage, write: PlainWrite, group = 'g'): Promise<void> {
+  return storage.write({ groups: new Map([[group, asWrite(write)]]) })
 }
 
 export async function group(place: Reopening, name: string): Promise<StoredGroup> {

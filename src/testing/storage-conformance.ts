@@ -1,7 +1,9 @@
-import type { GroupWrite, StorageSupport } from '../storage/storage.ts'
+import { EntryList } from '../core/raft/entry-list.ts'
+import type { StorageSupport } from '../storage/storage.ts'
 import { check } from './check.ts'
 import { snapshotTests } from './storage-conformance-snapshots.ts'
 import {
+  asWrite,
   bytes,
   change,
   chunks,
@@ -63,13 +65,16 @@ const logTests: Tests = [
   [
     'everything that was written is there after a restart, equal in every part',
     async place => {
-      const write: GroupWrite = {
+      const write = {
         bootstrap: bytes('founder'),
         entries: [entry(1, 1), change(1, 2), { ...entry(1, 3), data: randomBytes(100_000) }],
         hardState: { term: 3, vote: 2, commit: 1 },
       }
       const [storage] = await place.open()
-      await storage.write({ groups: new Map([['g', write]]), values: new Map([['v', bytes('value')]]) })
+      await storage.write({
+        groups: new Map([['g', asWrite(write)]]),
+        values: new Map([['v', bytes('value')]]),
+      })
       const [, host] = await place.open()
       same(host.groups.get('g'), { snapshot: undefined, ...write })
       same(host.values, new Map([['v', bytes('value')]]))
@@ -84,7 +89,7 @@ const logTests: Tests = [
       await storage.saveSnapshot('g', own, chunks())
       const entries = [entry(2 ** 45 + 3, base + 1), entry(2 ** 45 + 3, base + 2)]
       const hardState = { term: 2 ** 45 + 3, vote: 2 ** 33 + 1, commit: base + 2 }
-      await storage.write({ groups: new Map([['g', { snapshot: own, entries, hardState }]]) })
+      await write(storage, { snapshot: own, entries, hardState })
       same(await group(place, 'g'), { hardState, snapshot: own, entries, bootstrap: undefined })
     },
   ],
@@ -120,7 +125,7 @@ const logTests: Tests = [
     async place => {
       const names = ['g', 'G', 'a/b', '../x', '', 'ä€😀', ' ', 'n\u0000l', 'x'.repeat(1024)]
       const [storage] = await place.open()
-      const groups = new Map(names.map((name, i) => [name, { entries: entries(1, 1, i + 1) }]))
+      const groups = new Map(names.map((name, i) => [name, asWrite({ entries: entries(1, 1, i + 1) })]))
       await storage.write({ groups, values: new Map(names.map(name => [name, bytes(name)])) })
       const [, host] = await place.open()
       same([...host.groups.keys()].sort(), [...names].sort())
@@ -152,9 +157,12 @@ const logTests: Tests = [
     'the caller may change its bytes once the promise has resolved, and owns what it was given',
     async place => {
       const mine = bytes('mine')
+      const bounds = [0, mine.length]
+      const head = { type: 'normal', term: 1, first: 1, count: 1, from: 0, changes: [] } as const
+      const run = { ...head, bytes: mine, bounds }
       const [storage] = await place.open()
       await storage.write({
-        groups: new Map([['g', { bootstrap: mine, entries: [{ ...entry(1, 1), data: mine }] }]]),
+        groups: new Map([['g', { bootstrap: mine, entries: new EntryList(1, [run]) }]]),
         values: new Map([['v', mine]]),
       })
       mine.fill(0)

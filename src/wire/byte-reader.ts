@@ -6,21 +6,23 @@ import { decodeText } from './text.ts'
 /** Reads what a ByteWriter wrote. Everything that does not fit throws MalformedError. */
 export class ByteReader {
   private readonly source: Uint8Array
-  private position = 0
+  private readonly end: number
+  private position: number
 
-  constructor(source: Uint8Array) {
+  /** Reads source[start, end). */
+  constructor(source: Uint8Array, start = 0, end = source.length) {
     this.source = plainBytes(source)
+    this.end = end
+    this.position = start
   }
 
   get left(): number {
-    return this.source.length - this.position
+    return this.end - this.position
   }
 
   byte(): number {
-    const value = this.source[this.position]
-    if (value === undefined) throw new MalformedError('cut short')
-    this.position += 1
-    return value
+    if (this.position >= this.end) throw new MalformedError('cut short')
+    return this.source[this.position++] as number
   }
 
   word(): number {

@@ -17,86 +17,19 @@ import { MalformedError } from './codec.ts'
 // Raft's persistent state as it is sent and stored. By hand rather than by MessagePack: it is written once per entry on
 // the way to an acknowledgement.
 
-export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
-  writer.number(entries.length)
-  for (let from = 0; from < entries.length; ) {
-    const end = endOfRun(entries, from)
-    writeRun(writer, entries, from, end)
-    from = end
-  }
-}
-
-/** Throws MalformedError where there are more than `countMax`: an entry may be a single byte, and is an object then. */
-export function readEntries(reader: ByteReader, countMax = Number.MAX_SAFE_INTEGER): Entry[] {
-  const entries: Entry[] = []
-  const count = reader.count()
-  if (count > countMax) throw new MalformedError('too many entries')
-  while (entries.length < count) readRun(reader, entries, count - entries.length)
-  return entries
-}
-
 export function encodeEntries(entries: readonly Entry[]): Uint8Array {
   const writer = new ByteWriter()
-  writeEntries(writer, entries)
+  for (const entry of entries) writeEntry(writer, entry)
   return writer.written()
 }
 
 export function decodeEntries(bytes: Uint8Array): Entry[] {
   const reader = new ByteReader(bytes)
-  const entries = readEntries(reader, appendEntriesMax)
-  reader.finish()
+  const entries: Entry[] = []
+  while (reader.left > 0) {
+    if (entries.push(readEntry(reader)) > appendEntriesMax) throw new MalformedError('too many entries')
+  }
   return entries
-}
-
-// A run: entries of one type and term that follow each other, as nearly all do that are sent or stored together. What
-// they share stands there once, then come their lengths, then their data without anything in between: so a reader
-// takes the data of a whole run in one piece, in which the entries lie as long as the log has them.
-
-function endOfRun(entries: readonly Entry[], from: number): number {
-  const { type, term, index } = entries[from] as Entry
-  let end = from + 1
-  for (; end < entries.length; end++) {
-    const next = entries[end] as Entry
-    if (next.type !== type || next.term !== term || next.index !== index + end - from) break
-  }
-  return end
-}
-
-function writeRun(writer: ByteWriter, entries: readonly Entry[], from: number, end: number): void {
-  const { type, term, index } = entries[from] as Entry
-  writer.byte(entryTypes.indexOf(type))
-  writer.number(term)
-  writer.number(index)
-  writer.number(end - from)
-  for (let i = from; i < end; i++) writer.number((entries[i] as Entry).data.length)
-  for (let i = from; i < end; i++) writer.raw((entries[i] as Entry).data)
-  if (type !== 'conf-change') return
-  for (let i = from; i < end; i++) writeConfChange(writer, (entries[i] as Entry).change as ConfChange)
-}
-
-function readRun(reader: ByteReader, entries: Entry[], countMax: number): void {
-  const type = entryTypes[reader.byte()]
-  if (type === undefined) throw new MalformedError('an unknown type of entry')
-  const term = reader.number()
-  const first = reader.number()
-  const count = reader.count()
-  if (first === 0 || count === 0 || count > countMax || !Number.isSafeInteger(first + count - 1))
-    throw new MalformedError('entries without a place in the log')
-  const ends: number[] = []
-  let end = 0
-  for (let i = 0; i < count; i++) {
-    end += reader.number()
-    ends.push(end)
-  }
-  const run = reader.raw(end)
-  for (let i = 0, start = 0; i < count; i++) {
-    const data = run.subarray(start, ends[i])
-    start = ends[i] as number
-    entries.push({ term, index: first + i, type, data, change: null })
-  }
-  if (type !== 'conf-change') return
-  for (let i = entries.length - count; i < entries.length; i++)
-    entries[i] = { ...(entries[i] as Entry), change: readConfChange(reader) }
 }
 
 export function writeEntry(writer: ByteWriter, entry: Entry): void {
@@ -177,7 +110,7 @@ export function readConfState(reader: ByteReader): ConfState {
   }
 }
 
-function writeConfChange(writer: ByteWriter, change: ConfChange): void {
+export function writeConfChange(writer: ByteWriter, change: ConfChange): void {
   writer.byte(transitions.indexOf(change.transition) + (change.quorums ? isMore : 0))
   writer.number(change.steps.length)
   for (const step of change.steps) {
@@ -188,7 +121,7 @@ function writeConfChange(writer: ByteWriter, change: ConfChange): void {
   if (change.quorums) writeQuorums(writer, change.quorums)
 }
 
-function readConfChange(reader: ByteReader): ConfChange {
+export function readConfChange(reader: ByteReader): ConfChange {
   const form = reader.byte()
   const transition = transitions[form % isMore]
   if (transition === undefined || form >= 2 * isMore) throw new MalformedError('an unknown transition')
@@ -204,7 +137,7 @@ function readConfChange(reader: ByteReader): ConfChange {
 }
 
 // Stored by position: only ever append to these three.
-const entryTypes: readonly EntryType[] = ['normal', 'conf-change', 'stripped']
+export const entryTypes: readonly EntryType[] = ['normal', 'conf-change', 'stripped']
 const transitions: readonly ConfChange['transition'][] = ['auto', 'joint-implicit', 'joint-explicit']
 const stepTypes: readonly ConfChangeStep['type'][] = ['add-voter', 'add-learner', 'remove', 'update']
 

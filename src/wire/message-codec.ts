@@ -1,11 +1,12 @@
-import { appendEntriesMax } from '../core/limits.ts'
+import { noEntries } from '../core/raft/entry-list.ts'
 import { blankMessage, type Message, type MessageType } from '../core/raft/message.ts'
 import type { GroupId } from '../core/types.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { readEntries, readSnapshot, writeEntries, writeSnapshot } from './entry-codec.ts'
+import { readSnapshot, writeSnapshot } from './entry-codec.ts'
 import { asArray, asBytes, asOneOf } from './guards.ts'
 import { MalformedError } from './malformed-error.ts'
+import { readEntries, writeEntries } from './run-codec.ts'
 
 // Raft messages between two hosts. Only what crosses the network has a number here; the list grows at its end.
 const types: readonly MessageType[] = [
@@ -94,20 +95,25 @@ function readMessage(reader: ByteReader): Message {
   const type = asOneOf(reader.byte(), types)
   const flags = reader.byte()
   if (flags > 15) throw new MalformedError('an unknown part of a message')
+  const from = reader.number()
+  const to = reader.number()
+  const term = reader.number()
+  const logTerm = reader.number()
+  const index = reader.number()
   return {
     ...blankMessage,
     type,
-    from: reader.number(),
-    to: reader.number(),
-    term: reader.number(),
-    logTerm: reader.number(),
-    index: reader.number(),
+    from,
+    to,
+    term,
+    logTerm,
+    index,
     commit: reader.number(),
     rejectHint: reader.number(),
     context: reader.number(),
     reject: (flags & has.reject) !== 0,
     force: (flags & has.force) !== 0,
-    entries: flags & has.entries ? readEntries(reader, appendEntriesMax) : [],
+    entries: flags & has.entries ? readEntries(reader, index + 1) : noEntries,
     snapshot: flags & has.snapshot ? readSnapshot(reader) : null,
   }
 }

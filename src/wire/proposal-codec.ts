@@ -148,12 +148,12 @@ function stampedCommand(command: Command, stamp: number): Command {
 }
 
 /**
- * A proposal, checked so far that the machine can apply it. Throws MalformedError; a leader asks before it
- * logs what another host handed on. Values are copies: the machine keeps them long after the buffer they
- * arrived in.
+ * The proposal in bytes[start, end), checked so far that the machine can apply it. Throws MalformedError; a leader
+ * asks before it logs what another host handed on. Values are copies: the machine keeps them long after the buffer
+ * they arrived in.
  */
-export function decodeProposal(bytes: Uint8Array): Proposal {
-  const reader = new ByteReader(bytes)
+export function decodeProposal(bytes: Uint8Array, start = 0, end = bytes.length): Proposal {
+  const reader = new ByteReader(bytes, start, end)
   const type = asOneOf(reader.byte(), commandTypes)
   const session = reader.number()
   const seq = reader.number()

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { packed } from '../../src/core/raft/entry-list.ts'
 import type { Entry, Snapshot } from '../../src/core/raft/types.ts'
 import type { Storage, StoredHost, WriteBatch } from '../../src/storage/storage.ts'
 
@@ -13,8 +14,8 @@ export function batch(number: number): WriteBatch {
   const hardState = { term: number, vote: number % 3, commit: number }
   return {
     groups: new Map([
-      ['a', { entries: [entry(number, number)], hardState }],
-      ['b', { entries: [entry(number, 2 * number - 1), entry(number, 2 * number)], hardState }],
+      ['a', { entries: packed([entry(number, number)]), hardState }],
+      ['b', { entries: packed([entry(number, 2 * number - 1), entry(number, 2 * number)]), hardState }],
     ]),
     values: new Map([['number', text(`${number}`)]]),
   }

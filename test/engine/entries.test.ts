@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
+import { packed } from '../../src/core/raft/entry-list.ts'
 import type { Entry } from '../../src/core/raft/types.ts'
 import { AppliedLog } from '../../src/engine/applied-log.ts'
 import type { LogStream } from '../../src/engine/log-stream.ts'
@@ -257,7 +258,8 @@ describe('what is known of an applied log', () => {
     change: null,
   })
   const log = {
-    entries: (from: number, end: number) => Array.from({ length: end - from }, (_, i) => entry(from + i)),
+    entries: (from: number, end: number) =>
+      packed(Array.from({ length: end - from }, (_, i) => entry(from + i))),
   }
   const compactedAt = (floor: number) => (error: unknown) =>
     isQuorateError(error, 'COMPACTED') && (error.detail as { floor: number }).floor === floor
@@ -291,7 +293,7 @@ describe('what is known of an applied log', () => {
 describe('the log of a witness', () => {
   test('is not told: it holds no content, which is not the same as entries without content', () => {
     const stripped: Entry = { term: 1, index: 3, type: 'stripped', data: new Uint8Array(), change: null }
-    const log = { entries: () => [stripped] }
+    const log = { entries: () => packed([stripped]) }
     assert.throws(
       () => new AppliedLog(2).slice(log, 3, 3),
       error => isQuorateError(error, 'UNSUPPORTED'),

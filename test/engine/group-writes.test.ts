@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { packed } from '../../src/core/raft/entry-list.ts'
 import { blankMessage, localAppendThread, type Message } from '../../src/core/raft/message.ts'
 import { GroupWrites } from '../../src/engine/group-writes.ts'
 
@@ -18,7 +19,7 @@ describe('what of an append is written', () => {
   test('is not a commit alone, which goes with the next write', () => {
     const writes = new GroupWrites({ term: 4, vote: 2, commit: 7 })
     assert.deepEqual(writes.of(append({ term: 4, vote: 2, commit: 8 })), {})
-    const entries = [{ index: 9, term: 4, type: 'normal', data: new Uint8Array(), change: null }] as const
+    const entries = packed([{ index: 9, term: 4, type: 'normal', data: new Uint8Array(), change: null }])
     assert.deepEqual(writes.of(append({ entries })), {
       entries,
       hardState: { term: 4, vote: 2, commit: 8 },

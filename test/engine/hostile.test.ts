@@ -110,14 +110,15 @@ describe('a hostile peer', () => {
     host.on('foreign', ({ code }) => foreign.push(code))
     const before = (await cluster.settle(store.barrier())).revision
     transport.handlers?.frame('x', 'log', new Uint8Array(frameHeaderBytes - 1))
-    for (const [kind, body] of bodies) transport.handlers?.frame('x', 'log', encodeFrame(other, kind, body))
+    for (const [kind, body] of bodies)
+      for (const from of ['x', 'y']) transport.handlers?.frame(from, 'log', encodeFrame(other, kind, body))
     const future = encodeFrame(deployment, 'hello', encode([[], 1, 0, false]))
     future[0] = 99
     transport.handlers?.frame('x', 'log', future)
     transport.handlers?.frame('x', 'log', new Uint8Array(frameHeaderBytes - 1))
     await cluster.run(1000)
-    assert.equal(transport.faults.get('deployment'), bodies.length)
-    assert.deepEqual(foreign, ['WRONG_CLUSTER'])
+    assert.equal(transport.faults.get('deployment'), 2 * bodies.length)
+    assert.deepEqual(foreign, ['WRONG_CLUSTER', 'WRONG_CLUSTER'])
     assert.equal(transport.faults.get('malformed'), 2)
     assert.equal(host.error, undefined)
     assert.equal((await cluster.settle(store.barrier())).revision, before + 1)

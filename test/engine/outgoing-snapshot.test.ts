@@ -71,5 +71,7 @@ describe('a snapshot on its way to a follower', () => {
     assert.deepEqual(await hear({ stored: 0, next: 3 * window + 1, isGap: true }), ['offer'])
     assert.deepEqual(await hear({ stored: 0, next: 0 }), from(0, window))
     assert.deepEqual(await hear({ stored: 1 }), from(window, 1))
+    // What is lost now is sent again at once, though a later piece was missing before.
+    assert.deepEqual(await hear({ stored: 1, next: 2, isGap: true }), ['offer'])
   })
 })

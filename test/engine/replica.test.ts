@@ -5,6 +5,7 @@ import { isQuorateError } from '../../src/core/error.ts'
 import { unappliedBytesMax } from '../../src/core/limits.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import type { MachineState } from '../../src/core/machine/state.ts'
+import { packed } from '../../src/core/raft/entry-list.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage, type Message } from '../../src/core/raft/message.ts'
 import type { Entry } from '../../src/core/raft/types.ts'
@@ -92,7 +93,7 @@ describe('a replica', () => {
     const { replica, written } = learner()
     replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
     const next = { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 2, index: 10, logTerm: 2 } as const
-    replica.step('a', { ...next, commit: 11, entries: [noop(11, 2)] })
+    replica.step('a', { ...next, commit: 11, entries: packed([noop(11, 2)]) })
     replica.pump(0)
     written()
     assert.deepEqual([replica.log.firstIndex(), replica.log.lastIndex()], [11, 11])
@@ -103,7 +104,7 @@ describe('a replica', () => {
 
   test('does not go back to an own snapshot that is older than the one that it accepted', () => {
     const { replica, writes, written } = learner()
-    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    const entries = packed([noop(1, 1), noop(2, 1), noop(3, 1)])
     replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
     replica.pump(0)
     written()
@@ -118,7 +119,7 @@ describe('a replica', () => {
 
   test('applies nothing behind a snapshot that was committed before it (mutant M83)', () => {
     const { replica, written } = learner()
-    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    const entries = packed([noop(1, 1), noop(2, 1), noop(3, 1)])
     replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
     replica.pump(0)
     replica.stepSnapshot('a', ...snapshotAt(10, 2, 1))
@@ -130,7 +131,7 @@ describe('a replica', () => {
     replica.applySlice()
     assert.equal(replica.machine.appliedIndex, 10)
     const next = { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 2, index: 10, logTerm: 2 } as const
-    replica.step('a', { ...next, commit: 11, entries: [noop(11, 2)] })
+    replica.step('a', { ...next, commit: 11, entries: packed([noop(11, 2)]) })
     replica.pump(0)
     replica.applySlice()
     assert.equal(replica.machine.appliedIndex, 11)
@@ -144,7 +145,7 @@ describe('a replica', () => {
     // A leader that sends what follows, whether or not the last one was taken.
     const append = () => {
       const position = { index: last, logTerm: last === 0 ? 0 : 1, commit: last + 1 }
-      const entries = [{ ...noop(last + 1, 1), data }]
+      const entries = packed([{ ...noop(last + 1, 1), data }])
       replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, ...position, entries })
       replica.pump(0)
       written()
@@ -162,7 +163,7 @@ describe('a replica', () => {
 
   test('keeps its log until the snapshot that stands in for it is durable (mutant M63)', () => {
     const { replica, written } = learner({ trailingEntries: 0 })
-    const entries = [noop(1, 1), noop(2, 1), noop(3, 1)]
+    const entries = packed([noop(1, 1), noop(2, 1), noop(3, 1)])
     replica.step('a', { ...blankMessage, type: 'MsgApp', from: 1, to: 2, term: 1, commit: 3, entries })
     replica.pump(0)
     written()
@@ -206,7 +207,7 @@ describe('a replica', () => {
         term,
         ...position,
         commit,
-        entries: [last],
+        entries: packed([last]),
       }
       replica.step(from === 1 ? 'a' : 'c', message)
       replica.pump(0)

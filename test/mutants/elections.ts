@@ -258,8 +258,8 @@ export const elections: Section = {
       edits: [
         {
           file: 'src/core/raft/proposal.ts',
-          find: '  const { term } = raft\n  const first',
-          replace: '  const term = raft.log.lastTerm() || raft.term\n  const first',
+          find: '  const { term } = raft\n  const placed',
+          replace: '  const term = raft.log.lastTerm() || raft.term\n  const placed',
         },
       ],
     },

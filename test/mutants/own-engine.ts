@@ -165,7 +165,7 @@ export const ownEngine: Section = {
       edits: [
         {
           file: sessions,
-          find: `    session.usedAt = use.index
+          find: `    session.usedAt = index
 `,
           replace: '',
         },

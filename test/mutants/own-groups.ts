@@ -181,7 +181,7 @@ export const ownGroups: Section = {
       edits: [
         {
           file: replication,
-          find: `return entries === 'compacted' ? entries : entries.map(stripped)`,
+          find: `return entries === 'compacted' ? entries : packed([...entries].map(stripped))`,
           replace: 'return entries',
         },
       ],

@@ -204,11 +204,37 @@ export const ownStorage: Section = {
       edits: [
         {
           file: applier,
-          find: `        if (!this.applyNext(entries)) return false
-        this.position++
-        return this.position >= entries.length`,
-          replace: `        this.position++
-        return this.position >= entries.length`,
+          find: `        if (!this.applyNext(run, this.position)) return false
+        this.position++`,
+          replace: `        if (!isOver && !this.applyNext(run, this.position)) return false
+        this.position++`,
+        },
+      ],
+    },
+    {
+      id: 'Q129',
+      first: 'engine/applier',
+      title: 'what is applied behind a snapshot begins as far in as what waited before it had come',
+      edits: [
+        {
+          file: applier,
+          find: `    this.queue = []
+    this.runAt = 0
+`,
+          replace: `    this.queue = []
+`,
+        },
+      ],
+    },
+    {
+      id: 'Q130',
+      first: 'engine/applier',
+      title: 'an entry that waits for its command is passed over',
+      edits: [
+        {
+          file: applier,
+          find: 'if (!this.applyNext(run, this.position)) return false',
+          replace: 'if (!this.applyNext(run, this.position) && this.position++ >= 0) return false',
         },
       ],
     },

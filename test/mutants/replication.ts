@@ -2,7 +2,7 @@ import { machineTests, raftTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
 const election = 'src/core/raft/election.ts'
-const entrySize = 'src/core/raft/entry-size.ts'
+const entryList = 'src/core/raft/entry-list.ts'
 const follower = 'src/core/raft/follower.ts'
 const heartbeat = 'src/core/raft/heartbeat.ts'
 const machine = 'src/core/machine/machine.ts'
@@ -27,9 +27,9 @@ export const replication: Section = {
       edits: [
         {
           file: raftLog,
-          find: `    if (start < entries.length) this.append(start === 0 ? entries : entries.slice(start))
+          find: `    if (from < end) this.append(entries.slice(from, end))
 `,
-          replace: `    if (start >= 0) this.append(entries)
+          replace: `    if (from > 0) this.append(entries)
 `,
         },
       ],
@@ -40,8 +40,8 @@ export const replication: Section = {
       edits: [
         {
           file: raftLog,
-          find: 'if (!this.matchTerm(entry.index, entry.term)) break',
-          replace: 'if (entry.index > this.lastIndex()) break',
+          find: 'this.matchTerm(from, entries.term(from) as Term)',
+          replace: 'from <= this.lastIndex()',
         },
       ],
     },
@@ -242,9 +242,9 @@ export const replication: Section = {
       title: 'a limit in bytes admits no entry where the first one is above it',
       edits: [
         {
-          file: entrySize,
-          find: 'if (bytes > bytesMax && cut > from) break',
-          replace: 'if (bytes > bytesMax) break',
+          file: entryList,
+          find: 'Math.max(countWithin(wanted, left), next === from ? 1 : 0)',
+          replace: 'countWithin(wanted, left)',
         },
       ],
     },
@@ -335,8 +335,8 @@ export const replication: Section = {
       edits: [
         {
           file: election,
-          find: 'appendEntries(raft, [draftEntry(emptyBytes)])',
-          replace: 'draftEntry(emptyBytes).index === 0',
+          find: 'appendEntries(raft, packed([draftEntry(emptyBytes)]))',
+          replace: 'packed([draftEntry(emptyBytes)]).length === 1',
         },
       ],
     },

@@ -49,8 +49,8 @@ export const snapshots: Section = {
       edits: [
         {
           file: machine,
-          find: 'new Sessions(this.limits, state.sessions.values())',
-          replace: 'new Sessions(this.limits)',
+          find: 'new Sessions(this.limits, state.sessions.values(), ',
+          replace: 'new Sessions(this.limits, [], ',
         },
       ],
     },

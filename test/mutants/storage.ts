@@ -182,9 +182,9 @@ export const storage: Section = {
       edits: [
         {
           file: unstableLog,
-          find: `    this.offset = index + 1
+          find: `    this.list.dropBefore(index + 1)
     this.offsetInProgress = Math.max`,
-          replace: `    this.offset = index + 1
+          replace: `    this.list.dropBefore(index + 1)
     this.offsetInProgress = Math.min`,
         },
       ],

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
-import { EntryList } from '../../src/core/raft/entry-list.ts'
-import { sliceWithin } from '../../src/core/raft/entry-size.ts'
+import { EntryList, packed } from '../../src/core/raft/entry-list.ts'
 import type { ConfChange, Entry } from '../../src/core/raft/types.ts'
 
 const change: ConfChange = { transition: 'auto', steps: [], context: new Uint8Array([7]) }
@@ -34,15 +33,20 @@ test('a list of entries is like an array of them, however it is cut at both ends
         model = model.slice(to - first)
         first = to
       } else {
-        for (let left = Math.floor(random() * 400); left > 0; left--) {
-          const entry = entryAt(first + model.length, term, random)
-          list.push(entry)
-          model.push(entry)
+        // Batches of all sizes: many of single entries, as a quiet group has them.
+        const most = random() < 0.5 ? 1 : 60
+        for (let left = Math.floor(random() * 400); left > 0; ) {
+          const size = Math.min(left, 1 + Math.floor(random() * most))
+          const next = first + model.length
+          const batch = Array.from({ length: size }, (_, i) => entryAt(next + i, term, random))
+          list.append(packed(batch))
+          model.push(...batch)
+          left -= size
         }
       }
       compare(list, model, first, random)
     }
-    assert.deepEqual(list.slice(first, list.end, Number.POSITIVE_INFINITY), model)
+    assert.deepEqual([...list.slice(first, list.end, Number.POSITIVE_INFINITY)], model)
   }
 })
 
@@ -54,16 +58,50 @@ function compare(list: EntryList, model: readonly Entry[], first: number, random
     const end = Math.min(model.length, from + 1 + Math.floor(random() * 600))
     const bytesMax = Math.floor(random() * 10_000)
     assert.equal(list.term(first + from), model[from]?.term)
-    assert.equal(list.dataBytes(first + from), model[from]?.data.length)
-    assert.deepEqual(list.slice(first + from, first + end, bytesMax), sliceWithin(model, from, end, bytesMax))
+    assert.equal(list.slice(first + from, first + from + 1, 0).bytes, model[from]?.data.length)
+    const found = [...list.slice(first + from, first + end, bytesMax)]
+    assert.deepEqual(found, sliceWithin(model, from, end, bytesMax))
   }
 }
 
-test('entries that were packed do not keep the memory that they came in', () => {
+/** As many as take no more than the limit, with eight bytes for each, but at least one. */
+function sliceWithin(
+  entries: readonly Entry[],
+  from: number,
+  end: number,
+  bytesMax: number,
+): readonly Entry[] {
+  let bytes = 0
+  let cut = from
+  for (; cut < end; cut++) {
+    const { data, change } = entries[cut] as Entry
+    bytes += 8 + data.length + (change?.context.length ?? 0)
+    if (bytes > bytesMax && cut > from) break
+  }
+  return entries.slice(from, cut)
+}
+
+test('entries that were packed do not keep the memory that they came in, and do not change with it', () => {
   const buffer = new Uint8Array(1 << 20)
-  const list = new EntryList(1)
-  for (let index = 1; index <= 2000; index++)
-    list.push({ term: 1, index, type: 'normal', data: buffer.subarray(index, index + 10), change: null })
-  const [entry] = list.slice(1, 2, 100)
+  const data = buffer.subarray(5, 15)
+  const [entry] = packed([{ term: 1, index: 1, type: 'normal', data, change: null }])
+  buffer.fill(1)
   assert.notEqual(entry?.data.buffer, buffer.buffer)
+  assert.deepEqual(entry?.data, new Uint8Array(10))
+})
+
+test('a million single entries are kept in runs of hundreds, and a part of a list outlives it', () => {
+  const list = new EntryList(1)
+  const single = (index: number): Entry => {
+    return { term: 1, index, type: 'normal', data: new Uint8Array([index % 100]), change: null }
+  }
+  for (let index = 1; index <= 10_000; index++) list.append(packed([single(index)]))
+  const part = list.slice(100, 9001, Number.POSITIVE_INFINITY)
+  assert(part.runs.length < 100, `${part.runs.length} runs`)
+  list.dropFrom(200)
+  list.dropBefore(200)
+  list.append(packed([{ ...single(200), term: 2 }]))
+  const terms = new Set([...part].map(({ term }) => term))
+  assert.deepEqual([part.length, part.first, part.end, [...terms]], [8901, 100, 9001, [1]])
+  assert.equal(list.term(200), 2)
 })

@@ -163,8 +163,8 @@ function storedBy({ log }: TestReplica): LogView {
   return viewOf(log.entries(log.firstIndex(), log.lastIndex() + 1, Number.POSITIVE_INFINITY))
 }
 
-function viewOf(entries: readonly Entry[] | string): LogView {
-  const list = typeof entries === 'string' ? [] : entries
+function viewOf(entries: Iterable<Entry> | string): LogView {
+  const list = typeof entries === 'string' ? [] : [...entries]
   const last = list.at(-1)
   return {
     names: new Map(

@@ -1,7 +1,14 @@
 import { assert } from '../../src/base/assert.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
 import { isVoter, quorumsOf } from '../../src/core/quorum.ts'
-import type { ConfChange, ConfChangeStep, ConfState, Entry, Message } from '../../src/core/raft/index.ts'
+import type {
+  ConfChange,
+  ConfChangeStep,
+  ConfState,
+  Entries,
+  Entry,
+  Message,
+} from '../../src/core/raft/index.ts'
 import { changeMembership, replicasOf } from '../../src/core/raft/membership.ts'
 import { Cluster, type ReplicaOptions, type TestReplica, textOf } from './cluster.ts'
 
@@ -272,14 +279,14 @@ export class RandomNetwork {
     const { log } = replica
     const found = new Map<number, string>()
     const stored = log.entries(log.firstIndex(), log.lastIndex() + 1, Number.POSITIVE_INFINITY)
-    const lists: (readonly Entry[])[] = typeof stored === 'string' ? [] : [stored]
+    const lists: Entries[] = typeof stored === 'string' ? [] : [stored]
     for (const work of replica.appendWork) {
       // A snapshot that is accepted contradicts the whole log.
       if (work.snapshot !== null) lists.length = 0
       lists.push(work.entries)
     }
     for (const entries of lists) {
-      const first = entries[0]?.index ?? Number.POSITIVE_INFINITY
+      const first = entries.length > 0 ? entries.first : Number.POSITIVE_INFINITY
       for (const index of found.keys()) if (index >= first) found.delete(index)
       for (const entry of entries) found.set(entry.index, describe(entry))
     }

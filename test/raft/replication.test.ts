@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { blankMessage, type Message } from '../../src/core/raft/index.ts'
+import { blankMessage, type Entry, type Message, packed } from '../../src/core/raft/index.ts'
 import { Cluster, entriesOf } from './cluster.ts'
 
-function append(fields: Partial<Message>): Message {
-  return { ...blankMessage, type: 'MsgApp', from: 2, to: 1, term: 9, ...fields }
+type Fields = Partial<Omit<Message, 'entries'>> & { readonly entries?: readonly Entry[] }
+
+function append({ entries = [], ...fields }: Fields): Message {
+  return { ...blankMessage, type: 'MsgApp', from: 2, to: 1, term: 9, ...fields, entries: packed(entries) }
 }
 
 test('an entry of an older term is not committed by counting replicas (paper §5.4.2, figure 8)', () => {

@@ -5,6 +5,7 @@ import {
   type ConfState,
   MemoryLog,
   type Message,
+  packed,
   type Snapshot,
 } from '../../src/core/raft/index.ts'
 import { Cluster, entriesOf } from './cluster.ts'
@@ -108,7 +109,7 @@ test('a follower may compact what it applied before Raft was told, and campaigns
 test('a snapshot at or below the commit index is not installed, and the answer says where entries will do', () => {
   const cluster = new Cluster(3)
   const follower = cluster.replica(1)
-  const entries = entriesOf([9, 9, 9], 2)
+  const entries = packed(entriesOf([9, 9, 9], 2))
   follower.node.step({
     ...blankMessage,
     type: 'MsgApp',
@@ -168,7 +169,7 @@ test('entries that were handed out before the snapshot do not undo its configura
   } as const
   const entries = [{ term: 9, index: 2, type: 'conf-change', data: new Uint8Array(0), change } as const]
   const fields = { ...blankMessage, from: 2, to: 1, term: 9 }
-  follower.node.step({ ...fields, type: 'MsgApp', index: 1, logTerm: 1, entries, commit: 2 })
+  follower.node.step({ ...fields, type: 'MsgApp', index: 1, logTerm: 1, entries: packed(entries), commit: 2 })
   cluster.perform(follower)
   cluster.send(follower.store())
   cluster.perform(follower)
@@ -210,7 +211,7 @@ test('a memory log keeps entries for slow followers in front of its own snapshot
 
 test('a memory log overwrites from the first new entry on', () => {
   const log = new MemoryLog({ entries: entriesOf([1, 1, 1], 1) })
-  log.append(entriesOf([2], 2))
+  log.append(packed(entriesOf([2], 2)))
   assert.deepEqual([log.lastIndex(), log.term(1), log.term(2)], [2, 1, 2])
 })
 

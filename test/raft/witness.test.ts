@@ -168,7 +168,7 @@ test('a witness is told as soon as anybody who keeps values has them on disk', (
   cluster.deliver()
   cluster.perform(leader)
   assert.deepEqual(
-    cluster.mail.flatMap(({ to, entries }) => (to === 3 ? entries.map(({ type }) => type) : [])),
+    cluster.mail.flatMap(({ to, entries }) => (to === 3 ? [...entries].map(({ type }) => type) : [])),
     ['stripped'],
   )
 })

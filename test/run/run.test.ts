@@ -72,6 +72,7 @@ test('an assertion without a message fails at once, in a long file that was comp
 
 test('a file without a test and a skipped test are failures', async () => {
   assert.equal((await runSource('')).failures[0]?.message, 'holds no test')
+  // Source text of a test that is run apart from ours: the runner is to count it as a failure.
   assert.equal((await runSource(`test('later', { skip: true }, () => {})`)).failures[0]?.message, 'skipped')
 })
 

@@ -293,6 +293,21 @@ describe('the founding', () => {
     a.close()
   })
 
+  test('that cannot be read keeps nobody away who does not ask for it', async t => {
+    const errors: unknown[] = []
+    const load = () => Promise.reject(new Error('damaged'))
+    const founding = { load, save: () => Promise.resolve() }
+    const seed = await openSeedFor(t, { founding, onError: error => errors.push(error) })
+    const [a, b] = await Promise.all([host(seed), host(seed)])
+    await until(() => b.present().has(a.hostId))
+    a.signaling.belong({ founder: 'f'.repeat(20), deployment: 'first' }, () => undefined)
+    await until(() => errors.length === 1)
+    b.signaling.sendEnvelope(a.hostId, Uint8Array.of(1))
+    await until(() => a.events.includes('envelope 1'))
+    assert(!b.events.includes(`left ${a.hostId}`))
+    for (const one of [a, b]) one.close()
+  })
+
   test('waits for a seed that is not there yet, until it is aborted', async t => {
     const first = await openSeed()
     await first.close()

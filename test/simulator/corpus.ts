@@ -153,4 +153,16 @@ export const corpus: readonly Finding[] = [
       'a false alarm: a vote request waited for a slow disk, on which a leader overwrote the log it spoke of',
     test: 'src/testing/simulator/raft-checker.ts',
   },
+  {
+    generator: 6,
+    seed: 960000821,
+    found: 'a false alarm: a host was asked to join anew while it closed',
+    test: 'src/testing/simulator/simulated-host.ts',
+  },
+  {
+    generator: 6,
+    seed: 960003162,
+    found: 'the same false alarm, where the disk of the host that closes is slow',
+    test: 'src/testing/simulator/simulated-host.ts',
+  },
 ]

@@ -1,11 +1,12 @@
 import type { Entry, Snapshot } from '../../src/core/raft/types.ts'
 import type { Index, Term } from '../../src/core/types.ts'
-import type { GroupWrite, Storage } from '../../src/storage/storage.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { asWrite, type PlainWrite } from '../../src/testing/storage-conformance-tools.ts'
 
 // What the tests of storage write, in one line.
 
-export function writeGroup(storage: Storage, write: GroupWrite, group = 'g'): Promise<void> {
-  return storage.write({ groups: new Map([[group, write]]) })
+export function writeGroup(storage: Storage, write: PlainWrite, group = 'g'): Promise<void> {
+  return storage.write({ groups: new Map([[group, asWrite(write)]]) })
 }
 
 export function entry(term: Term, index: Index, length = 20): Entry {

@@ -1,3 +1,4 @@
+import { noEntries, packed } from '../../src/core/raft/entry-list.ts'
 import type { Entry, HardState, Snapshot } from '../../src/core/raft/types.ts'
 import type { GroupWrite, Storage } from '../../src/storage/storage.ts'
 import { chunks, entry, snapshot } from './batches.ts'
@@ -71,7 +72,7 @@ function writeOf(model: Model, { kind, group: name, random, count }: Step) {
   const groups = new Map<string, GroupWrite>()
   const values = new Map<string, Uint8Array | undefined>()
   const appended = (from: number, size = 20) =>
-    Array.from({ length: count }, (_, i) => entry(term, from + i, size))
+    packed(Array.from({ length: count }, (_, i) => entry(term, from + i, size)))
   switch (kind) {
     case 'append':
       groups.set(name, { entries: appended(last + 1) })
@@ -117,9 +118,9 @@ function afterWrite(group: ModelGroup, write: GroupWrite): ModelGroup {
     const held = entries.some(own => own.index === index && own.term === term)
     if (!held && !(before?.index === index && before.term === term)) entries = []
   }
-  const { compactTo = 0, entries: added = [] } = write
+  const { compactTo = 0, entries: added = noEntries } = write
   entries = entries.filter(({ index }) => index > compactTo)
-  const head = added[0]?.index ?? Number.POSITIVE_INFINITY
+  const head = added.length > 0 ? added.first : Number.POSITIVE_INFINITY
   return {
     bootstrap: write.bootstrap ?? group.bootstrap,
     snapshot: write.snapshot ?? group.snapshot,

@@ -52,11 +52,14 @@ export function describeReady(ready: Ready, oldForm: OldForm): string {
     lines.push(`ReadStates [${ready.readStates.map(each => `{${each.index} [${each.context}]}`).join(' ')}]`)
   }
   if (ready.entries.length > 0) {
-    lines.push('Entries:', ...ready.entries.map(entry => describeEntry(entry, oldForm)))
+    lines.push('Entries:', ...[...ready.entries].map(entry => describeEntry(entry, oldForm)))
   }
   if (snapshot !== null) lines.push(`Snapshot ${describeSnapshot(snapshot)}`)
   if (ready.committedEntries.length > 0) {
-    lines.push('CommittedEntries:', ...ready.committedEntries.map(entry => describeEntry(entry, oldForm)))
+    lines.push(
+      'CommittedEntries:',
+      ...[...ready.committedEntries].map(entry => describeEntry(entry, oldForm)),
+    )
   }
   if (ready.messages.length > 0) {
     lines.push('Messages:', ...ready.messages.map(message => describeMessage(message, oldForm)))
@@ -73,9 +76,9 @@ export function describeMessage(message: Message, oldForm: OldForm, indent = '')
   if (message.commit !== 0) text += ` Commit:${message.commit}`
   if (message.vote !== 0) text += ` Vote:${message.vote}`
   if (entries.length === 1) {
-    text += ` Entries:[${entries.map(entry => describeEntry(entry, oldForm)).join('')}]`
+    text += ` Entries:[${[...entries].map(entry => describeEntry(entry, oldForm)).join('')}]`
   } else if (entries.length > 1) {
-    const lines = entries.map(entry => `\n${indent}  ${describeEntry(entry, oldForm)}`)
+    const lines = [...entries].map(entry => `\n${indent}  ${describeEntry(entry, oldForm)}`)
     text += ` Entries:[${lines.join('')}\n${indent}]`
   }
   if (snapshot !== null) text += `\n${indent}  Snapshot: ${describeSnapshot(snapshot)}`

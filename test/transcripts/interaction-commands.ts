@@ -7,6 +7,7 @@ import {
   isLocalThread,
   type Message,
   type ProposeResult,
+  packed,
   type StepResult,
 } from '../../src/core/raft/index.ts'
 import { type Argument, parseFlag, parseNumber, type Step } from './datadriven.ts'
@@ -114,7 +115,7 @@ export class InteractionCommands {
     const { raft } = this.node(step)
     const id = raft.status().id
     const entry = { term: 0, index: 0, type: 'conf-change', data: new Uint8Array(0), change } as const
-    reportStep(raft.step({ ...blankMessage, type: 'MsgProp', from: id, to: id, entries: [entry] }))
+    reportStep(raft.step({ ...blankMessage, type: 'MsgProp', from: id, to: id, entries: packed([entry]) }))
   }
 
   private processReady(node: InteractionNode): void {

@@ -1,6 +1,7 @@
 import { seededRandom } from '../../src/base/random.ts'
 import {
   type ConfChange,
+  type Entries,
   type Entry,
   type HardState,
   MemoryLog,
@@ -77,16 +78,16 @@ export class InteractionNode {
       Number.POSITIVE_INFINITY,
     )
     if (typeof entries === 'string') throw new Error(entries)
-    return entries
+    return [...entries]
   }
 
-  store(hardState: HardState | null, snapshot: Snapshot | null, entries: readonly Entry[]): void {
+  store(hardState: HardState | null, snapshot: Snapshot | null, entries: Entries): void {
     if (hardState !== null) this.log.setHardState(hardState)
     if (snapshot !== null) this.log.applySnapshot(snapshot)
     this.log.append(entries)
   }
 
-  apply(entries: readonly Entry[]): void {
+  apply(entries: Entries): void {
     for (const { index, term, change } of entries) {
       const conf = change === null ? this.recent().conf : this.applyChange(change)
       this.history.push({ index, term, conf })

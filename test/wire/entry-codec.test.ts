@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { packed } from '../../src/core/raft/entry-list.ts'
 import type { Entry, Snapshot } from '../../src/core/raft/types.ts'
 import { ByteReader } from '../../src/wire/byte-reader.ts'
 import { ByteWriter } from '../../src/wire/byte-writer.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
 import {
-  readEntries,
   readEntry,
   readHardState,
   readSnapshot,
-  writeEntries,
   writeEntry,
   writeHardState,
   writeSnapshot,
 } from '../../src/wire/entry-codec.ts'
+import { readEntries, writeEntries } from '../../src/wire/run-codec.ts'
 
 const plain = { noNullPrototype: true }
 const number = fc.oneof(fc.maxSafeNat(), fc.nat(300))
@@ -96,7 +96,7 @@ test('entries, hard states and snapshots come back equal', () => {
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 5 }), hardState, snapshot, (entries, state, own) => {
       for (const one of entries) assert.deepEqual(readWhole(readEntry, written(writeEntry, one)), one)
-      assert.deepEqual(readWhole(readEntries, written(writeEntries, entries)), entries)
+      assert.deepEqual([...readWhole(readEntries, written(writeEntries, packed(entries)))], entries)
       assert.deepEqual(readWhole(readHardState, written(writeHardState, state)), state)
       assert.deepEqual(readWhole(readSnapshot, written(writeSnapshot, own)), own)
     }),
@@ -112,7 +112,7 @@ test('the last entry that a log can have comes back', () => {
     change: null,
   }
   assert.deepEqual(
-    readWhole(readEntries, written(writeEntries, [{ ...last, index: last.index - 1 }, last])),
+    [...readWhole(readEntries, written(writeEntries, packed([{ ...last, index: last.index - 1 }, last])))],
     [{ ...last, index: last.index - 1 }, last],
   )
 })
@@ -126,7 +126,7 @@ test('bytes that are cut short, go on or were changed are malformed or something
   )
   fc.assert(
     fc.property(mutation, ([entries, at, byte, kind]) => {
-      const whole = written(writeEntries, entries)
+      const whole = written(writeEntries, packed(entries))
       const position = at % whole.length
       if (kind === 0)
         return assert.throws(() => readWhole(readEntries, whole.subarray(0, position)), MalformedError)
@@ -161,4 +161,22 @@ test('a count that cannot be true claims no memory', () => {
 
 test('a number above 2^53 is malformed', () => {
   assert.throws(() => new ByteReader(new Uint8Array(9).fill(255)).number(), MalformedError)
+})
+
+test('lengths that do not add up to what is there are malformed, however large their sum', () => {
+  for (const lengths of [[1, 2], [4], [2 ** 32, 0], [2 ** 32 - 1, 2], [Number.MAX_SAFE_INTEGER, 1, 0]]) {
+    const writer = new ByteWriter()
+    for (const value of [lengths.length, 0, 1, 1, lengths.length, ...lengths]) writer.number(value)
+    writer.raw(new Uint8Array(2))
+    assert.throws(() => readWhole(readEntries, writer.written()), MalformedError, `${lengths}`)
+  }
+})
+
+test('a part of a run is written and read like the whole', () => {
+  const all = Array.from({ length: 9 }, (_, i): Entry => {
+    const data = new Uint8Array(i % 4).fill(i)
+    return { term: 2, index: i + 5, type: 'normal', data, change: null }
+  })
+  const part = packed(all).slice(8, 14, Number.POSITIVE_INFINITY)
+  assert.deepEqual([...readWhole(readEntries, written(writeEntries, part))], all.slice(3))
 })

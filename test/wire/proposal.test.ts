@@ -170,7 +170,10 @@ test('an encoded proposal stays as it is while others are encoded behind it', ()
       const copies = encoded.map(bytes => bytes.slice())
       for (let i = 0; i < 300; i++) encodeProposal({ ...large, seq: i + 1 })
       assert.deepEqual(encoded, copies)
-      assert.deepEqual(encoded.map(decodeProposal), proposals)
+      assert.deepEqual(
+        encoded.map(bytes => decodeProposal(bytes)),
+        proposals,
+      )
     }),
     { numRuns: 20 },
   )

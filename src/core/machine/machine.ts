@@ -76,7 +76,7 @@ export class Machine {
   constructor({ state = emptyState, handlers = noHandlers, limits = {} }: MachineOptions = {}) {
     this.limits = { ...defaultLimits, ...limits }
     this.handlers = handlers
-    this.sessions = new Sessions(this.limits, state.sessions.values())
+    this.sessions = new Sessions(this.limits, state.sessions.values(), state.times.group)
     this.table = state.members
     this.applied = state.index
     this.clocks = state.times
@@ -185,7 +185,7 @@ export class Machine {
 
   private applyInSession(index: Index, { session: id, seq, acked, command }: Proposal): Applied {
     if (id === 0) return this.execute(index, command, undefined)
-    const session = this.sessions.use(id, { index, clock: this.clocks.group, acked })
+    const session = this.sessions.use(index, id, acked)
     if (session === undefined) return unapplied({ type: 'session-expired' })
     if (command.type === 'close-session') {
       this.sessions.close(id)
@@ -202,10 +202,7 @@ export class Machine {
   private execute(index: Index, command: Command, host: HostId | undefined): Applied {
     switch (command.type) {
       case 'open-session':
-        return unapplied({
-          type: 'session',
-          session: this.sessions.open(index, command.host, this.clocks.group),
-        })
+        return unapplied({ type: 'session', session: this.sessions.open(index, command.host) })
       case 'close-session':
         return unapplied({ type: 'session-expired' })
       case 'put':
@@ -298,7 +295,7 @@ export class Machine {
   private stamp(clock: number): number {
     const { group } = this.clocks
     if (clock <= group) return group
-    this.sessions.clockWentOn(group, clock)
+    this.sessions.clockWentOn(clock)
     this.clocks = { ...this.clocks, group: clock }
     return clock
   }

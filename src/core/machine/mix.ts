@@ -8,16 +8,17 @@ export function addText(hash: number, text: string): number {
 
 /** Takes all 53 bits of a safe integer from 0, in two words. */
 export function addNumber(hash: number, value: number): number {
-  return addWord(addWord(hash, value % 2 ** 32), Math.floor(value / 2 ** 32))
+  return addWord(addWord(hash, value), value / 2 ** 32)
 }
 
-// The round and the finalizer of MurmurHash3 (x86, 32 bits), whose avalanche is well studied.
+// The round and the finalizer of MurmurHash3 (x86, 32 bits), whose avalanche is well studied. Of a word its integer
+// part counts, modulo 2^32, and a round gives an integer of 32 bits: so no object is made for a number on the way.
 
 function addWord(hash: number, word: number): number {
   let mixed = Math.imul(word, 0xcc9e2d51)
   mixed = Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593)
   const sum = hash ^ mixed
-  return Math.imul((sum << 13) | (sum >>> 19), 5) + 0xe6546b64
+  return (Math.imul((sum << 13) | (sum >>> 19), 5) + 0xe6546b64) | 0
 }
 
 export function finish(hash: number): number {

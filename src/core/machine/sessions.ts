@@ -33,9 +33,12 @@ export class Sessions {
   private readonly table = new Map<SessionId, LiveSession>()
   /** Sessions of an earlier epoch belong to a snapshot as well, and are copied before they change. */
   private epoch = 0
+  /** The group's, as it was stamped last. */
+  private clock: number
 
-  constructor(limits: SessionLimits, sessions: Iterable<Session> = []) {
+  constructor(limits: SessionLimits, sessions: Iterable<Session>, clock: number) {
     this.limits = limits
+    this.clock = clock
     for (const session of sessions) this.table.set(session.id, new LiveSession(session, this.epoch))
   }
 
@@ -57,14 +60,14 @@ export class Sessions {
     return this.table.get(id)
   }
 
-  open(index: Index, host: HostId, clock: number): SessionId {
+  open(index: Index, host: HostId): SessionId {
     if (this.table.size >= this.limits.sessionsMax) this.evict()
     const session: Session = {
       id: index,
       host,
       floor: 0,
       usedAt: index,
-      usedClock: clock,
+      usedClock: this.clock,
       results: noResults,
     }
     this.table.set(index, new LiveSession(session, this.epoch))
@@ -80,7 +83,9 @@ export class Sessions {
    * may have been at any time until now: just now, then, lest a session end in the midst of its use. But not by more
    * than once for a use: hence the one less, by which it is told from those that are used from now on.
    */
-  clockWentOn(from: number, to: number): void {
+  clockWentOn(to: number): void {
+    const from = this.clock
+    this.clock = to
     if (to - from <= clockStampMs) return
     for (const session of [...this.table.values()])
       if (session.usedClock === from) this.own(session).usedClock = to - 1
@@ -93,16 +98,13 @@ export class Sessions {
   }
 
   /** Marks the session as used and forgets what its client has; undefined when there is no such session. */
-  use(
-    id: SessionId,
-    use: { readonly index: Index; readonly clock: number; readonly acked: number },
-  ): LiveSession | undefined {
+  use(index: Index, id: SessionId, acked: number): LiveSession | undefined {
     const present = this.table.get(id)
     if (present === undefined) return undefined
     const session = this.own(present)
-    session.usedAt = use.index
-    session.usedClock = use.clock
-    session.forgetTo(use.acked)
+    session.usedAt = index
+    session.usedClock = this.clock
+    session.forgetTo(acked)
     return session
   }
 

@@ -2,6 +2,7 @@ import { assert } from '../../base/assert.ts'
 import { emptyBytes } from '../../base/bytes.ts'
 import { type VoteResult, voteResult } from '../quorum.ts'
 import type { ReplicaId } from '../types.ts'
+import { packed } from './entry-list.ts'
 import { blankMessage, type Message, type MessageType } from './message.ts'
 import { appendEntries, draftEntry } from './proposal.ts'
 import type { Raft } from './raft.ts'
@@ -83,7 +84,7 @@ function becomeLeader(raft: Raft): void {
   raft.pendingConfIndex = raft.log.lastIndex()
   raft.firstIndexOfTerm = raft.log.lastIndex() + 1
   // An entry of the own term lets everything before it be committed (Raft paper §5.4.2 and §8).
-  const wasAppended = appendEntries(raft, [draftEntry(emptyBytes)])
+  const wasAppended = appendEntries(raft, packed([draftEntry(emptyBytes)]))
   assert(wasAppended, 'the no-op of a new leader has no payload to refuse')
   broadcastAppend(raft)
 }
@@ -166,7 +167,7 @@ function hasUnappliedConfChange(raft: Raft): boolean {
   while (from <= log.committed) {
     const entries = log.slice(from, log.committed + 1, raft.config.committedBytesMax)
     assert(entries !== 'compacted', 'unapplied entries were compacted')
-    if (entries.some(entry => entry.change !== null)) return true
+    if (entries.runs.some(run => run.type === 'conf-change')) return true
     from += entries.length
   }
   return false

@@ -1,151 +1,169 @@
+import { assert } from '../../base/assert.ts'
 import type { Index, Term } from '../types.ts'
-import { entryBytes, sliceWithin } from './entry-size.ts'
-import type { Entry, EntryType } from './types.ts'
+import { type EntryRun, endOf, entryOf, partOf, runBytesMax, startOf } from './entry-run.ts'
+import { bytesWithin, countWithin } from './entry-size.ts'
+import type { ConfChange, Entry } from './types.ts'
 
-const blockEntries = 256
+/** Entries after which the runs in which they came are looked at, and how many of them a run is to hold on average. */
+const settledEntries = 256
+const entriesPerRun = 16
 
-/** Of larger entries the objects around the data are no matter, and copying it would be. */
-const blockBytesMax = 256 * 1024
+/** Entries as they are handed on: nobody changes them any more. To iterate makes an object for each. */
+export type Entries = Omit<EntryList, 'append' | 'dropBefore' | 'dropFrom' | 'runs'> &
+  Iterable<Entry> & { readonly runs: readonly EntryRun[] }
 
-/** What is about to be sent or applied stays as it is. */
-const looseEntries = 2 * blockEntries
-
-/** As many entries as a block has, of one type and term. */
-interface Block {
-  readonly term: Term
-  readonly type: EntryType
-  /** The data of all, one behind the other. */
-  readonly bytes: Uint8Array
-  /** Where the data of each ends. */
-  readonly ends: Uint32Array
-}
-
-/**
- * Consecutive entries of a log, which may hold a million of them. Most are never read again, so all but the latest are
- * packed: two objects for each, the entry and the view of its data, take 170 bytes, and the collector copies every one
- * of them twice before it lets them be.
- */
-export class EntryList {
+/** Consecutive entries of a log, which may hold a million of them, as runs. */
+export class EntryList implements Iterable<Entry> {
   /** Index of the first entry, or of the one that comes first. */
   first: Index
-  // Invariant: blocks hold `blockEntries` each, from `blocksFrom` on; then `loose`. What lies before `first` is dead.
-  private blocks: (Block | readonly Entry[])[] = []
-  private blocksFrom: Index
-  private loose: Entry[] = []
+  runs: EntryRun[]
+  /** So many runs stay as they are. */
+  private settled = 0
 
-  constructor(first: Index) {
+  constructor(first: Index, runs: EntryRun[] = []) {
     this.first = first
-    this.blocksFrom = first
+    this.runs = runs
   }
 
   /** The index behind the last entry. */
   get end(): Index {
-    return this.looseFrom + this.loose.length
+    const last = this.runs[this.runs.length - 1]
+    return last === undefined ? this.first : endOf(last)
   }
 
-  private get looseFrom(): Index {
-    return this.blocksFrom + this.blocks.length * blockEntries
+  get length(): number {
+    let length = 0
+    for (const { count } of this.runs) length += count
+    return length
   }
 
-  push(entry: Entry): void {
-    this.loose.push(entry)
-    if (this.loose.length < looseEntries + blockEntries) return
-    this.blocks.push(packed(this.loose.slice(0, blockEntries)))
-    this.loose = this.loose.slice(blockEntries)
+  /** Of the data of all, without that of membership changes. */
+  get bytes(): number {
+    let bytes = 0
+    for (const run of this.runs) bytes += startOf(run, run.count) - startOf(run, 0)
+    return bytes
   }
 
   /** Undefined outside of the list. */
   term(index: Index): Term | undefined {
-    if (index < this.first) return undefined
-    if (index >= this.looseFrom) return this.loose[index - this.looseFrom]?.term
-    const { block, at } = this.find(index)
-    return isPacked(block) ? block.term : block[at]?.term
+    return index < this.first || index >= this.end ? undefined : this.runs[this.find(index)]?.term
   }
 
-  /** Length of the data of an entry in the list. */
-  dataBytes(index: Index): number {
-    if (index >= this.looseFrom) return this.loose[index - this.looseFrom]?.data.length ?? 0
-    const { block, at } = this.find(index)
-    return isPacked(block) ? (block.ends[at] ?? 0) - startOf(block, at) : (block[at]?.data.length ?? 0)
-  }
-
-  /** The entries of [from, end), which lies in the list; see `sliceWithin`. */
-  slice(from: Index, end: Index, bytesMax: number): readonly Entry[] {
-    const { looseFrom } = this
-    if (from >= looseFrom) return sliceWithin(this.loose, from - looseFrom, end - looseFrom, bytesMax)
-    const entries: Entry[] = []
-    let bytes = 0
-    for (let index = from; index < end; index++) {
-      const entry = this.at(index)
-      bytes += entryBytes(entry)
-      if (bytes > bytesMax && index > from) break
-      entries.push(entry)
+  /** The entries of [from, end), which lies in the list, up to `bytesMax`, but at least one. */
+  slice(from: Index, end: Index, bytesMax = Number.POSITIVE_INFINITY): Entries {
+    const runs: EntryRun[] = []
+    let left = bytesMax
+    for (let at = this.find(from), next = from; next < end; at++) {
+      const run = this.runs[at] as EntryRun
+      const wanted = partOf(run, next - run.first, Math.min(end - run.first, run.count))
+      // An entry larger than the limit must still get through, or replication would stop at it for ever.
+      const count = Math.max(countWithin(wanted, left), next === from ? 1 : 0)
+      if (count > 0) runs.push(partOf(wanted, 0, count))
+      if (count < wanted.count) break
+      left -= bytesWithin(wanted, 0, count)
+      next += count
     }
-    return entries
+    return new EntryList(from, runs)
+  }
+
+  *[Symbol.iterator](): Generator<Entry> {
+    for (const run of this.runs) for (let at = 0; at < run.count; at++) yield entryOf(run, at)
+  }
+
+  append({ runs }: Entries): void {
+    for (const run of runs) {
+      assert(run.first === this.end, 'entries leave a gap in the log')
+      this.runs.push(run)
+    }
+    this.settle()
   }
 
   /** Forgets the entries before `first`. */
   dropBefore(first: Index): void {
+    const dropped = first < this.end ? this.find(first) : this.runs.length
+    this.runs = this.runs.slice(dropped)
+    const [run] = this.runs
+    if (run !== undefined) this.runs[0] = partOf(run, first - run.first, run.count)
+    this.settled = Math.max(0, this.settled - dropped)
     this.first = first
-    const whole = Math.min(this.blocks.length, Math.floor((first - this.blocksFrom) / blockEntries))
-    this.blocks = this.blocks.slice(whole)
-    this.blocksFrom += whole * blockEntries
-    if (this.blocks.length > 0) return
-    this.loose = this.loose.slice(first - this.blocksFrom)
-    this.blocksFrom = first
   }
 
   /** Forgets the entries from `end` on. */
   dropFrom(end: Index): void {
-    while (end < this.looseFrom) {
-      const { block } = this.find(this.looseFrom - 1)
-      this.blocks.pop()
-      this.loose = Array.from({ length: blockEntries }, (_, at) => entryOf(block, this.looseFrom, at))
+    while (end < this.end) {
+      const run = this.runs.pop() as EntryRun
+      if (end > run.first) this.runs.push(partOf(run, 0, end - run.first))
     }
-    this.loose.length = end - this.looseFrom
+    this.settled = Math.min(this.settled, this.runs.length)
   }
 
-  private at(index: Index): Entry {
-    const { looseFrom } = this
-    if (index >= looseFrom) return this.loose[index - looseFrom] as Entry
-    const { block, at } = this.find(index)
-    return entryOf(block, index - at, at)
+  /**
+   * Joins small runs, once. Of single entries, as a quiet group has them, each would take more than its data does, and
+   * the collector copies all of it twice before it lets it be.
+   */
+  private settle(): void {
+    const first = this.runs[this.settled]?.first ?? this.end
+    const length = this.end - first
+    if (length < settledEntries) return
+    if ((this.runs.length - this.settled) * entriesPerRun > length) {
+      const fresh = new EntryList(first, this.runs.slice(this.settled))
+      this.runs = [...this.runs.slice(0, this.settled), ...packed([...fresh]).runs]
+    }
+    this.settled = this.runs.length
   }
 
-  private find(index: Index): { readonly block: Block | readonly Entry[]; readonly at: number } {
-    const offset = index - this.blocksFrom
-    const at = offset % blockEntries
-    return { block: this.blocks[(offset - at) / blockEntries] as Block | readonly Entry[], at }
+  /** Which run holds the entry, which is in the list. */
+  private find(index: Index): number {
+    let low = 0
+    let high = this.runs.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((this.runs[middle] as EntryRun).first <= index) low = middle
+      else high = middle - 1
+    }
+    return low
   }
 }
 
-/** The entries as a block, or as they are where they differ too much for one, or are large. */
-function packed(entries: readonly Entry[]): Block | readonly Entry[] {
-  const { term, type } = entries[0] as Entry
-  const ends = new Uint32Array(entries.length)
+export const noEntries: Entries = new EntryList(0)
+
+/**
+ * The entries as runs, as few as may be; they need not be consecutive. Their data is copied, but for large ones.
+ */
+export function packed(entries: readonly Entry[]): Entries {
+  const runs: EntryRun[] = []
+  for (let start = 0; start < entries.length; ) {
+    const run = runAt(entries, start)
+    runs.push(run)
+    start += run.count
+  }
+  return new EntryList(runs[0]?.first ?? 0, runs)
+}
+
+/** Both, the one behind the other. */
+export function joined(earlier: Entries, later: Entries): Entries {
+  return new EntryList(earlier.first, [...earlier.runs, ...later.runs])
+}
+
+/** What begins there and can be one run. */
+function runAt(entries: readonly Entry[], start: number): EntryRun {
+  const { type, term, index: first, data } = entries[start] as Entry
+  const bounds = [0]
+  const changes: ConfChange[] = []
   let length = 0
-  for (let at = 0; at < entries.length; at++) {
+  let count = 0
+  for (let at = start; at < entries.length; at++, count++) {
     const entry = entries[at] as Entry
-    if (entry.term !== term || entry.type !== type || entry.change !== null) return entries
+    const isNext = entry.type === type && entry.term === term && entry.index === first + count
+    if (count > 0 && (!isNext || length + entry.data.length > runBytesMax)) break
     length += entry.data.length
-    ends[at] = length
+    bounds.push(length)
+    if (entry.change !== null) changes.push(entry.change)
   }
-  if (length > blockBytesMax) return entries
-  const block = { term, type, bytes: new Uint8Array(length), ends }
-  for (let at = 0; at < entries.length; at++) block.bytes.set((entries[at] as Entry).data, startOf(block, at))
-  return block
-}
-
-function isPacked(block: Block | readonly Entry[]): block is Block {
-  return 'ends' in block
-}
-
-function startOf({ ends }: Block, at: number): number {
-  return at === 0 ? 0 : (ends[at - 1] as number)
-}
-
-function entryOf(block: Block | readonly Entry[], first: Index, at: number): Entry {
-  if (!isPacked(block)) return block[at] as Entry
-  const { term, type, bytes, ends } = block
-  return { term, index: first + at, type, data: bytes.subarray(startOf(block, at), ends[at]), change: null }
+  let bytes = data
+  if (length <= runBytesMax) {
+    bytes = new Uint8Array(length)
+    for (let at = 0; at < count; at++) bytes.set((entries[start + at] as Entry).data, bounds[at])
+  }
+  return { type, term, first, count, bytes, bounds, from: 0, changes }
 }

@@ -1,4 +1,5 @@
 export type { RaftConfig, ReadOnlyMode } from './config.ts'
+export { type Entries, packed } from './entry-list.ts'
 export type { LogStorage } from './log-storage.ts'
 export { emptyConfState, MemoryLog } from './memory-log.ts'
 export {

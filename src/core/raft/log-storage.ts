@@ -1,5 +1,6 @@
 import type { Index, Term } from '../types.ts'
-import type { ConfState, Entry, HardState, Snapshot } from './types.ts'
+import type { Entries } from './entry-list.ts'
+import type { ConfState, HardState, Snapshot } from './types.ts'
 
 /**
  * The durable part of the log as Raft reads it. It answers at once, so the engine keeps it in memory and
@@ -14,7 +15,7 @@ export interface LogStorage {
   /** Also known for the index right before the first one, which the log stands on. */
   term(index: Index): Term | 'compacted' | 'unavailable'
   /** Entries of [from, end), cut where they would exceed `bytesMax`, but at least one. */
-  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' | 'unavailable'
+  entries(from: Index, end: Index, bytesMax: number): Entries | 'compacted' | 'unavailable'
   /** The most recent snapshot; 'unavailable' while one is being made, then Raft asks again later. */
   snapshot(): Snapshot | 'unavailable'
 }

@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import type { Index, Term } from '../types.ts'
-import { EntryList } from './entry-list.ts'
+import { type Entries, EntryList, packed } from './entry-list.ts'
 import type { LogStorage } from './log-storage.ts'
 import type { ConfState, Entry, HardState, Snapshot } from './types.ts'
 
@@ -41,7 +41,7 @@ export class MemoryLog implements LogStorage {
     this.compacted = overlaps ? first.index : this.recent.index
     this.compactedTerm = overlaps ? first.term : this.recent.term
     this.list = new EntryList(this.compacted + 1)
-    this.append(initial.entries ?? [])
+    this.append(packed(initial.entries ?? []))
   }
 
   initialState(): { readonly hardState: HardState; readonly conf: ConfState } {
@@ -62,7 +62,7 @@ export class MemoryLog implements LogStorage {
     return this.list.term(index) ?? 'unavailable'
   }
 
-  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' | 'unavailable' {
+  entries(from: Index, end: Index, bytesMax: number): Entries | 'compacted' | 'unavailable' {
     if (from <= this.compacted) return 'compacted'
     if (end > this.lastIndex() + 1) return 'unavailable'
     return this.list.slice(from, end, bytesMax)
@@ -70,7 +70,7 @@ export class MemoryLog implements LogStorage {
 
   /** Length of the data of an entry that is at hand. */
   dataBytes(index: Index): number {
-    return this.list.dataBytes(index)
+    return this.list.slice(index, index + 1, 0).bytes
   }
 
   snapshot(): Snapshot | 'unavailable' {
@@ -82,14 +82,12 @@ export class MemoryLog implements LogStorage {
   }
 
   /** Appends; entries from the first one's index on are overwritten. What is compacted already is skipped. */
-  append(entries: readonly Entry[]): void {
-    const first = entries[0]
-    if (first === undefined) return
-    assert(first.index <= this.lastIndex() + 1, `entries from ${first.index} leave a gap in the log`)
-    const skipped = Math.max(0, this.firstIndex() - first.index)
-    if (skipped >= entries.length) return
-    this.list.dropFrom(first.index + skipped)
-    for (let i = skipped; i < entries.length; i++) this.list.push(entries[i] as Entry)
+  append(entries: Entries): void {
+    const { end } = entries
+    const from = Math.max(this.firstIndex(), entries.first)
+    if (from >= end) return
+    this.list.dropFrom(from)
+    this.list.append(entries.slice(from, end))
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Index, ReplicaId, Term } from '../types.ts'
-import type { Entry, Snapshot } from './types.ts'
+import { type Entries, noEntries } from './entry-list.ts'
+import type { Snapshot } from './types.ts'
 
 /**
  * The names of etcd-io/raft, so that its transcripts read alike. What a replica tells only itself (to
@@ -41,7 +42,7 @@ export interface Message {
   readonly commit: Index
   /** Only in MsgStorageAppend: the vote of the hard state to store. */
   readonly vote: ReplicaId
-  readonly entries: readonly Entry[]
+  readonly entries: Entries
   readonly snapshot: Snapshot | null
   readonly reject: boolean
   /** In a rejected MsgAppResp: the highest index at which the follower's log may match the leader's. */
@@ -80,7 +81,7 @@ export const blankMessage: Message = {
   index: 0,
   commit: 0,
   vote: 0,
-  entries: [],
+  entries: noEntries,
   snapshot: null,
   reject: false,
   rejectHint: 0,

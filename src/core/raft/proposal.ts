@@ -1,6 +1,7 @@
 import { emptyBytes } from '../../base/bytes.ts'
 import type { Index, ReplicaId, Term } from '../types.ts'
 import { type ChangeRefusal, changeRefusal } from './conf-change.ts'
+import { type Entries, EntryList, packed } from './entry-list.ts'
 import { payloadsBytes } from './entry-size.ts'
 import { blankMessage } from './message.ts'
 import type { Raft } from './raft.ts'
@@ -26,9 +27,9 @@ export type ProposeRefusal =
   | 'busy' // too much waits for its commit already
   | ChangeRefusal
 
-/** An entry that has no place in the log yet. */
-export function draftEntry(data: Uint8Array): Entry {
-  return { term: 0, index: 0, type: 'normal', data, change: null }
+/** An entry that has no place in the log yet; its index tells those of one proposal apart. */
+export function draftEntry(data: Uint8Array, index = 0): Entry {
+  return { term: 0, index, type: 'normal', data, change: null }
 }
 
 export function draftChange(change: ConfChange): Entry {
@@ -36,7 +37,7 @@ export function draftChange(change: ConfChange): Entry {
 }
 
 /** Appends on the leader, forwards on a follower, refuses elsewhere. */
-export function propose(raft: Raft, drafts: readonly Entry[], from: ReplicaId): ProposeResult {
+export function propose(raft: Raft, drafts: Entries, from: ReplicaId): ProposeResult {
   if (raft.role === 'leader') return proposeAsLeader(raft, drafts)
   // A candidate knows no leader, so this covers all other roles.
   if (raft.leader === 0) return refused('no-leader')
@@ -45,20 +46,22 @@ export function propose(raft: Raft, drafts: readonly Entry[], from: ReplicaId): 
   return { type: 'forwarded', leader: raft.leader }
 }
 
-function proposeAsLeader(raft: Raft, drafts: readonly Entry[]): ProposeResult {
+function proposeAsLeader(raft: Raft, drafts: Entries): ProposeResult {
   if (raft.progressOf(raft.id) === undefined) return refused('removed')
   if (raft.leadTransferee !== 0) return refused('transferring')
   let pending = raft.pendingConfIndex
   const first = raft.log.lastIndex() + 1
-  const checked = drafts.map((draft, i) => {
-    if (draft.change === null) return draft
-    // The others of the same message keep their places: a change that cannot be made becomes an entry without
-    // effect.
-    if (changeRefusal(raft, draft.change, pending) !== null) return draftEntry(emptyBytes)
-    pending = first + i
-    return draft
-  })
-  if (!appendEntries(raft, checked)) return refused('busy')
+  const checked = () =>
+    [...drafts].map((draft, i) => {
+      if (draft.change === null) return draft
+      // The others of the same message keep their places: a change that cannot be made becomes an entry without
+      // effect.
+      if (changeRefusal(raft, draft.change, pending) !== null) return draftEntry(emptyBytes, draft.index)
+      pending = first + i
+      return draft
+    })
+  const hasChange = drafts.runs.some(run => run.type === 'conf-change')
+  if (!appendEntries(raft, hasChange ? packed(checked()) : drafts)) return refused('busy')
   raft.pendingConfIndex = pending
   broadcastAppend(raft)
   return { type: 'proposed', index: first, term: raft.term }
@@ -69,15 +72,16 @@ function proposeAsLeader(raft: Raft, drafts: readonly Entry[]): ProposeResult {
  * used up; what has no payload (a no-op, a membership change) always fits, and so does anything when nothing
  * waits.
  */
-export function appendEntries(raft: Raft, drafts: readonly Entry[]): boolean {
+export function appendEntries(raft: Raft, drafts: Entries): boolean {
   const bytes = payloadsBytes(drafts)
   const wouldExceed = raft.uncommittedBytes + bytes > raft.config.uncommittedBytesMax
   if (raft.uncommittedBytes > 0 && bytes > 0 && wouldExceed) return false
   raft.uncommittedBytes += bytes
 
   const { term } = raft
-  const first = raft.log.lastIndex() + 1
-  raft.log.append(drafts.map(({ type, data, change }, i) => ({ term, index: first + i, type, data, change })))
+  const placed = new EntryList(raft.log.lastIndex() + 1)
+  for (const run of drafts.runs) placed.runs.push({ ...run, term, first: placed.end })
+  raft.log.append(placed)
   // The leader counts itself only when its own entries are durable (Raft thesis §10.2.1): its acknowledgement
   // waits for the write like that of a follower.
   raft.sendAfterAppend({
@@ -92,10 +96,9 @@ export function appendEntries(raft: Raft, drafts: readonly Entry[]): boolean {
 }
 
 /** The state machine has applied everything up to `entries`' last. */
-export function entriesApplied(raft: Raft, entries: readonly Entry[], bytes: number): void {
-  const last = entries[entries.length - 1]
-  if (last === undefined) return
-  appliedTo(raft, last.index, bytes)
+export function entriesApplied(raft: Raft, entries: Entries, bytes: number): void {
+  if (entries.length === 0) return
+  appliedTo(raft, entries.end - 1, bytes)
   raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - payloadsBytes(entries))
 }
 
@@ -112,7 +115,7 @@ export function appliedTo(raft: Raft, index: Index, bytes: number): void {
  */
 export function leaveJointWhenDue(raft: Raft): void {
   if (raft.role !== 'leader' || !raft.conf.autoLeave || raft.log.applied < raft.pendingConfIndex) return
-  propose(raft, [draftChange({ transition: 'auto', steps: [], context: emptyBytes })], raft.id)
+  propose(raft, packed([draftChange({ transition: 'auto', steps: [], context: emptyBytes })]), raft.id)
 }
 
 function refused(reason: ProposeRefusal): ProposeResult {

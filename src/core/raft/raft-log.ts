@@ -1,9 +1,10 @@
 import { assert } from '../../base/assert.ts'
 import { QuorateError } from '../error.ts'
 import type { Index, Term } from '../types.ts'
+import { type Entries, joined, noEntries } from './entry-list.ts'
 import { entriesBytes } from './entry-size.ts'
 import type { LogStorage } from './log-storage.ts'
-import type { Entry, Snapshot } from './types.ts'
+import type { Snapshot } from './types.ts'
 import { UnstableLog } from './unstable-log.ts'
 
 /**
@@ -71,10 +72,10 @@ export class RaftLog {
   }
 
   /** Entries of [from, end), cut at `bytesMax` but at least one. */
-  slice(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' {
+  slice(from: Index, end: Index, bytesMax: number): Entries | 'compacted' {
     assert(from <= end && end <= this.lastIndex() + 1, `slice [${from}, ${end}) is out of bounds`)
     if (from < this.firstIndex()) return 'compacted'
-    if (from === end) return []
+    if (from === end) return noEntries
     const offset = this.unstable.offset
     if (from >= offset) return this.unstable.slice(from, end, bytesMax)
 
@@ -84,23 +85,21 @@ export class RaftLog {
     assert(stable !== 'unavailable', `entries [${from}, ${cut}) are not in storage`)
     if (end <= offset || stable.length < cut - from) return stable
     const bytes = entriesBytes(stable)
-    if (bytes >= bytesMax) return stable
     const rest = this.unstable.slice(offset, end, bytesMax - bytes)
     // Only a whole message may hold an entry above the limit; a second one has to fit.
     if (rest.length === 1 && bytes + entriesBytes(rest) > bytesMax) return stable
-    return stable.concat(rest)
+    return joined(stable, rest)
   }
 
   /** Entries from an index to the end of the log, cut at `bytesMax` but at least one. */
-  entriesFrom(from: Index, bytesMax: number): readonly Entry[] | 'compacted' {
+  entriesFrom(from: Index, bytesMax: number): Entries | 'compacted' {
     const end = this.lastIndex() + 1
-    return from >= end ? [] : this.slice(from, end, bytesMax)
+    return from >= end ? noEntries : this.slice(from, end, bytesMax)
   }
 
-  append(entries: readonly Entry[]): void {
-    const first = entries[0]
-    if (first === undefined) return
-    assert(first.index > this.committed, `entry ${first.index} would overwrite a committed one`)
+  append(entries: Entries): void {
+    const { first } = entries
+    assert(first > this.committed, `entry ${first} would overwrite a committed one`)
     this.unstable.truncateAndAppend(entries)
   }
 
@@ -110,15 +109,13 @@ export class RaftLog {
    * overwritten together with all that follow it; nothing else is cut, because messages may arrive out of
    * order. Returns the last index that is now known to match the leader's log, or undefined.
    */
-  tryAppend(prevIndex: Index, prevTerm: Term, entries: readonly Entry[]): Index | undefined {
+  tryAppend(prevIndex: Index, prevTerm: Term, entries: Entries): Index | undefined {
     if (!this.matchTerm(prevIndex, prevTerm)) return undefined
-    let start = 0
-    for (; start < entries.length; start++) {
-      const entry = entries[start] as Entry
-      if (!this.matchTerm(entry.index, entry.term)) break
-    }
-    if (start < entries.length) this.append(start === 0 ? entries : entries.slice(start))
-    return prevIndex + entries.length
+    const { first, end } = entries
+    let from = first
+    while (from < end && this.matchTerm(from, entries.term(from) as Term)) from++
+    if (from < end) this.append(entries.slice(from, end))
+    return prevIndex + (end - first)
   }
 
   /**
@@ -169,22 +166,21 @@ export class RaftLog {
   }
 
   /** Committed entries that nobody was asked to apply yet, as far as the bound on their size allows. */
-  nextCommitted(allowUnstable: boolean): readonly Entry[] {
-    if (!this.hasNextCommitted(allowUnstable)) return []
+  nextCommitted(allowUnstable: boolean): Entries {
+    if (!this.hasNextCommitted(allowUnstable)) return noEntries
     const bytesMax = this.applyingBytesMax - this.applyingBytes
     const entries = this.slice(this.applying + 1, this.appliableIndex(allowUnstable) + 1, bytesMax)
     assert(entries !== 'compacted', 'unapplied entries were compacted')
     return entries
   }
 
-  acceptApplying(entries: readonly Entry[], allowUnstable: boolean): void {
-    const last = entries[entries.length - 1]
-    if (last === undefined) return
-    this.applying = last.index
+  acceptApplying(entries: Entries, allowUnstable: boolean): void {
+    if (entries.length === 0) return
+    this.applying = entries.end - 1
     this.applyingBytes += entriesBytes(entries)
     // More is ready but did not fit: wait, or a single entry would be handed out at a time from here on.
     this.applyingPaused =
-      this.applyingBytes >= this.applyingBytesMax || last.index < this.appliableIndex(allowUnstable)
+      this.applyingBytes >= this.applyingBytesMax || this.applying < this.appliableIndex(allowUnstable)
   }
 
   appliedTo(index: Index, bytes: number): void {

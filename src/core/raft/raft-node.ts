@@ -2,6 +2,7 @@ import type { Index, ReplicaId, Term } from '../types.ts'
 import { applyConfChange, changeRefusal } from './conf-change.ts'
 import type { RaftConfig } from './config.ts'
 import { startElection } from './election.ts'
+import { type Entries, packed } from './entry-list.ts'
 import { transferLeadership } from './leader.ts'
 import { blankMessage, type Message } from './message.ts'
 import type { ProgressState } from './progress.ts'
@@ -12,7 +13,7 @@ import { type Ready, ReadyQueue } from './ready.ts'
 import { handleReachable, handleSnapshotStatus, handleUnreachable } from './replication.ts'
 import { isAtRest, isAtRestBehind, leaderLost, resume } from './rest.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
-import type { ConfChange, ConfState, Entry } from './types.ts'
+import type { ConfChange, ConfState } from './types.ts'
 
 export type { Ready } from './ready.ts'
 
@@ -116,7 +117,7 @@ export class RaftNode {
 
   /** Proposes entries that are to follow each other. */
   propose(data: readonly Uint8Array[]): ProposeResult {
-    return propose(this.raft, data.map(draftEntry), this.raft.id)
+    return propose(this.raft, packed(data.map(draftEntry)), this.raft.id)
   }
 
   /**
@@ -133,7 +134,7 @@ export class RaftNode {
         : 'pending'
       if (reason !== null) return { type: 'refused', reason }
     }
-    return propose(raft, [draftChange(change)], raft.id)
+    return propose(raft, packed([draftChange(change)]), raft.id)
   }
 
   /** To be called for every committed change when it is applied, in its place among the entries. */
@@ -210,7 +211,7 @@ export class RaftNode {
   }
 
   /** Entries of [from, end), cut at `bytesMax` but at least one; durable here or not. */
-  entries(from: Index, end: Index, bytesMax: number): readonly Entry[] | 'compacted' {
+  entries(from: Index, end: Index, bytesMax: number): Entries | 'compacted' {
     return this.raft.log.slice(from, end, bytesMax)
   }
 

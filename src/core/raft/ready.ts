@@ -1,9 +1,10 @@
 import { assert } from '../../base/assert.ts'
 import type { ReplicaId } from '../types.ts'
+import type { Entries } from './entry-list.ts'
 import { blankMessage, localAppendThread, localApplyThread, type Message } from './message.ts'
 import type { Raft, ReadState, Role } from './raft.ts'
 import { stepPeer, storageAppended, storageApplied } from './step.ts'
-import type { Entry, HardState, Snapshot } from './types.ts'
+import type { HardState, Snapshot } from './types.ts'
 
 export interface SoftState {
   /** 0: none is known. */
@@ -24,9 +25,9 @@ export interface Ready {
   /** Null when it did not change. */
   readonly hardState: HardState | null
   readonly readStates: readonly ReadState[]
-  readonly entries: readonly Entry[]
+  readonly entries: Entries
   readonly snapshot: Snapshot | null
-  readonly committedEntries: readonly Entry[]
+  readonly committedEntries: Entries
   readonly messages: readonly Message[]
   /** Entries, term or vote changed. A commit index alone may be lost: it is learnt again. */
   readonly mustSync: boolean

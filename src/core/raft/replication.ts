@@ -1,6 +1,7 @@
 import { emptyBytes } from '../../base/bytes.ts'
 import { committedIndex } from '../quorum.ts'
 import type { Index, ReplicaId } from '../types.ts'
+import { type Entries, noEntries, packed } from './entry-list.ts'
 import { payloadsBytes } from './entry-size.ts'
 import { blankMessage, type Message } from './message.ts'
 import type { Progress } from './progress.ts'
@@ -9,8 +10,6 @@ import { releaseEarlyReads } from './read-index.ts'
 import type { Entry } from './types.ts'
 
 // The leader's side of AppendEntries (Raft paper §5.3) and InstallSnapshot (§7).
-
-const noEntries: readonly Entry[] = []
 
 /** Sends every other replica what it lacks, or an empty message that tells it the commit index. */
 export function broadcastAppend(raft: Raft): void {
@@ -50,7 +49,7 @@ export function sendAppend(raft: Raft, progress: Progress, evenEmpty: boolean): 
   return true
 }
 
-function entriesFor(raft: Raft, progress: Progress): readonly Entry[] | 'compacted' {
+function entriesFor(raft: Raft, progress: Progress): Entries | 'compacted' {
   // With a full window an empty message still goes out: its rejection is how the loss of the whole window is
   // noticed.
   if (progress.state === 'replicate' && progress.inflights.isFull()) return noEntries
@@ -59,7 +58,7 @@ function entriesFor(raft: Raft, progress: Progress): readonly Entry[] | 'compact
   const end = Math.min(heldIndex(raft), log.lastIndex()) + 1
   if (progress.next >= end) return noEntries
   const entries = log.slice(progress.next, end, config.appendBytesMax)
-  return entries === 'compacted' ? entries : entries.map(stripped)
+  return entries === 'compacted' ? entries : packed([...entries].map(stripped))
 }
 
 /**

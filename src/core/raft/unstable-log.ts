@@ -1,50 +1,52 @@
-import { assert } from '../../base/assert.ts'
 import type { Index, Term } from '../types.ts'
-import { sliceWithin } from './entry-size.ts'
-import type { Entry, Snapshot } from './types.ts'
+import { type Entries, EntryList } from './entry-list.ts'
+import type { Snapshot } from './types.ts'
 
 /**
  * The tail of the log that is not yet known to be durable, and a snapshot that is being installed. What was
  * handed out to be written is "in progress" and stays here until the write is acknowledged.
  */
 export class UnstableLog {
-  /** The index of the first entry here, or the one that the next entry will get. */
-  offset: Index
   /**
    * The first index that was not yet handed out. Invariant: offset <= offsetInProgress <= offset + length.
    */
   offsetInProgress: Index
   snapshot: Snapshot | null = null
   private snapshotInProgress = false
-  private entries: Entry[] = []
+  private list: EntryList
 
   constructor(offset: Index) {
-    this.offset = offset
+    this.list = new EntryList(offset)
     this.offsetInProgress = offset
   }
 
+  /** The index of the first entry here, or the one that the next entry will get. */
+  get offset(): Index {
+    return this.list.first
+  }
+
   get length(): number {
-    return this.entries.length
+    return this.list.end - this.list.first
   }
 
   /** Undefined when neither an entry nor a snapshot here tells. */
   lastIndex(): Index | undefined {
-    if (this.entries.length > 0) return this.offset + this.entries.length - 1
+    if (this.length > 0) return this.list.end - 1
     return this.snapshot?.index
   }
 
   term(index: Index): Term | undefined {
-    if (index >= this.offset) return this.entries[index - this.offset]?.term
+    if (index >= this.offset) return this.list.term(index)
     return this.snapshot !== null && this.snapshot.index === index ? this.snapshot.term : undefined
   }
 
   hasNext(): boolean {
-    return this.offset + this.entries.length > this.offsetInProgress
+    return this.list.end > this.offsetInProgress
   }
 
   /** The entries that nobody was asked to write yet. */
-  next(): readonly Entry[] {
-    return this.entries.slice(this.offsetInProgress - this.offset)
+  next(): Entries {
+    return this.list.slice(this.offsetInProgress, this.list.end)
   }
 
   /** The snapshot that nobody was asked to store yet. */
@@ -53,7 +55,7 @@ export class UnstableLog {
   }
 
   acceptInProgress(): void {
-    this.offsetInProgress = this.offset + this.entries.length
+    this.offsetInProgress = this.list.end
     if (this.snapshot !== null) this.snapshotInProgress = true
   }
 
@@ -64,9 +66,7 @@ export class UnstableLog {
    */
   stableTo(index: Index, term: Term): void {
     if (index < this.offset || this.term(index) !== term) return
-    const count = index + 1 - this.offset
-    this.entries = count === this.entries.length ? [] : this.entries.slice(count)
-    this.offset = index + 1
+    this.list.dropBefore(index + 1)
     this.offsetInProgress = Math.max(this.offsetInProgress, this.offset)
   }
 
@@ -78,29 +78,22 @@ export class UnstableLog {
 
   /** Starts over behind a snapshot: what was here contradicts it. */
   restore(snapshot: Snapshot): void {
-    this.offset = snapshot.index + 1
+    this.list = new EntryList(snapshot.index + 1)
     this.offsetInProgress = this.offset
-    this.entries = []
     this.snapshot = snapshot
     this.snapshotInProgress = false
   }
 
   /** Appends; what was here from the first new entry's index on is replaced, and has to be written again. */
-  truncateAndAppend(entries: readonly Entry[]): void {
-    const from = (entries[0] as Entry).index
-    if (from < this.offset) {
-      this.entries = []
-      this.offset = from
-      this.offsetInProgress = from
-    } else if (from < this.offset + this.entries.length) {
-      this.entries.length = from - this.offset
-      this.offsetInProgress = Math.min(this.offsetInProgress, from)
-    }
-    for (const entry of entries) this.entries.push(entry)
+  truncateAndAppend(entries: Entries): void {
+    const from = entries.first
+    if (from < this.offset) this.list = new EntryList(from)
+    else this.list.dropFrom(from)
+    this.offsetInProgress = Math.min(this.offsetInProgress, from)
+    this.list.append(entries)
   }
 
-  slice(from: Index, end: Index, bytesMax: number): readonly Entry[] {
-    assert(from >= this.offset && end <= this.offset + this.entries.length, 'unstable slice out of bounds')
-    return sliceWithin(this.entries, from - this.offset, end - this.offset, bytesMax)
+  slice(from: Index, end: Index, bytesMax: number): Entries {
+    return this.list.slice(from, end, bytesMax)
   }
 }

@@ -69,7 +69,7 @@ export class RaftChecker {
 
   /** Log matching: an entry of this index and term is the same everywhere, and follows the same one. */
   writing({ entries, snapshot }: GroupWrite, written: LogMirror): void {
-    const before = (entries?.[0]?.index ?? 0) - 1
+    const before = (entries?.first ?? 0) - 1
     // A snapshot of the same write comes first, and may take the place of an entry of another leader.
     let previousTerm = snapshot?.index === before ? snapshot.term : written.termAt(before)
     for (const entry of entries ?? []) {

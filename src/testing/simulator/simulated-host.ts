@@ -170,9 +170,9 @@ export class SimulatedHost {
     try {
       await life.host.removeData(group)
     } catch (error) {
-      // Its removal is not durable yet, or its disk is meant to fail.
+      // Its removal is not durable yet, its disk is meant to fail, or it is about to end.
       const isExpected = isQuorateError(error, 'MEMBERSHIP_REFUSED') || this.isDiskFaulty
-      if (isExpected || life.failure !== undefined) return
+      if (isExpected || life.failure !== undefined || life.isClosing) return
       throw error
     }
     life.removedFrom.delete(group)

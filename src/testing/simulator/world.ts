@@ -247,6 +247,6 @@ export class World {
 function hasPendingChange({ machine, node }: Replica): boolean {
   const { log } = node.raft
   const from = Math.max(machine.appliedIndex + 1, log.firstIndex())
-  const entries = from > log.lastIndex() ? [] : log.entriesFrom(from, Number.POSITIVE_INFINITY)
-  return entries === 'compacted' || entries.some(entry => entry.type === 'conf-change')
+  const entries = log.entriesFrom(from, Number.POSITIVE_INFINITY)
+  return entries === 'compacted' || entries.runs.some(run => run.type === 'conf-change')
 }
