@@ -2,7 +2,7 @@ import { QuorateError } from '../core/error.ts'
 import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts'
 import { CommandFailure } from '../core/machine/transaction.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
-import { type Command, CommandError, type Commands, txnCommand } from './command.ts'
+import { type Command, type Commands, isCommandError, txnCommand } from './command.ts'
 import { recipeCommands } from './recipes/built-in.ts'
 import { runTxn } from './run-txn.ts'
 import { TableTransaction } from './table-transaction.ts'
@@ -53,7 +53,7 @@ function handlerOf(command: Command): CommandHandler {
 
 /** Whatever is the same on every replica becomes part of the result; what engines word as they like does not. */
 function failureOf(error: unknown): unknown {
-  if (error instanceof CommandError) return new CommandFailure(error.code, encodeValue(error.data))
+  if (isCommandError(error)) return new CommandFailure(error.code, encodeValue(error.data))
   if (error instanceof QuorateError && error.code === 'TOO_LARGE') return new CommandFailure(error.code)
   return error
 }

@@ -28,6 +28,9 @@ export type Command = {
 /** Commands by their names, which say what they do and which version they are: `seat.reserve@1`. */
 export type Commands = Readonly<Record<string, Command>>
 
+/** A page, a seed and the module of its `--hooks` may each have a copy of this library, and so of the class below. */
+const mark: unique symbol = Symbol.for('quorate.CommandError')
+
 /**
  * Thrown by a command to tell its caller why it failed. Code and data must be the same on every replica. A code is an
  * UPPER_SNAKE name of at most 64 characters, the data a value; anything else is a TypeError.
@@ -36,6 +39,8 @@ export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: string
   readonly data: unknown
+  /** @internal */
+  readonly [mark] = true
 
   constructor(code: string, data: unknown = null) {
     super(code)
@@ -43,6 +48,11 @@ export class CommandError extends Error {
     this.code = code
     this.data = data
   }
+}
+
+/** Whichever copy of the class made it: replicas that saw different errors would differ for good. */
+export function isCommandError(error: unknown): error is CommandError {
+  return typeof error === 'object' && error !== null && mark in error
 }
 
 /** The name under which `store.txn` and its kin are in the log. */

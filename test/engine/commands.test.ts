@@ -109,6 +109,29 @@ describe('a command', () => {
     assert.equal(await cluster.settle(hosts[1].store.get('a')), undefined)
   })
 
+  test('fails with the same code where a host was given it with another copy of this library', async () => {
+    // As a seed has whose `--hooks` were bundled, or that was not installed where they were.
+    const copy = '../../src/engine/command.ts?copy'
+    const other = (await import(copy)) as { readonly CommandError: typeof CommandError }
+    assert.notEqual(other.CommandError, CommandError)
+    const cluster = new TestCluster()
+    const refusing = (Refusal: typeof CommandError): Commands => ({
+      'refuse@1': () => {
+        throw new Refusal('TAKEN', { by: 'Ada' })
+      },
+    })
+    const hosts = await cluster.three(name => ({
+      commands: refusing(name === 'b' ? other.CommandError : CommandError),
+    }))
+    for (const { store } of hosts)
+      await assert.rejects(cluster.settle(store.command('refuse@1')), {
+        code: 'COMMAND_FAILED',
+        detail: { code: 'TAKEN', data: { by: 'Ada' } },
+      })
+    await cluster.run(5000)
+    for (const { store } of hosts) assert.equal(store.status().diverged, undefined)
+  })
+
   test('that a gateway was not given is no matter of its clients: another gateway serves them', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three(name => (name === 'c' ? {} : { commands }))
