@@ -164,7 +164,14 @@ describe('the package, installed', () => {
   before(async () => {
     const staged = join(folder, 'staged')
     await mkdir(staged)
-    for (const name of ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'ARCHITECTURE.md']) {
+    for (const name of [
+      'package.json',
+      'LICENSE',
+      'README.md',
+      'GUIDE.md',
+      'CHANGELOG.md',
+      'ARCHITECTURE.md',
+    ]) {
       await cp(join(root, name), join(staged, name))
     }
     await buildPackage(join(staged, 'dist'), { types: true })
@@ -267,7 +274,7 @@ describe('the package, installed', () => {
 
 test('the top level holds what ARCHITECTURE.md names, and nothing else', async () => {
   const folders = ['src', 'demo', 'test', 'e2e']
-  const papers = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE']
+  const papers = ['README.md', 'GUIDE.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE']
   const settings = ['package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', 'build.mjs']
   const made = ['node_modules', 'dist', 'test-results', 'playwright-report']
   const allowed = new Set([...folders, ...papers, ...settings, ...made])

@@ -27,6 +27,8 @@ export interface SeedOptions {
   readonly words?: readonly string[]
   /** How Node runs the `quorate` command. Default: the built one. */
   readonly command?: readonly string[]
+  /** Further variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const builtCommand = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -55,13 +57,15 @@ class SeedProcess implements Seed {
   readonly #folder: string
   readonly #command: readonly string[]
   readonly #words: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
   #child: ChildProcess | undefined
   #output = ''
 
-  constructor(folder: string, { command = [builtCommand], words = [] }: SeedOptions) {
+  constructor(folder: string, { command = [builtCommand], words = [], env = {} }: SeedOptions) {
     this.#folder = folder
     this.#command = command
     this.#words = words
+    this.#env = env
   }
 
   output(): string {
@@ -74,7 +78,7 @@ class SeedProcess implements Seed {
     const child = spawn(
       process.execPath,
       [...this.#command, 'seed', '--port', port, '--data', this.#folder, ...this.#words],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.#env } },
     )
     this.#child = child
     this.url = await this.#firstUrl(child)

@@ -1,34 +1,42 @@
 // The samples of a document: found, compiled and run, so that what a reader copies works.
 
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { startSeed } from '../../e2e/helpers/seed.ts'
+import { type Seed, startSeed } from '../../e2e/helpers/seed.ts'
 import { runProcess } from '../run/run-process.ts'
 
 /**
  * A fenced block marked `ts`. What a reader need not see (a stand-in for their own function, say) stands in a comment
- * right before it, `<!-- sample: const render = console.log -->`, and is put in front. A block marked `ts page` needs
- * a page: it is compiled and not run.
+ * right before it, `<!-- sample: const render = console.log -->`, and is put in front; for all samples that have none
+ * of their own it stands in a comment `<!-- samples: … -->` above them. A block marked `ts page` needs a page: it is
+ * compiled and not run. One marked `ts name.ts` is a file that others import. `console.log(…) // text` says what is
+ * printed, and that is compared.
  */
 export interface Sample {
   /** Of the opening fence, from 1. */
   readonly line: number
   readonly code: string
   readonly runs: boolean
+  /** Its name, where others import it. */
+  readonly file: string | undefined
 }
 
 export function findSamples(markdown: string): Sample[] {
-  const blocks = /(?:<!-- sample:([\s\S]*?)-->\n)?^```ts( page)?\n([\s\S]*?)^```$/gm
-  return Array.from(markdown.matchAll(blocks), match => {
-    const [whole, preamble = '', page, code = ''] = match
+  const blocks =
+    /<!-- samples:([\s\S]*?)-->|(?:<!-- sample:([\s\S]*?)-->\n)?^```ts(?: (page|[\w-]+\.ts))?\n([\s\S]*?)^```$/gm
+  let ofAll = ''
+  return Array.from(markdown.matchAll(blocks)).flatMap(match => {
+    const [whole, common, own, mark, code = ''] = match
+    if (common !== undefined) ofAll = common
+    if (common !== undefined) return []
+    const file = mark === 'page' ? undefined : mark
+    const before = file === undefined ? (own ?? ofAll).trim() : ''
     const fence = match.index + whole.indexOf('```ts')
-    return {
-      line: markdown.slice(0, fence).split('\n').length,
-      code: `${preamble.trim()}\n${code}`,
-      runs: page === undefined,
-    }
+    const line = markdown.slice(0, fence).split('\n').length
+    return { line, code: `${before}\n${code}`, runs: mark === undefined, file }
   })
 }
 
@@ -78,27 +86,58 @@ export class SampleFolder {
   }
 
   /**
-   * Runs a sample until its last statement is done; it need not close what it opened, nor remove what it stored. Where
-   * it names the seed at `localhost:8080`, one is started, with the sample's cluster and secret. Returns why it failed;
-   * empty when fine.
+   * Runs samples until their last statements are done; none need close what it opened, nor remove what it stored. Those
+   * that name the seed at `localhost:8080` share one, if they share cluster and secret; it has the hooks of the file
+   * `hooks.ts`, where there is one among the samples. Returns for each line why that sample failed; empty when fine.
    */
-  async run(sample: Sample): Promise<string> {
-    const seed = sample.code.includes('localhost:8080') ? await startSeed(seedOptionsOf(sample)) : undefined
+  async run(samples: readonly Sample[]): Promise<ReadonlyMap<number, string>> {
+    const groups = new Map<string, Sample[]>()
+    for (const sample of samples) {
+      const words = sample.code.includes('localhost:8080') ? wordsOf(sample).join(' ') : ''
+      groups.set(words, [...(groups.get(words) ?? []), sample])
+    }
+    const failures = new Map<number, string>()
+    for (const group of groups.values()) {
+      const outcomes = await this.#runGroup(group)
+      for (const [at, { line }] of group.entries()) failures.set(line, outcomes[at] ?? 'it did not end')
+    }
+    return failures
+  }
+
+  async #runGroup(samples: readonly Sample[]): Promise<string[]> {
+    const [first] = samples
+    const seed = first?.code.includes('localhost:8080') ? await this.#startSeed(first) : undefined
     try {
-      const file = this.#file(sample)
       const host = seed === undefined ? '' : new URL(seed.url).host
-      await writeFile(file, moduleOf(sample.code.replaceAll('localhost:8080', host)))
+      const tasks = []
+      for (const sample of samples) {
+        const file = this.#file(sample)
+        await writeFile(file, moduleOf(sample.code.replaceAll('localhost:8080', host)))
+        tasks.push({ url: pathToFileURL(file).href, prints: printsOf(sample) })
+      }
       const result = await runProcess({
         command: process.execPath,
-        arguments: ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', runner(file)],
+        arguments: ['--import', import.meta.resolve('tsx'), runner, JSON.stringify(tasks)],
         cwd: this.path,
         env: { TSX_TSCONFIG_PATH: join(this.path, 'tsconfig.json') },
-        timeoutMs: 30_000,
+        timeoutMs: 100_000,
       })
-      return result.ok ? '' : `${result.ending}\n${result.output}${seed?.output() ?? ''}`
+      const told = Array.from(
+        result.output.matchAll(/^@sample (.*)$/gm),
+        ([, json = '']) => `${JSON.parse(json)}`,
+      )
+      if (told.length < samples.length) told.push(`${result.ending}\n${result.output}`)
+      return told.map(text => (text === '' ? '' : `${text}\n${seed?.output() ?? ''}`))
     } finally {
       await seed?.close()
     }
+  }
+
+  async #startSeed(sample: Sample): Promise<Seed> {
+    const hooks = join(this.path, 'hooks.ts')
+    const words = existsSync(hooks) ? [...wordsOf(sample), '--hooks', hooks] : wordsOf(sample)
+    const env = { TSX_TSCONFIG_PATH: join(this.path, 'tsconfig.json') }
+    return startSeed({ command: ['--import', 'tsx', join(root, 'src/cli/main.ts')], words, env })
   }
 
   remove(): Promise<void> {
@@ -106,7 +145,7 @@ export class SampleFolder {
   }
 
   #file(sample: Sample): string {
-    return join(this.path, `line-${sample.line}.ts`)
+    return join(this.path, sample.file ?? `line-${sample.line}.ts`)
   }
 }
 
@@ -115,14 +154,17 @@ function moduleOf(code: string): string {
   return `${code}\nexport {}\n`
 }
 
-function runner(file: string): string {
-  return `await import(${JSON.stringify(pathToFileURL(file).href)}); process.exit(0)`
+const runner = fileURLToPath(new URL('run-samples.ts', import.meta.url))
+
+/** What it says that it prints: lines that print one thing and have a comment behind it. */
+function printsOf({ code }: Sample): string[] {
+  return Array.from(code.matchAll(/^ *console\.log\(.*\) \/\/ (.*)$/gm), ([, text = '']) => text)
 }
 
-function seedOptionsOf(sample: Sample): { command: string[]; words: string[] } {
-  const words = ['cluster', 'secret'].flatMap(name => {
-    const value = new RegExp(`\\b${name}: '([^']*)'`).exec(sample.code)?.[1]
+/** Options of the seed that the sample names. */
+function wordsOf({ code }: Sample): string[] {
+  return ['cluster', 'secret'].flatMap(name => {
+    const value = new RegExp(`\\b${name}: '([^']*)'`).exec(code)?.[1]
     return value === undefined ? [] : [`--${name}`, value]
   })
-  return { command: ['--import', 'tsx', join(root, 'src/cli/main.ts')], words }
 }
