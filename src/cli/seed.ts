@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { isQuorateError } from '../core/error.ts'
+import type { Host } from '../engine/host.ts'
 import { type Seed, startSeed } from '../server/seed.ts'
-import { type Command, CommandFailed, exitFailed, operands, parse } from './command.ts'
+import { type Command, CommandFailed, exitFailed, operands, parse, type Terminal } from './command.ts'
 import { loadHooks, mergeHooks } from './hooks.ts'
 
 export const seed: Command = {
@@ -52,9 +53,7 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
       onForeign: error => terminal.warn(`quorate: ${describe(error)}`),
       onError: error => failed.abort(error),
     })
-    running.host?.on('commandFailed', ({ name, error }) => {
-      terminal.warn(`quorate: the command ${name} failed: ${describe(error)}`)
-    })
+    if (running.host !== undefined) tellOf(running.host, terminal)
     try {
       await terminal.print(readyLine(running, values.json === true))
       if (!running.hasLeader) terminal.warn(`quorate: ${waitingFor(running, values.join === true)}`)
@@ -114,6 +113,29 @@ function describe(error: unknown): string {
   if (isQuorateError(error)) return `${error.message} (${error.code})`
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
+
+/** What has to be mended, of commands and of what came of them. */
+function tellOf(host: Host, terminal: Terminal): void {
+  host.on('commandFailed', ({ name, error }) => {
+    terminal.warn(`quorate: the command ${name} failed: ${describe(error)}`)
+  })
+  const told = new Set<string>()
+  host.on('commandsDiffer', ({ hostId, missingHere }) => {
+    const names = missingHere.join(', ')
+    if (names === '' || told.has(names) || told.size >= differencesTold) return
+    told.add(names)
+    const what = `host ${hostId} has commands that this seed was not given (${names})`
+    terminal.warn(`quorate: ${what}; the seed stops where they are used: see --hooks`)
+  })
+  host.on('diverged', ({ revision, isExact, hosts, isQuarantined }) => {
+    const where = `${isExact ? 'at' : 'at or before'} revision ${revision}: ${hosts.join(', ')}`
+    const here = isQuarantined ? '; this seed is one of them, and answers nothing' : ''
+    terminal.warn(`quorate: replicas differ ${where}${here} (DIVERGED)`)
+  })
+}
+
+/** Of what many pages are given, one is told of. */
+const differencesTold = 16
 
 function waitingFor({ host }: Seed, isJoining: boolean): string {
   if (host?.deployment !== undefined) return 'no leader yet; waiting for the other members'

@@ -32,10 +32,22 @@ function describe(body: unknown): string {
     `leader   ${field(body, 'leader') ?? 'none known'}`,
     `log      term ${field(body, 'term')}, commit ${field(body, 'commit')}, applied ${field(body, 'applied')}`,
     `keys     ${field(body, 'keys')}`,
+    ...obstacles(body),
     ...section('members', list(body, 'members').map(memberRow)),
     ...section('peers', list(body, 'peers').map(peerRow)),
   ]
   return lines.join('\n')
+}
+
+/** Why the host answers nothing, or others do not. */
+function obstacles(body: unknown): readonly string[] {
+  const [command, diverged] = [field(body, 'unknownCommand'), field(body, 'diverged')]
+  const isHere = field(diverged, 'isQuarantined') === true ? ' (this one answers nothing)' : ''
+  const since = `${field(diverged, 'isExact') === true ? 'at' : 'at or before'} ${field(diverged, 'revision')}`
+  return [
+    ...(command === undefined ? [] : [`stopped  at the command ${command}, which this host was not given`]),
+    ...(diverged === undefined ? [] : [`differs  ${since}: ${list(diverged, 'hosts').join(', ')}${isHere}`]),
+  ]
 }
 
 function section(title: string, rows: readonly (readonly string[])[]): readonly string[] {

@@ -34,9 +34,11 @@ function unhealthy(served: Served): string | undefined {
 }
 
 function unhealthyStore(store: ServedStore): string | undefined {
-  const { role, leader } = store.status()
+  const { role, leader, unknownCommand, diverged } = store.status()
   // It may still have heard of a leader, who does not serve it any more.
   if (role === 'removed') return 'the group removed this host'
+  if (unknownCommand !== undefined) return `this host was not given the command ${unknownCommand}`
+  if (diverged?.isQuarantined === true) return 'replicas differ, and that of this host is in quarantine'
   return leader === undefined ? 'no leader is known' : undefined
 }
 

@@ -40,6 +40,21 @@ test('put, get, delete, status and members say what they did', async () => {
   assert.match(status.out, /^ {2}tab {2}direct \(host\) {2}3\.0 ms$/m)
 })
 
+test('status says why a replica answers nothing, or others do not', async () => {
+  await using api = await ApiFixture.start()
+  const env = { QUORATE_URL: `http://127.0.0.1:${api.port}/` }
+  const told = async () => (await quorate(['status'], env)).out.match(/^(stopped|differs) .*$/gm)
+  assert.equal(await told(), null)
+  const diverged = { revision: 7, isExact: false, hosts: ['a', 'b'], isQuarantined: false }
+  api.store.obstacles = { unknownCommand: 'seat.reserve@2', diverged }
+  assert.deepEqual(await told(), [
+    'stopped  at the command seat.reserve@2, which this host was not given',
+    'differs  at or before 7: a, b',
+  ])
+  api.store.obstacles = { diverged: { ...diverged, isExact: true, isQuarantined: true } }
+  assert.deepEqual(await told(), ['differs  at 7: a, b (this one answers nothing)'])
+})
+
 test('a no is exit code 1, a refusal 3, what goes later 4, and what nobody knows 5', async () => {
   await using api = await ApiFixture.start()
   const env = { QUORATE_URL: `http://127.0.0.1:${api.port}` }

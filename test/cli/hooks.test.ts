@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { openHost } from '../../src/node.ts'
 import { Cleanup } from '../server/cleanup.ts'
@@ -39,6 +41,17 @@ describe('quorate seed --hooks', () => {
     const { code, err } = await seed.ended()
     assert.equal(code, 0)
     assert.match(err, /^quorate: the command broken@1 failed: Error: as planned\n/)
+  })
+
+  test('says which commands the pages have and the seed has not', async t => {
+    const data = join(await new Cleanup(t).folder(), 'data')
+    await using seed = new Quorate(['seed', '--port', '0', '--data', data, '--secret', 'secret'])
+    const [, url = ''] = await seed.printed(/ready: (http:\/\/127\.0\.0\.1:\d+)\/\n/)
+    await using host = await openHost({ cluster: 'demo', secret: 'secret', webrtc: 'off', seeds: [url] })
+    await host.store('main', { commands: { 'seat.book@7': () => null } })
+    while (!seed.err.includes('\n')) await once(seed.child.stderr as Readable, 'data')
+    const what = `host ${host.id} has commands that this seed was not given (seat.book@7)`
+    assert.equal(seed.err, `quorate: ${what}; the seed stops where they are used: see --hooks\n`)
   })
 
   test('says what is wrong with the module', async t => {

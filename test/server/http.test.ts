@@ -169,6 +169,20 @@ test('health follows the leader, the error of the host and the start', async () 
   assert.equal((await api.ask('/v1/kv/key')).status, 501)
 })
 
+test('health says that a replica answers nothing: for want of a command, or in quarantine', async () => {
+  await using api = await ApiFixture.start()
+  api.store.obstacles = { unknownCommand: 'seat.reserve@2' }
+  const stopped = await api.ask('/healthz')
+  const why = 'this host was not given the command seat.reserve@2'
+  assert.deepEqual([stopped.status, stopped.body.reason], [503, why])
+  const diverged = { revision: 7, isExact: true, hosts: ['other'], isQuarantined: false }
+  api.store.obstacles = { diverged }
+  assert.equal((await api.ask('/healthz')).status, 200, 'somebody else is in quarantine')
+  api.store.obstacles = { diverged: { ...diverged, isQuarantined: true } }
+  const { status, body } = await api.ask('/healthz')
+  assert.deepEqual([status, body.reason], [503, 'replicas differ, and that of this host is in quarantine'])
+})
+
 test('the status of a host that cannot go on says why, and what its replica is', async () => {
   await using api = await ApiFixture.start()
   api.host.error = { code: 'STORAGE_FAILED', message: 'the disk is full' }

@@ -19,6 +19,7 @@ export class StoreDouble implements ServedStore {
   revision = 0
   leader: string | undefined = 'self'
   role: StoreStatus['role'] = 'leader'
+  obstacles: Pick<StoreStatus, 'unknownCommand' | 'diverged'> = {}
   /** Thrown by every call while it is set. */
   failure: unknown
   /** Ends every watch while it is set. */
@@ -125,6 +126,7 @@ export class StoreDouble implements ServedStore {
       asleep: false,
       members: [],
       ...position,
+      ...this.obstacles,
     }
   }
 
