@@ -149,6 +149,7 @@ const detectorOf: Readonly<Record<string, string>> = {
   condition: 'O',
   history: 'O',
   linearizability: 'L',
+  serializability: 'L',
   durability: 'C',
   stuck: 'H',
 }

@@ -1,4 +1,4 @@
-export type Op = KeyOp | ReadOp | 'barrier' | 'broadcast' | 'request' | 'members' | 'together'
+export type Op = KeyOp | ReadOp | SpecialOp | 'barrier' | 'broadcast' | 'request' | 'members' | 'together'
 
 /** What one key's history is made of: whoever asks for linearizability looks at these. */
 export const keyOps = ['put', 'insert', 'delete', 'compareAndSwap', 'entry'] as const
@@ -15,6 +15,10 @@ export const readOps = [
   'members',
 ] as const
 type ReadOp = (typeof readOps)[number]
+
+/** What is judged by whoever called it: see the files of these names. */
+export const specialOps = ['txn', 'command', 'transact', 'view', 'count'] as const
+export type SpecialOp = (typeof specialOps)[number]
 
 /** What a worker may call, and how often beside the others. A seed has the first ones and some of the extra ones. */
 export const commonCalls = {
@@ -35,6 +39,11 @@ export const extraCalls = {
   request: 10,
   members: 3,
   together: 10,
+  txn: 12,
+  command: 8,
+  transact: 10,
+  view: 6,
+  count: 10,
 } as const
 
 /** What `together` writes at one revision, and nothing else does: whoever sees one of them sees the other one. */
@@ -42,3 +51,11 @@ export const twinKeys = ['k twin 1', 'k twin 2'] as const
 
 export type ExtraCall = keyof typeof extraCalls
 export const extraCallNames = Object.keys(extraCalls) as readonly ExtraCall[]
+
+/** What transactions and commands write, and nothing else does: their values have names. */
+export const sharedKeys = ['k shared 0', 'k shared 1', 'k shared 2', 'k shared 3'] as const
+
+/** Each of its values was written by one call, whose name it has. */
+export function isNamedKey(key: string): boolean {
+  return key.startsWith('k')
+}

@@ -1,5 +1,5 @@
 import type { GroupId, Revision } from '../../core/types.ts'
-import { keyOps, type Op, readOps } from './call-kinds.ts'
+import { keyOps, type Op, readOps, sharedKeys } from './call-kinds.ts'
 import type { HostLife } from './simulated-host.ts'
 import type { Trace } from './trace.ts'
 import type { VirtualTimers } from './virtual-timers.ts'
@@ -22,12 +22,16 @@ export interface Call {
   readonly seen: Revision
   /** The code of the error it ended with, or 'ok'. */
   code: string
+  error: unknown
   /** When its host was told that it is committed. */
   committed: Revision | undefined
+  /** Who knows best what to make of the answer. */
+  readonly judge: ((call: Call) => void) | undefined
 }
 
-export function isOfKey({ op }: Call): boolean {
-  return (keyOps as readonly Op[]).includes(op)
+/** Whether the call is of one key, and of one that nothing else works on. */
+export function isOfKey({ op, key }: Call): boolean {
+  return (keyOps as readonly Op[]).includes(op) && !(sharedKeys as readonly string[]).includes(key)
 }
 
 export function isRead({ op }: Call): boolean {
@@ -59,10 +63,10 @@ export class Calls {
 
   begin(
     life: HostLife,
-    what: Pick<Call, 'client' | 'group' | 'op' | 'key' | 'args' | 'floor' | 'seen'>,
+    what: Pick<Call, 'client' | 'group' | 'op' | 'key' | 'args' | 'floor' | 'seen' | 'judge'>,
   ): Call {
     const times = { call: this.timers.now(), return: null, outcome: undefined, result: undefined }
-    const call: Call = { ...what, ...times, code: '', committed: undefined }
+    const call: Call = { ...what, ...times, code: '', error: undefined, committed: undefined }
     this.history.push(call)
     this.underWay.set(call, life)
     const { client, op, key, args } = call

@@ -41,13 +41,15 @@ export class Judge {
   judge(call: Call): void {
     const { op, outcome, args, code, committed } = call
     const name = String(args.at(-1))
-    const isNamed = !isRead(call) && !['delete', 'barrier', 'request'].includes(op)
+    const isNamed =
+      call.judge === undefined && !isRead(call) && !['delete', 'barrier', 'request'].includes(op)
     if (outcome === 'fail' && isNamed) this.oracleOf(call.group).refused(name)
     // What was committed for a session that is over is tried anew, which may fail.
     if (outcome === 'fail' && committed !== undefined && !this.isEvicting)
       this.report('denied-write', `${op} ${name} is said to have failed, and to be committed at ${committed}`)
     if (code === 'REFUSED' && !(isNamed && isForbidden(name)))
       this.report('validate', `${op} ${name} was refused, and no rule forbids it`)
+    if (call.judge !== undefined) return call.judge(call)
     if (op === 'request') return this.judgeRequest(call)
     if (outcome !== 'ok') return
     if (isNamed && isForbidden(name)) this.report('validate', `${op} ${name} is forbidden, and was answered`)

@@ -2,21 +2,26 @@ import type { Change } from '../../core/machine/item.ts'
 import type { GroupId, Index, Revision } from '../../core/types.ts'
 import type { Replica } from '../../engine/replica.ts'
 import { decodeValue } from '../../wire/value.ts'
+import type { ModelItem } from '../checkers/transaction-model.ts'
+import { isNamedKey } from './call-kinds.ts'
 import { isForbidden, nameOf } from './value-names.ts'
 import type { Report } from './violation.ts'
 
 /** What a key held from a revision on; null: it did not exist. */
 interface Version {
   readonly revision: Revision
+  /** The name of the value. */
   readonly value: string | null
+  /** All of it, where the key existed. */
+  readonly item: ModelItem | undefined
 }
 
 /** A change of one key. */
-interface KeyChange extends Version {
+export interface KeyChange extends Version {
   readonly key: string
 }
 
-const never: Version = { revision: 0, value: null }
+const never: Version = { revision: 0, value: null, item: undefined }
 
 /**
  * What the writes of the clients did, in the order of their revisions, as the first replica that applied each one
@@ -77,6 +82,33 @@ export class Oracle {
     return this.versions.get(key)?.at(-1) ?? never
   }
 
+  /** What the key was when all up to this revision was done; undefined: it did not exist. */
+  itemAt(key: string, revision: Revision): ModelItem | undefined {
+    return versionAt(this.versions.get(key) ?? [], revision).item
+  }
+
+  /** The keys that there were then, of those that are wanted, in their order. */
+  itemsAt(revision: Revision, wants: (key: string) => boolean): ModelItem[] {
+    const items: ModelItem[] = []
+    for (const [key, list] of this.versions) {
+      const item = wants(key) ? versionAt(list, revision).item : undefined
+      if (item !== undefined) items.push(item)
+    }
+    return items.sort((left, right) => (left.key < right.key ? -1 : 1))
+  }
+
+  /** Where the value of that name was written; undefined: nowhere so far. */
+  placeOf(name: string): Revision | undefined {
+    return this.writtenAt.get(name)
+  }
+
+  /** Something took effect at that revision, and was answered: later calls must not be told of an earlier state. */
+  acknowledged(revision: Revision, floor: Revision): void {
+    if (revision <= floor)
+      this.fail('linearizability', `an entry took effect at ${revision}, before its call, after ${floor}`)
+    this.floor = Math.max(this.floor, revision)
+  }
+
   /** The group says that it wrote, or deleted where `value` is null. Returns what stood there before. */
   wrote(key: string, revision: Revision, value: string | null, floor: Revision): string | null {
     const list = this.versions.get(key) ?? []
@@ -96,9 +128,7 @@ export class Oracle {
 
   /** An entry that changes nothing was acknowledged; `name` is what was broadcast with it. */
   logged(name: string | undefined, revision: Revision, floor: Revision): void {
-    if (revision <= floor)
-      this.fail('linearizability', `an entry took effect at ${revision}, before its call, after ${floor}`)
-    this.floor = Math.max(this.floor, revision)
+    this.acknowledged(revision, floor)
     if (name !== undefined) this.broadcasts.set(name, revision)
   }
 
@@ -144,6 +174,7 @@ export class Oracle {
     for (const { revision } of found.values()) at = Math.max(at, revision)
     const isAll = (revision: Revision) => {
       for (const [key, list] of this.versions) {
+        if (!isNamedKey(key)) continue
         const present = versionAt(list, revision)
         const one = found.get(key)
         if (present.value === null ? one !== undefined : one?.revision !== present.revision) return false
@@ -167,16 +198,15 @@ export class Oracle {
   }
 
   private add({ key, revision, item }: Change): void {
-    const value = item === null ? null : nameOf(String(decodeValue(item.value)))
-    this.changes.push({ key, revision, value })
+    const version = versionOf(revision, item)
+    this.changes.push({ key, ...version })
     let list = this.versions.get(key)
     if (list === undefined) {
       list = []
       this.versions.set(key, list)
     }
-    list.push({ revision, value })
-    if (value === null) return
-    this.took(value, revision)
+    list.push(version)
+    if (version.value !== null && isNamedKey(key)) this.took(version.value, revision)
   }
 
   /** A value took its place, for the first and only time. */
@@ -193,6 +223,13 @@ export class Oracle {
   private fail(rule: string, message: string): void {
     this.report(rule, `${this.group}: ${message}`)
   }
+}
+
+function versionOf(revision: Revision, item: Change['item']): Version {
+  if (item === null) return { revision, value: null, item: undefined }
+  const decoded = decodeValue(item.value)
+  const value = typeof decoded === 'number' ? decoded : nameOf(String(decoded))
+  return { revision, value: String(value), item: { ...item, value } }
 }
 
 function versionAt(list: readonly Version[], revision: Revision): Version {

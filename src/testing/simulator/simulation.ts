@@ -1,3 +1,5 @@
+import { loadTransact } from '../../engine/load-transact.ts'
+import { loadRecipes } from '../../engine/recipes/load.ts'
 import { explainStuck } from '../checkers/explain.ts'
 import { kvModel } from '../checkers/kv.ts'
 import { checkLinearizable, type Verdict } from '../checkers/linearizability.ts'
@@ -47,6 +49,8 @@ const eventsPerTurn = 4096
  * Two simulations must not run at once in one process: rejections that nobody handles are counted as the simulation's.
  */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  // What is loaded late comes from a real disk, in real time.
+  await Promise.all([loadTransact(), loadRecipes()])
   const simulation = new Simulation(options)
   const unhandled = (reason: unknown) => simulation.unhandled(reason)
   process.on('unhandledRejection', unhandled)

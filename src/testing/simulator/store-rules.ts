@@ -2,6 +2,7 @@ import type { GroupId, HostId, Revision } from '../../core/types.ts'
 import type { StoreHooks } from '../../engine/store-hooks.ts'
 import type { StoreCommand } from '../../engine/types.ts'
 import type { HostLife } from './simulated-host.ts'
+import { commands } from './txn-calls.ts'
 import { isForbidden, nameWritten } from './value-names.ts'
 import type { Report } from './violation.ts'
 import type { VirtualTimers } from './virtual-timers.ts'
@@ -57,6 +58,7 @@ export class StoreRules {
   hooks(life: HostLife, group: GroupId): StoreHooks {
     return {
       validate: (command, { host }) => this.objection(command, host),
+      commands,
       requests: { ask: (id, { from }) => this.run(life, group, Number(id), from) },
     }
   }

@@ -2,41 +2,51 @@ import type { Random } from '../../base/random.ts'
 import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
-import { absent, type Consistency, type WriteOptions } from '../../engine/types.ts'
-import { commonCalls, extraCalls, type Op, twinKeys } from './call-kinds.ts'
+import { absent, type CallOptions, type Consistency, type WriteOptions } from '../../engine/types.ts'
+import {
+  commonCalls,
+  extraCalls,
+  type Op,
+  type SpecialOp,
+  sharedKeys,
+  specialOps,
+  twinKeys,
+} from './call-kinds.ts'
 import { type Call, Calls, isLinearizable, isOfKey, isRead } from './calls.ts'
+import { CountCalls } from './count-calls.ts'
+import { Deeds } from './deeds.ts'
+import type { Desk, SpecialCall, SpecialCalls, Worker } from './desk.ts'
 import { type Answer, Judge, type ScanResult } from './judge.ts'
 import type { Oracle } from './oracle.ts'
 import type { Scenario } from './scenario.ts'
 import type { HostLife } from './simulated-host.ts'
+import { SnapshotCalls } from './snapshot-calls.ts'
 import type { StoreRules } from './store-rules.ts'
 import type { Trace } from './trace.ts'
+import { TxnCalls } from './txn-calls.ts'
 import { nameOf } from './value-names.ts'
 import type { Report } from './violation.ts'
 import type { VirtualTimers } from './virtual-timers.ts'
 
-interface Worker {
-  readonly client: string
-  readonly life: HostLife
-  readonly store: Store
-  /** What the worker read or wrote last, by key: what it expects when it compares and swaps. */
-  readonly lastSeen: Map<string, string>
-}
-
 /** Clients at all stores: each calls, waits for the answer, thinks, and calls again. */
-export class Workload {
+export class Workload implements Desk {
   readonly calls: Calls
+  readonly deeds: Deeds
+  readonly timers: VirtualTimers
+  readonly random: Random
+  readonly report: Report
+  readonly oracleOf: (group: GroupId) => Oracle
+  isStopped = false
   private readonly judgeOf: Judge
-  private readonly timers: VirtualTimers
-  private readonly random: Random
   private readonly scenario: Scenario
   private readonly rules: StoreRules
-  private readonly report: Report
-  private readonly oracleOf: (group: GroupId) => Oracle
+  private readonly counts: CountCalls
+  private readonly special: Readonly<Record<SpecialOp, SpecialCalls>>
+  /** Keys are worked on by more than one kind of calls. */
+  private readonly isShared: boolean
   private readonly choices: readonly (readonly [Op, number])[]
   /** What each store was told: nothing that it reads for its session may be older. */
   private readonly seen = new WeakMap<Store, Revision>()
-  private isStopped = false
   private clients = 0
   private values = 0
 
@@ -58,6 +68,13 @@ export class Workload {
     this.rules = parts.rules
     this.report = parts.report
     this.oracleOf = parts.oracleOf
+    this.deeds = new Deeds(parts)
+    const txn = new TxnCalls(this)
+    const count = new CountCalls(this)
+    const view = new SnapshotCalls(this, count)
+    this.counts = count
+    this.special = { txn, command: txn, count, view, transact: view }
+    this.isShared = scenario.extraCalls.some(isSpecial)
     const extra = scenario.extraCalls.map(op => [op, extraCalls[op]] as const)
     this.choices = [...(Object.entries(commonCalls) as [Op, number][]), ...extra]
   }
@@ -78,17 +95,62 @@ export class Workload {
 
   /** Judges what was answered, by effects that are known now. */
   judge(): void {
+    for (const group of this.scenario.groups) {
+      this.deeds.judge(group)
+      this.counts.judge(group)
+    }
     for (const call of this.calls.takeAnswered()) this.judgeOf.judge(call)
   }
 
   /** One write at a store; resolves when it is answered. */
   async writeOnce(life: HostLife, store: Store, deadlineMs: number): Promise<void> {
     const key = this.key()
-    const name = this.name('w', life)
+    const name = this.name(life, 'w')
     const worker = this.worker(life, store)
     const promise = store.put(key, this.full(name), { deadlineMs })
     this.follow(worker, this.begin(worker, 'put', key, [name]), promise)
     await promise
+  }
+
+  async make<Value>(
+    worker: Worker,
+    { op, key = '', args, judge }: SpecialCall,
+    promise: Promise<Value>,
+    answer: (value: Value) => void = () => {},
+  ): Promise<boolean> {
+    const call = this.begin(worker, op, key, args, judge)
+    try {
+      const value = await promise
+      answer(value)
+      this.calls.settle(call, 'ok', 'ok', value)
+      return true
+    } catch (error) {
+      this.failed(call, error)
+      return false
+    }
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise(resolve => void this.timers.after(ms, () => resolve()))
+  }
+
+  below(max: number): number {
+    return Math.floor(this.random() * max)
+  }
+
+  pick<Item>(items: readonly Item[]): Item {
+    return items[this.below(items.length)] as Item
+  }
+
+  /** Some calls are given up early. */
+  bounds(): CallOptions {
+    const choice = this.random()
+    if (choice < 0.04) {
+      const ending = new AbortController()
+      this.timers.after(this.random() * 500, () => ending.abort(aborted))
+      return { signal: ending.signal }
+    }
+    return choice < 0.08 ? { deadlineMs: 1 + this.below(500) } : {}
   }
 
   private worker(life: HostLife, store: Store): Worker {
@@ -115,6 +177,12 @@ export class Workload {
 
   private call(worker: Worker, op: Op): void {
     const { store } = worker
+    if (isSpecial(op)) {
+      const next = () => this.next(worker)
+      const wrong = (error: unknown) => this.report('call', `${op} met ${String(error)}`)
+      this.special[op].call(worker, op).then(next, wrong)
+      return
+    }
     const key = this.key()
     const read = (promise: Promise<unknown>) => this.follow(worker, this.begin(worker, op, key, []), promise)
     switch (op) {
@@ -145,7 +213,7 @@ export class Workload {
   private write(worker: Worker, op: Op, key: string): void {
     const { store, life, lastSeen } = worker
     const isForbidden = this.scenario.isRuled && this.random() < 0.1
-    const name = this.name(isForbidden ? 'x' : 'v', life)
+    const name = this.name(life, isForbidden ? 'x' : 'v')
     const value = this.full(name)
     const expected = lastSeen.get(key)
     const isSwap = op === 'compareAndSwap'
@@ -164,22 +232,16 @@ export class Workload {
     this.follow(worker, call, write())
   }
 
-  /** Some calls are given up early, and some want to hear of the commit. */
+  /** Some calls want to hear of the commit. */
   private options(call: Call): WriteOptions {
-    const choice = this.random()
-    if (choice < 0.04) {
-      const ending = new AbortController()
-      this.timers.after(this.random() * 500, () => ending.abort(aborted))
-      return { signal: ending.signal }
-    }
-    if (choice < 0.08) return { deadlineMs: 1 + Math.floor(this.random() * 500) }
-    if (choice > 0.3) return {}
+    const bounds = this.bounds()
+    if (this.random() > 0.3) return bounds
     const onCommitted = (revision: Revision) => {
       if (call.committed !== undefined)
         this.report('commit', `${call.args.at(-1)} is told to be committed twice`)
       call.committed = revision
     }
-    return { onCommitted }
+    return { ...bounds, onCommitted }
   }
 
   private members(worker: Worker): void {
@@ -190,7 +252,7 @@ export class Workload {
   /** A transaction. */
   private together(worker: Worker): void {
     const { store, life } = worker
-    const names = twinKeys.map(() => this.name('v', life))
+    const names = twinKeys.map(() => this.name(life))
     const call = this.begin(worker, 'together', '', names)
     const success = twinKeys.map(
       (key, at) => ({ type: 'put', key, value: this.full(names[at] ?? '') }) as const,
@@ -223,43 +285,56 @@ export class Workload {
   }
 
   /** A name that no other value has. */
-  private name(kind: 'v' | 'w' | 'x', life: HostLife): string {
+  name(life: HostLife, kind: 'v' | 'w' | 'x' | 'f' = 'v'): string {
     const name = `${kind}${++this.values}`
     this.rules.writing(name, life.owner.id)
     return name
   }
 
   /** A value of that name, as long as the scenario has them. */
-  private full(name: string): string {
+  full(name: string): string {
     const { valueBytes } = this.scenario
     return valueBytes === 0 ? name : `${name}.${'x'.repeat(valueBytes)}`
   }
 
-  private begin(worker: Worker, op: Op, key: string, args: readonly unknown[]): Call {
+  private begin(
+    worker: Worker,
+    op: Op,
+    key: string,
+    args: readonly unknown[],
+    judge?: (call: Call) => void,
+  ): Call {
     const { client, life, store } = worker
     const group = store.name
     const { floor } = this.oracleOf(group)
-    return this.calls.begin(life, { client, group, op, key, args, floor, seen: this.seen.get(store) ?? 0 })
+    const seen = this.seen.get(store) ?? 0
+    return this.calls.begin(life, { client, group, op, key, args, floor, seen, judge })
   }
 
   private follow(worker: Worker, call: Call, promise: Promise<unknown>): void {
-    const next = () => {
-      if (!this.isStopped && worker.life.failure === undefined) this.think(worker)
-    }
     promise.then(
       result => {
         const named = withName(result)
         if (this.calls.settle(call, 'ok', 'ok', named)) this.learn(worker, call, named)
-        next()
+        this.next(worker)
       },
       error => {
-        const isKnown = isQuorateError(error)
-        if (!isKnown && error !== aborted) this.report('call', `${call.op} failed with ${String(error)}`)
-        const isUnknown = !(isKnown && error.outcome === 'none') && !isRead(call)
-        this.calls.settle(call, isUnknown ? 'unknown' : 'fail', isKnown ? error.code : 'aborted')
-        next()
+        this.failed(call, error)
+        this.next(worker)
       },
     )
+  }
+
+  private next(worker: Worker): void {
+    if (!this.isStopped && worker.life.failure === undefined) this.think(worker)
+  }
+
+  private failed(call: Call, error: unknown): void {
+    const isKnown = isQuorateError(error)
+    if (!isKnown && error !== aborted) this.report('call', `${call.op} failed with ${String(error)}`)
+    const isUnknown = !(isKnown && error.outcome === 'none') && !isRead(call)
+    call.error = error
+    this.calls.settle(call, isUnknown ? 'unknown' : 'fail', isKnown ? error.code : 'aborted')
   }
 
   /** What the worker and its store know from an answer on. */
@@ -276,8 +351,13 @@ export class Workload {
   }
 
   private key(): string {
+    if (this.isShared && this.random() < 0.2) return this.pick(sharedKeys)
     return `k${Math.floor(this.random() * this.scenario.keys)}`
   }
+}
+
+function isSpecial(op: Op): op is SpecialOp {
+  return (specialOps as readonly Op[]).includes(op)
 }
 
 /** Why a call was given up. */
