@@ -19,6 +19,8 @@ export interface ReadonlyOrderedMap<Key extends OrderedKey, Value> {
   /** In order of the keys. The map must not be changed while it is iterated; iterate over a clone instead. */
   entries(range?: OrderedRange<Key>): Generator<readonly [Key, Value]>
   values(range?: OrderedRange<Key>): Generator<Value>
+  /** All values in the order of their keys, many at a time: whoever reads all of them is spared a step for each. */
+  batches(): Generator<readonly Value[]>
   /** How many keys lie in a range. Looks at the nodes in it, not at each of its keys. */
   countIn(range: OrderedRange<Key>): number
   /** A copy in constant time that can be changed; neither sees what is later done to the other. */
@@ -105,6 +107,10 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
     for (const [, value] of this.entries(range)) yield value
   }
 
+  *batches(): Generator<readonly Value[]> {
+    for (const { values } of this.leaves(undefined)) yield values
+  }
+
   countIn({ gt, gte, lt, lte }: OrderedRange<Key>): number {
     const { root, count } = this
     const start = gt !== undefined ? below(root, gt, true) : gte !== undefined ? below(root, gte, false) : 0
@@ -116,8 +122,21 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
   // its neighbours could not be shared.
 
   private *ascending({ gt, gte, lt, lte }: OrderedRange<Key>): Generator<readonly [Key, Value]> {
-    let from = gt ?? gte
-    let afterEqual = gt !== undefined
+    const from = gt ?? gte
+    const rankOf = gt !== undefined ? rankAfter : rank
+    let isFirst = from !== undefined
+    for (const { keys, values } of this.leaves(from)) {
+      for (let at = isFirst ? rankOf(keys, from as Key) : 0; at < keys.length; at++) {
+        const key = keys[at] as Key
+        if ((lt !== undefined && key >= lt) || (lte !== undefined && key > lte)) return
+        yield [key, values[at] as Value]
+      }
+      isFirst = false
+    }
+  }
+
+  private *leaves(first: Key | undefined): Generator<Node<Key, Value>> {
+    let from = first
     do {
       let node = this.root
       let next: Key | undefined
@@ -126,18 +145,8 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
         next = node.keys[at + 1] ?? next
         node = node.children[at] as Node<Key, Value>
       }
-      const { keys, values } = node
-      for (
-        let at = from === undefined ? 0 : (afterEqual ? rankAfter : rank)(keys, from);
-        at < keys.length;
-        at++
-      ) {
-        const key = keys[at] as Key
-        if ((lt !== undefined && key >= lt) || (lte !== undefined && key > lte)) return
-        yield [key, values[at] as Value]
-      }
+      yield node
       from = next
-      afterEqual = false
     } while (from !== undefined)
   }
 

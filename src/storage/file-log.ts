@@ -72,9 +72,14 @@ export class FileLog {
   private prepared = 0
   /** The offset from which on the next record begins a new segment. */
   private full = 0
+  private readonly aside: (work: () => Promise<void>) => void
+  /** Of segments that nothing lives in: in their order, so that a crash leaves no gap. */
+  private removal = Promise.resolve()
 
-  constructor(directory: string, segmentBytes = logFileBytes) {
+  /** What no write waits for is done `aside`, which has later writes fail where that fails. */
+  constructor(directory: string, aside: FileLog['aside'], segmentBytes = logFileBytes) {
     this.directory = directory
+    this.aside = aside
     this.segmentBytes = segmentBytes
   }
 
@@ -89,7 +94,7 @@ export class FileLog {
     const host = toStoredHost(entries)
     if (host === undefined) throw corrupt(this.directory, 0, 'a file of the log is missing')
     if (this.segments.length === 0) await this.createFirst()
-    else await this.remove(this.dead())
+    else await this.unlink(this.segments.splice(0, this.dead().length))
     const named = new Map<GroupId, NamedSnapshot>()
     for (const [group, { snapshot }] of entries.groups) if (snapshot !== undefined) named.set(group, snapshot)
     return { host, named }
@@ -128,7 +133,7 @@ export class FileLog {
     else {
       const dead = appended.some(({ operation }) => forgets(operation)) ? this.dead() : []
       segment = await this.writeRecord()
-      await this.remove(dead)
+      this.remove(dead)
     }
     for (const { additions } of appended) this.ledger.locate(additions, segment.number)
   }
@@ -154,9 +159,11 @@ export class FileLog {
     const leaving = this.leaving()
     const dead = this.dead(leaving?.segment, true)
     if (leaving !== undefined) await this.carry(leaving)
+    // However slow the file system is in removing, the folder stays bounded.
+    await this.removal
     const segment = await this.createSegment()
     if (leaving !== undefined) this.ledger.move(leaving.segment.number, segment.number)
-    await this.remove(dead)
+    this.remove(dead)
     return segment
   }
 
@@ -232,11 +239,20 @@ export class FileLog {
     return segment
   }
 
-  private async remove(segments: readonly Segment[]): Promise<void> {
-    for (const { number } of segments) {
+  /** No write waits for it: a file system takes 10 ms and more to give back a file of this size. */
+  private remove(dead: readonly Segment[]): void {
+    if (dead.length === 0) return
+    this.segments.splice(0, dead.length)
+    this.aside(() => {
+      this.removal = this.removal.then(() => this.unlink(dead))
+      return this.removal
+    })
+  }
+
+  private async unlink(dead: readonly Segment[]): Promise<void> {
+    for (const { number } of dead) {
       await fs.promises.unlink(segmentFile(this.directory, number))
       await syncDirectory(this.directory)
-      this.segments.shift()
     }
   }
 

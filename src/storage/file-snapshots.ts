@@ -23,6 +23,7 @@ export function isSnapshotFile(file: string): boolean {
 export class SnapshotFiles {
   private readonly directory: string
   private lastId = 0
+  private removal = Promise.resolve()
 
   constructor(directory: string) {
     this.directory = directory
@@ -46,6 +47,8 @@ export class SnapshotFiles {
   async save(group: GroupId, snapshot: Snapshot, chunks: AsyncIterable<Uint8Array>): Promise<number> {
     this.lastId += 1
     const id = this.lastId
+    // However slow the file system is in removing, the folder stays bounded.
+    await this.removal
     const file = this.file(id)
     const temporary = `${file}${temporarySuffix}`
     try {
@@ -80,8 +83,11 @@ export class SnapshotFiles {
     }
   }
 
-  async remove(ids: Iterable<number>): Promise<void> {
-    for (const id of ids) await fs.promises.rm(this.file(id), { force: true })
+  remove(ids: Iterable<number>): Promise<void> {
+    this.removal = this.removal.then(async () => {
+      for (const id of ids) await fs.promises.rm(this.file(id), { force: true })
+    })
+    return this.removal
   }
 
   private file(id: number): string {

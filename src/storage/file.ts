@@ -44,10 +44,10 @@ class FileStorage implements Storage {
 
   constructor(directory: string, { segmentBytes }: FileStorageOptions, unlock: () => Promise<void>) {
     this.directory = directory
-    this.log = new FileLog(directory, segmentBytes)
+    this.lifecycle = new Lifecycle(error => storageError(`cannot use ${directory}`, error))
+    this.log = new FileLog(directory, work => this.lifecycle.aside(work), segmentBytes)
     this.files = new SnapshotFiles(directory)
     this.unlock = unlock
-    this.lifecycle = new Lifecycle(error => storageError(`cannot use ${directory}`, error))
   }
 
   load(): Promise<StoredHost> {
@@ -75,7 +75,8 @@ class FileStorage implements Storage {
         if (named !== undefined) obsolete.push(...this.saved.name(group, named.snapshot, named.id))
       }
       const written = this.log.append(operation)
-      return obsolete.length === 0 ? written : written.then(() => this.files.remove(obsolete))
+      if (obsolete.length > 0) this.lifecycle.aside(() => written.then(() => this.files.remove(obsolete)))
+      return written
     })
   }
 

@@ -44,6 +44,14 @@ export class Lifecycle {
   }
 
   /**
+   * Work that nobody waits for, but `close` where it began before: all that follows fails where it did. Once the
+   * storage is to be closed it is left out: the next start does it.
+   */
+  aside(work: () => Promise<void>): void {
+    this.perform(work).catch(() => undefined)
+  }
+
+  /**
    * What the caller is told of an error. A failure of the storage is remembered, and all that follows fails
    * with it.
    */

@@ -98,12 +98,16 @@ export class ByteWriter {
   }
 
   text(text: string): void {
-    if (text.length > shortTextMax || !this.ascii(text)) this.bytes(encoder.encode(text))
+    if (!this.shortText(text, 0)) this.bytes(encoder.encode(text))
   }
 
-  /** Writes a short text as `bytes` would, unless it has a character that takes more than one byte. */
-  private ascii(text: string): boolean {
+  /**
+   * Writes a text of at most `shortTextMax` characters, all of them ASCII, behind one byte, its length and `token`
+   * added. False, and nothing is written, where it is another one.
+   */
+  shortText(text: string, token: number): boolean {
     const { length } = text
+    if (length > shortTextMax) return false
     this.reserve(length + 1)
     const { buffer, end } = this
     for (let i = 0; i < length; i++) {
@@ -111,7 +115,7 @@ export class ByteWriter {
       if (unit >= 0x80) return false
       buffer[end + 1 + i] = unit
     }
-    buffer[end] = length
+    buffer[end] = token + length
     this.end = end + 1 + length
     return true
   }

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import { OrderedMap } from '../base/ordered-map.ts'
 import { SequenceWindow } from '../base/sequence-window.ts'
 import { sessionWindowMax, snapshotBytesMax, snapshotChunkBytes } from '../core/limits.ts'
@@ -8,8 +9,10 @@ import { isSound, type Members } from '../core/machine/members.ts'
 import type { Session } from '../core/machine/sessions.ts'
 import type { MachineState, Times } from '../core/machine/state.ts'
 import type { Index } from '../core/types.ts'
+import { ByteWriter } from './byte-writer.ts'
 import { decode, encode, MalformedError } from './codec.ts'
 import { asArray, asNatural } from './guards.ts'
+import { writeBytes, writeNumber, writeText, writeValue } from './pack-writer.ts'
 import {
   asHost,
   asMember,
@@ -35,23 +38,21 @@ const leaseRecord = 3
 
 type Fields = readonly unknown[]
 
-/** The chunks of a snapshot, made while they are taken. The snapshot is immutable, so there is no hurry. */
+/**
+ * The chunks of a snapshot, made while they are taken. The snapshot is immutable, so there is no hurry. Items are
+ * written as they are met, and each chunk takes a fraction of a millisecond: what is made on the way for a million of
+ * them is what a collector has writers wait for.
+ */
 export function* encodeSnapshot(
   snapshot: MachineState,
   chunkBytes = snapshotChunkBytes,
 ): Generator<Uint8Array<ArrayBuffer>> {
   yield encode(headerFields(snapshot))
-  let records: Fields[] = []
-  let bytes = 0
-  for (const record of recordsOf(snapshot)) {
-    records.push(record)
-    bytes += sizeOf(record)
-    if (bytes < chunkBytes) continue
-    yield encode(records)
-    records = []
-    bytes = 0
-  }
-  if (records.length > 0) yield encode(records)
+  const chunk = new Chunk(chunkBytes)
+  for (const record of recordsOf(snapshot)) if (chunk.add(record)) yield chunk.take()
+  for (const items of snapshot.items.batches())
+    for (const item of items) if (chunk.addItem(item)) yield chunk.take()
+  if (!chunk.isEmpty) yield chunk.take()
 }
 
 function headerFields(snapshot: MachineState): Fields {
@@ -68,27 +69,74 @@ function headerFields(snapshot: MachineState): Fields {
   return [formatVersion, index, table, counts, [times.group, times.wall, chain]]
 }
 
+/** All but the items. */
 function* recordsOf(snapshot: MachineState): Generator<Fields> {
   for (const session of snapshot.sessions.values()) {
     yield [sessionRecord, session.id, session.host, session.floor, session.usedAt, session.usedClock]
     for (const [seq, result] of session.results) yield [resultRecord, seq, ...resultFields(result)]
   }
   for (const { id, ttlMs, deadline } of snapshot.leases.values()) yield [leaseRecord, id, ttlMs, deadline]
-  for (const item of snapshot.items.values()) {
-    const { key, value, createRevision, modRevision, version, lease } = item
-    const fields = [itemRecord, key, value, createRevision, modRevision, version]
-    yield lease === 0 ? fields : [...fields, lease]
+}
+
+/** An array of records that is being written. */
+class Chunk {
+  private readonly bytesMin: number
+  private readonly writer = new ByteWriter(2 * snapshotChunkBytes)
+  private count = 0
+
+  constructor(bytesMin: number) {
+    this.bytesMin = bytesMin
+    this.begin()
+  }
+
+  get isEmpty(): boolean {
+    return this.count === 0
+  }
+
+  /** True when the chunk is full. */
+  add(record: Fields): boolean {
+    writeValue(this.writer, record)
+    return this.added()
+  }
+
+  addItem({ key, value, createRevision, modRevision, version, lease }: Item): boolean {
+    const { writer } = this
+    writer.byte(lease === 0 ? 0x96 : 0x97)
+    writer.byte(itemRecord)
+    writeText(writer, key)
+    writeBytes(writer, value)
+    writeNumber(writer, createRevision)
+    writeNumber(writer, modRevision)
+    writeNumber(writer, version)
+    if (lease !== 0) writeNumber(writer, lease)
+    return this.added()
+  }
+
+  take(): Uint8Array<ArrayBuffer> {
+    const bytes = this.writer.written().slice()
+    const { count } = this
+    this.begin()
+    assert(count < 0x10000, 'a chunk has fewer records than bytes')
+    bytes.set([0xdc, count >> 8, count])
+    if (count >= 16) return bytes
+    bytes[2] = 0x90 | count
+    return bytes.subarray(2)
+  }
+
+  private begin(): void {
+    this.writer.clear()
+    this.writer.skip(arrayHeadBytes)
+    this.count = 0
+  }
+
+  private added(): boolean {
+    this.count += 1
+    return this.writer.length >= this.bytesMin
   }
 }
 
-function sizeOf(record: Fields): number {
-  let bytes = 1
-  for (const field of record) {
-    if (typeof field === 'string' || field instanceof Uint8Array) bytes += field.length
-    bytes += 5
-  }
-  return bytes
-}
+/** An array that is not short: a token, and the number of its members in two bytes. */
+const arrayHeadBytes = 3
 
 /** The snapshot without what a witness does not keep: its first chunk, with nothing to follow. */
 export async function* withoutValues(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

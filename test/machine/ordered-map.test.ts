@@ -59,6 +59,10 @@ test('a clone and its original never see what is done to the other', () => {
       maps.forEach((map, at) => {
         const expected = [...(models[at] ?? [])].sort(([left], [right]) => left - right)
         assert.deepEqual([...map.entries()], expected)
+        assert.deepEqual(
+          [...map.batches()].flat(),
+          expected.map(([, value]) => value),
+        )
         assert.equal(map.size, expected.length)
       })
     }),

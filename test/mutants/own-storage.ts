@@ -84,18 +84,20 @@ export const ownStorage: Section = {
       edits: [
         {
           file: fileLog,
-          find: `    const segment = await this.createSegment()
-    if (leaving`,
-          replace: `    await this.remove(dead)
+          find: `    await this.removal
     const segment = await this.createSegment()
-    if (leaving`,
+`,
+          replace: `    await this.unlink(dead)
+    const segment = await this.createSegment()
+`,
         },
         {
           file: fileLog,
           find: `segment.number)
-    await this.remove(dead)
+    this.remove(dead)
     return segment`,
           replace: `segment.number)
+    this.segments.splice(0, dead.length)
     return segment`,
         },
       ],

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { OrderedMap } from '../../src/base/ordered-map.ts'
 import { SequenceWindow } from '../../src/base/sequence-window.ts'
 import { sessionWindowMax, snapshotChunkBytes } from '../../src/core/limits.ts'
 import type { Result } from '../../src/core/machine/command.ts'
+import type { Item } from '../../src/core/machine/item.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import { noMembers } from '../../src/core/machine/members.ts'
 import { planFounding } from '../../src/core/machine/members-plan.ts'
@@ -58,6 +60,23 @@ test('equal states have equal snapshots, byte for byte', () => {
     [...encodeSnapshot(snapshot)],
     [...encodeSnapshot(new Machine({ state: snapshot }).snapshot())],
   )
+})
+
+test('chunks are what the codec would have made of their records, few and many, short and long', () => {
+  const items = new OrderedMap<string, Item>()
+  for (const [number, key] of [
+    'k',
+    'ä',
+    'a key of more than twenty-four characters',
+    'k'.repeat(300),
+  ].entries()) {
+    const revisions = { createRevision: 1, modRevision: 2 ** (16 * number), version: 127 + number }
+    items.set(key, { key, value: new Uint8Array(100 ** number), ...revisions, lease: 0 })
+  }
+  const snapshot = { ...filled(500).snapshot(), index: 2 ** 50 }
+  for (const state of [snapshot, { ...snapshot, items }])
+    for (const chunkBytes of [100, snapshotChunkBytes])
+      for (const chunk of encodeSnapshot(state, chunkBytes)) assert.deepEqual(encode(decode(chunk)), chunk)
 })
 
 test('chunks are about as large as asked, and many', () => {
