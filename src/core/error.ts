@@ -70,6 +70,7 @@ export class QuorateError extends Error {
   }
 }
 
+/** Whether it is an error of this library, of that code where one is given. */
 export function isQuorateError(error: unknown, code?: ErrorCode): error is QuorateError {
   return error instanceof QuorateError && (code === undefined || error.code === code)
 }

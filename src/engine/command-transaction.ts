@@ -1,11 +1,13 @@
 import type { Revision } from '../core/types.ts'
 import type { KeyRange, ScanRange, StoreEntry } from './types.ts'
 
+/** What a key goes with. A put that names no lease takes the key off the one it had. */
 export interface LeaseOptions {
   /** The lease that the key goes with: it is deleted when the lease is over. See `store.lease`. */
   readonly lease?: number
 }
 
+/** What is added, within which bounds. All of it safe integers. */
 export interface IncrementOptions {
   /** What is added: an integer. Default 1. */
   readonly by?: number
@@ -16,6 +18,7 @@ export interface IncrementOptions {
   readonly initial?: number
 }
 
+/** What became of an increment. */
 export interface Incremented {
   /** False when the sum would leave its bounds: nothing was written. */
   readonly ok: boolean
@@ -23,11 +26,17 @@ export interface Incremented {
   readonly value: number
 }
 
-/** What a command reads and writes of one table: all of it or nothing, at one revision. Nothing here waits. */
+/**
+ * What a command reads and writes of one table: all of it or nothing, at one revision. Nothing here waits. It sees its
+ * own writes. Keys and values are those of `Table`. One command writes at most 10 000 keys and 8 MiB (its caller gets
+ * TOO_LARGE), and with leases that are there (LEASE_NOT_FOUND). After the command it writes nothing any more.
+ */
 export interface CommandTransaction {
   /** Of everything that this command writes. */
   readonly revision: Revision
+  /** Undefined where the key does not exist. */
   get<Value = unknown>(key: string): Value | undefined
+  /** With what it is known by. What this command wrote has its revision. */
   entry<Value = unknown>(key: string): StoreEntry<Value> | undefined
   has(key: string): boolean
   /** In the order of the keys, as they are at this call. */

@@ -4,6 +4,7 @@ import type { HostId } from '../core/types.ts'
 import { encodeOnce } from '../wire/codec.ts'
 import type { CommandTransaction } from './command-transaction.ts'
 
+/** What a command may know besides its transaction and arguments: the same on every replica. */
 export interface CommandContext {
   /** The wall clock of the leader, ms since 1970. It never goes back; take it for `Date.now()`. */
   readonly now: number

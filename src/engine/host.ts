@@ -26,6 +26,7 @@ import type { StoreHooks } from './store-hooks.ts'
 import { checkHooks } from './store-hooks.ts'
 import type { CallOptions, HostEvents, HostInfo, StoreHost } from './types.ts'
 
+/** How a store is opened, and what the application adds to it on this host. */
 export interface StoreOptions extends CallOptions, StoreHooks {
   /** False: resolve as soon as the replica runs, even while no leader is known. Then only stale reads work at once. */
   readonly waitForLeader?: boolean

@@ -2,10 +2,11 @@ import { QuorateError } from '../core/error.ts'
 import type { LeaseId } from '../core/machine/command.ts'
 
 /**
- * Time for which something holds: keys that are put with it (`put(key, value, { lease: lease.id })`) are deleted when
- * it is over. The store keeps it alive until it is revoked; it is over when that did not reach a quorum for `ttlMs`,
- * because this host was suspended or cut off, say. This host takes it for lost at nine tenths of that: it does not end
- * early, not for a change of leaders, nor for clocks that differ by less than a tenth.
+ * Time for which something holds (Gray and Cheriton 1989). Keys that are put with it, by its `id`, are deleted at one
+ * revision when it is over. The store keeps it alive until it is revoked; it is over when that did not reach a quorum
+ * for `ttlMs` of the leader's time, because this host was suspended or cut off, say. Time without a leader does not
+ * count. This host takes it for lost at nine tenths of that: it does not end early, not for a change of leaders, nor
+ * for clocks that differ by less than a tenth.
  */
 export class Lease {
   readonly id: LeaseId

@@ -4,6 +4,7 @@ import type { Revision } from '../core/types.ts'
 import type { KeyRange, StoreEntry, WatchNotice } from './types.ts'
 import type { Watch } from './watch.ts'
 
+/** What a live view shows; without any bound all keys. */
 export interface LiveRange extends KeyRange {
   /** One key alone. Excludes the bounds. */
   readonly key?: string

@@ -28,19 +28,23 @@ export class LocalView {
     this.keys = keys
   }
 
+  /** The value of a key, undefined where it does not exist. */
   get<Value = unknown>(key: string): Value | undefined {
     return itemValue<Value>(this.item(key))
   }
 
+  /** A key's value with its revisions, undefined where it does not exist. */
   entry<Value = unknown>(key: string): StoreEntry<Value> | undefined {
     const item = this.item(key)
     return item === null ? undefined : entryOf<Value>(item, this.keys)
   }
 
+  /** The values of at most 10 000 keys, in the order of the keys. */
   getMany<Value = unknown>(keys: readonly string[]): (Value | undefined)[] {
     return this.keys.allInStore(keys).map(key => itemValue<Value>(this.state().get(key) ?? null))
   }
 
+  /** The entries of a range, in the order of their keys. */
   scan<Value = unknown>(range: ScanRange = {}): StoreEntry<Value>[] {
     return [...this.iterate<Value>(range)]
   }
@@ -55,6 +59,7 @@ export class LocalView {
     ) as IterableIterator<StoreEntry<Value>>
   }
 
+  /** How many keys a range holds. */
   count(range: KeyRange = {}): number {
     return this.state().count(this.keys.range(checkBounds(range)))
   }

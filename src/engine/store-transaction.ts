@@ -87,7 +87,8 @@ export class TransactionRecord {
 }
 
 /**
- * What the function of `store.transact` reads and writes: all of it from one revision, and its own writes are seen.
+ * What the function of `store.transact` reads and writes: all of it from one revision, and its own writes are seen. It
+ * reads and writes 10 000 times at most (TOO_LARGE).
  * `entry` and `scan` show an own write with revisions of 0, for it has none yet. After the function nothing works any
  * more (CLOSED).
  */
@@ -110,10 +111,15 @@ export class StoreTransaction {
     this.keys = new TableKeys(name)
   }
 
+  /**
+   * The value of a key, undefined where it does not exist.
+   * What is read may not be changed by others before the commit; that it does not exist counts, too.
+   */
   async get<Value = unknown>(key: string): Promise<Value | undefined> {
     return (await this.entry<Value>(key))?.value
   }
 
+  /** A key's value with its revisions, undefined where it does not exist. */
   async entry<Value = unknown>(key: string): Promise<StoreEntry<Value> | undefined> {
     const { writes, keys } = this.here()
     this.keys.inStore(key)
@@ -125,6 +131,7 @@ export class StoreTransaction {
     return entry
   }
 
+  /** The values of keys, in their order. */
   async getMany<Value = unknown>(keys: readonly string[]): Promise<(Value | undefined)[]> {
     return Promise.all(keys.map(key => this.get<Value>(key)))
   }
@@ -146,6 +153,7 @@ export class StoreTransaction {
     return merged(found, own, reverse === true).slice(0, limit)
   }
 
+  /** How many keys a range holds; that must be so at the commit, whichever they are. */
   async count(range: KeyRange = {}): Promise<number> {
     const bounds = checkBounds(range)
     if (this.own(bounds).length > 0) return (await this.scan(bounds)).length
@@ -155,11 +163,13 @@ export class StoreTransaction {
     return count
   }
 
+  /** Sets a key at the commit. With a lease that is over by then the transaction rejects (LEASE_NOT_FOUND). */
   put(key: string, value: unknown, { lease = 0 }: LeaseOptions = {}): void {
     if (!Number.isSafeInteger(lease)) throw new TypeError('lease must be an integer')
     this.write(key, { value: encodeValue(value), lease })
   }
 
+  /** Removes a key at the commit, where it exists. */
   delete(key: string): void {
     this.write(key, null)
   }

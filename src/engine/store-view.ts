@@ -34,10 +34,12 @@ export class StoreView {
     this.local = reader.state && new LocalView(reader.revision, this.held, keys)
   }
 
+  /** The value of a key, undefined where it does not exist. */
   async get<Value = unknown>(key: string, options: CallOptions = {}): Promise<Value | undefined> {
     return (await this.getMany<Value>([key], options))[0]
   }
 
+  /** A key's value with its revisions, undefined where it does not exist. */
   async entry<Value = unknown>(
     key: string,
     options: CallOptions = {},
@@ -76,6 +78,7 @@ export class StoreView {
     for await (const page of this.pages<Value>(range, options)) yield* page
   }
 
+  /** How many keys a range holds. */
   async count(range: KeyRange = {}, options: CallOptions = {}): Promise<number> {
     const bounds = this.keys.range(checkBounds(range))
     return (await this.ask({ type: 'count', bounds }, options)).count

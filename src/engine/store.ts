@@ -102,10 +102,11 @@ export class Store extends Table {
 
   /**
    * Runs a function over one view of the store, and writes what it wrote, all at one revision, if nothing of what it
-   * read was changed meanwhile: such transactions are as if they were done one after the other (serializable), and as
-   * fresh as their start. Where something was changed the function runs anew, over a later view, after a short pause
-   * of random length; so it does nothing that must not be done twice. Resolves with what it gives. A throw writes
-   * nothing, and so does a function that only reads. Rejects with CONFLICT after `tries`.
+   * read was changed meanwhile: such transactions are as if they were done one after the other (serializable; Kung and
+   * Robinson 1981), and as fresh as their start. Where something was changed the function runs anew, over a later view,
+   * after a short pause of random length; so it does nothing that must not be done twice. Resolves with what it gives.
+   * A throw writes nothing, and so does a function that only reads. Rejects with CONFLICT after `tries`; TIMEOUT where
+   * the function did not end before the deadline, and nothing was written; FENCED, and as every write does.
    */
   async transact<Value>(
     run: (tx: StoreTransaction) => Promise<Value>,
@@ -131,7 +132,8 @@ export class Store extends Table {
 
   /**
    * Grants a lease, which this store keeps alive until it is revoked or the store closed. `ttlMs` is how long it lasts
-   * without that, from one second to a day: what a crash of this host leaves behind is gone after so long.
+   * without that, from one second to a day: what a crash of this host leaves behind is gone after so long. Rejects with
+   * SYSTEM_BUSY where the group has 65 536 of them.
    */
   lease(ttlMs: number, options: CallOptions = {}): Promise<Lease> {
     return this.leases.grant(ttlMs, options)
@@ -161,12 +163,14 @@ export class Store extends Table {
     return run === undefined ? lock : holding(lock, run)
   }
 
-  /** The lock, or undefined where it is not free now. */
+  /** The lock, or undefined where somebody holds it or waits for it. */
   async tryLock(name: string, options: HoldOptions = {}): Promise<Lock | undefined> {
     return (await loadRecipes()).tryLock(this.means, name, options)
   }
 
-  /** Permits, `limit` of them at a time. */
+  /**
+   * Permits, `limit` of them at a time, an integer from 1. Nobody is asked; in a page a script is loaded (UNREACHABLE).
+   */
   async semaphore(name: string, { limit }: { readonly limit: number }): Promise<Semaphore> {
     return new (await loadRecipes()).Semaphore(this.means, name, limit)
   }

@@ -46,9 +46,11 @@ export interface Dependent {
  * null, booleans, finite numbers, strings, Uint8Array, arrays and plain objects of these, at most 1 MiB encoded;
  * anything else is a TypeError.
  *
- * Every write takes effect exactly once or not at all, through retries and changes of leadership. Where nobody can tell
- * which, the error's `outcome` is 'unknown' (OUTCOME_UNKNOWN at the deadline, say); with 'none' nothing was written.
- * A wrong argument is a TypeError.
+ * Every write takes effect exactly once or not at all, through retries and changes of leadership (Raft thesis §6.3).
+ * Where nobody can tell which, the error's `outcome` is 'unknown' (OUTCOME_UNKNOWN at the deadline, say), and it may
+ * yet take effect; with 'none' nothing was written (NO_LEADER, SYSTEM_BUSY, REFUSED by the leader's `validate`, FENCED,
+ * DIVERGED or COMMAND_UNKNOWN of a replica that serves nothing, CLOSED). A wrong argument is a TypeError, and what is
+ * above its limit TOO_LARGE.
  */
 export class Table {
   /** @internal */
@@ -63,7 +65,10 @@ export class Table {
     this.dependents = dependents
   }
 
-  /** Sets a key. Resolves when the write is durable on a quorum and applied here. */
+  /**
+   * Sets a key. Resolves when the write is durable on a quorum and applied here. With a lease that is over it rejects
+   * with LEASE_NOT_FOUND; without one the key is taken off the lease that it had.
+   */
   put(key: string, value: unknown, options: PutOptions = {}): Promise<Written> {
     try {
       const { lease } = options
@@ -97,7 +102,10 @@ export class Table {
     return { ok, revision }
   }
 
-  /** Removes the keys of a range, all at one revision, and says how many they were. */
+  /**
+   * Removes the keys of a range, all at one revision, and says how many they were. Rejects with TOO_LARGE where they
+   * are more than 10 000, or 8 MiB: nothing is removed.
+   */
   async deleteRange(
     range: KeyRange,
     options: WriteOptions = {},
@@ -137,7 +145,8 @@ export class Table {
   }
 
   /**
-   * Adds an integer to a number, within bounds. Rejects with COMMAND_FAILED (`detail.code` NOT_A_NUMBER) where
+   * Adds an integer to a number, within bounds: `ok` is false, and nothing is written, where the sum would leave them.
+   * A key that does not exist counts as `initial`. Rejects with COMMAND_FAILED (`detail.code` NOT_A_NUMBER) where
    * something else stands.
    */
   async increment(key: string, options: IncrementOptions & WriteOptions = {}): Promise<Incremented> {

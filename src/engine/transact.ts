@@ -10,6 +10,7 @@ import { TableKeys } from './table-keys.ts'
 import { checkTxn, type TxnResult } from './txn.ts'
 import type { Consistency, ReadOptions, WriteOptions } from './types.ts'
 
+/** How `store.transact` is bounded. `deadlineMs` and `signal` are those of all its tries together. */
 export interface TransactOptions extends ReadOptions, Pick<WriteOptions, 'fence'> {
   /** How often the function is run at most. Default 10. */
   readonly tries?: number

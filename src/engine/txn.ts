@@ -43,13 +43,18 @@ export type Operation = { readonly table?: string } & (
   | ({ readonly type: 'increment'; readonly key: string } & IncrementOptions) // { ok, value }
 )
 
-/** Compares, and what is done when all of them hold, or else. */
+/**
+ * Compares, and what is done when all of them hold, or else: in order, each seeing what those before it did. An
+ * increment that its bounds refuse is a result (`ok: false`) and undoes nothing. It writes 8 MiB and
+ * 10 000 keys at most.
+ */
 export interface Txn {
   readonly compare?: readonly Compare[]
   readonly success?: readonly Operation[]
   readonly failure?: readonly Operation[]
 }
 
+/** What a transaction did. */
 export interface TxnResult {
   /** Whether all comparisons held, and so which branch was taken. */
   readonly ok: boolean

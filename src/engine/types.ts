@@ -16,6 +16,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+/** How a write may be bounded, what it depends on, and who hears of it early. */
 export interface WriteOptions extends CallOptions {
   /**
    * Told once, with the revision of the write, when this host learns that it is committed: it is in its place for good,
@@ -34,6 +35,7 @@ export interface Fence {
   readonly token: Revision
 }
 
+/** How a put may be bounded, and what its key goes with. */
 export interface PutOptions extends WriteOptions {
   /** The lease that the key goes with: it is deleted when the lease is over. */
   readonly lease?: number
@@ -49,6 +51,7 @@ export interface PutOptions extends WriteOptions {
  */
 export type Consistency = 'linearizable' | 'lease' | 'session' | 'stale'
 
+/** How a read may be bounded, and how fresh it is. */
 export interface ReadOptions extends CallOptions {
   readonly consistency?: Consistency
 }
@@ -62,11 +65,13 @@ export interface KeyRange {
   readonly lte?: string
 }
 
+/** A range of keys and how much of it: the first `limit` entries, or the last ones first (`reverse`). */
 export interface ScanRange extends KeyRange {
   readonly limit?: number
   readonly reverse?: boolean
 }
 
+/** What is watched, and from where. Without key and bounds: every key of the table. */
 export interface WatchRange extends KeyRange {
   /** One key alone. Excludes the bounds. */
   readonly key?: string
@@ -75,6 +80,7 @@ export interface WatchRange extends KeyRange {
   readonly signal?: AbortSignal
 }
 
+/** How a watch goes on where it could not, and what it tells besides changes. */
 export interface WatchOptions extends WatchRange {
   /**
    * Tells the state of the range first (unless `from` is given), and tells it anew instead of ending where the history
@@ -97,7 +103,9 @@ export interface StoreEntry<Value = unknown> {
   readonly lease?: number
 }
 
+/** What an unconditional write gives. */
 export interface Written {
+  /** Of the entry of the log that made it. */
   readonly revision: Revision
 }
 
@@ -110,16 +118,20 @@ export interface Checked<Value = unknown> {
   readonly revision: Revision
 }
 
+/** The answer of a delete. */
 export interface Deleted {
   /** False when there was nothing to delete. */
   readonly ok: boolean
+  /** Of the entry of the log, whether it changed anything or not. */
   readonly revision: Revision
 }
 
 /** "No such key", as an expectation or as the next value of compareAndSwap. */
 export const absent: unique symbol = Symbol.for('quorate.absent')
+/** The type of `absent`. */
 export type Absent = typeof absent
 
+/** One change of one key, as it is after the last write of its revision. */
 export interface WatchEvent<Value = unknown> {
   readonly type: 'put' | 'delete'
   readonly key: string
@@ -155,8 +167,10 @@ export interface WatchBookmark {
   readonly revision: Revision
 }
 
+/** What a watch with `resync` or `bookmarks` tells. */
 export type WatchNotice<Value = unknown> = WatchEvent<Value> | WatchReset<Value> | WatchBookmark
 
+/** A part of the log. */
 export interface LogRange {
   /** The first revision to be told of. Default: whatever comes after the call. */
   readonly from?: Revision
@@ -203,11 +217,13 @@ export type LogEntry = {
   | { readonly type: 'none' }
 )
 
+/** A part of the log, of which the broadcasts are told. */
 export interface BroadcastRange extends LogRange {
   /** Broadcasts of one topic alone. */
   readonly topic?: string
 }
 
+/** A value that every replica was told of, at its place in the log. */
 export interface Broadcast<Body = unknown> {
   readonly topic: string
   readonly body: Body
@@ -215,8 +231,10 @@ export interface Broadcast<Body = unknown> {
   readonly revision: Revision
 }
 
+/** Voters decide; learners follow. */
 export type MemberRole = 'voter' | 'learner'
 
+/** A host that has a part in the group. */
 export interface Member {
   readonly hostId: HostId
   readonly replica: ReplicaId
@@ -251,6 +269,7 @@ export interface ChangeOptions extends CallOptions {
   readonly expectedRevision?: Revision
 }
 
+/** What this host knows of a store at this moment. */
 export interface StoreStatus {
   readonly group: GroupId
   /**
@@ -317,6 +336,7 @@ export interface OtherCommands {
   readonly missingThere: readonly string[]
 }
 
+/** What `store.on` tells of. */
 export interface StoreEvents {
   /** The leader, or this replica's part, changed. */
   leader: { readonly leader: HostId | undefined; readonly role: StoreStatus['role'] }
@@ -325,6 +345,7 @@ export interface StoreEvents {
   applied: Revision
 }
 
+/** What `host.on` tells of, about all stores of the host. */
 export interface HostEvents {
   connected: PeerStatus
   disconnected: { readonly hostId: HostId; readonly reason: string }
@@ -352,6 +373,7 @@ export interface HostEvents {
   foreign: QuorateError
 }
 
+/** What this host knows of itself and of the others at this moment. */
 export interface HostInfo {
   readonly hostId: HostId
   readonly cluster: string

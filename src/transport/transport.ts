@@ -11,6 +11,7 @@ export const lanes: readonly Lane[] = ['control', 'log', 'bulk']
 /** How frames reach a peer: over a data channel, through a seed's WebSocket, in one process, or not at all. */
 export type Path = 'direct' | 'relay' | 'memory' | 'none'
 
+/** A host that this one is connected to, and how. */
 export interface PeerStatus {
   readonly hostId: HostId
   readonly path: Path

@@ -4,10 +4,13 @@ import type { ReadOptions, WriteOptions } from '../types.ts'
 import type { Means } from './means.ts'
 import { addCommand, placeOf } from './places.ts'
 
-/** Bounds of a counter, and what it begins with. */
+/** Bounds of a counter (`min`, `max`), and what it begins with (`initial`): safe integers. */
 export type CounterOptions = Omit<IncrementOptions, 'by'>
 
-/** A number that many count up and down: every call counts once, or rejects with what is known of it. */
+/**
+ * A number that many count up and down: every call counts once, or rejects with what is known of it. Its bounds and
+ * what it begins with are not stored: they are those of this object, and to be given alike wherever it is used.
+ */
 export class Counter {
   private readonly means: Means
   private readonly name: string
@@ -31,6 +34,7 @@ export class Counter {
     return (await this.means.calls.run(addCommand, args, options)).value as Incremented
   }
 
+  /** What it stands at, as fresh as `consistency` says; `initial` where nothing was added yet. */
   get(options: ReadOptions = {}): Promise<number> {
     const { initial = 0 } = this.options
     return this.means.calls.get(this.key, options, item =>

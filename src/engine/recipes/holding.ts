@@ -5,12 +5,12 @@ import { type HeldPlace, keyHere } from './line.ts'
 import { type RecipeTable, setCommand } from './places.ts'
 
 /**
- * A lock, or a permit of a semaphore, that is held until it is released or its lease is lost.
+ * A lock, a permit, leadership of an election, presence, a message: held until it is released or its lease is lost.
  *
  * No lock that ends by time can keep a holder from acting late: one that was suspended wakes up and goes on, and the
  * signal comes after that. What must not happen then is written with `fence`: `store.put(key, value, { fence: lock })`
  * does nothing from the moment on in which another one may hold. Or hand `token` on to what is outside, and have that
- * refuse a token that is less than one it has seen.
+ * refuse a token that is less than one it has seen (a sequencer: Burrows 2006, §2.4).
  */
 export class Holding implements Fence {
   /** Where it stands in the store: for `fence`. */
