@@ -11,32 +11,29 @@ import { runProcess } from '../run/run-process.ts'
 /**
  * A fenced block marked `ts`. What a reader need not see (a stand-in for their own function, say) stands in a comment
  * right before it, `<!-- sample: const render = console.log -->`, and is put in front; for all samples that have none
- * of their own it stands in a comment `<!-- samples: … -->` above them. A block marked `ts page` needs a page: it is
- * compiled and not run. One marked `ts name.ts` is a file that others import. `console.log(…) // text` says what is
- * printed, and that is compared.
+ * of their own it stands in a comment `<!-- samples: … -->` above them. A block marked `ts name.ts` is a file that
+ * others import. `console.log(…) // text` says what is printed, and that is compared.
  */
 export interface Sample {
   /** Of the opening fence, from 1. */
   readonly line: number
   readonly code: string
-  readonly runs: boolean
-  /** Its name, where others import it. */
+  /** Its name, where others import it; it is not run by itself. */
   readonly file: string | undefined
 }
 
 export function findSamples(markdown: string): Sample[] {
   const blocks =
-    /<!-- samples:([\s\S]*?)-->|(?:<!-- sample:([\s\S]*?)-->\n)?^```ts(?: (page|[\w-]+\.ts))?\n([\s\S]*?)^```$/gm
+    /<!-- samples:([\s\S]*?)-->|(?:<!-- sample:([\s\S]*?)-->\n)?^```ts(?: ([\w-]+\.ts))?\n([\s\S]*?)^```$/gm
   let ofAll = ''
   return Array.from(markdown.matchAll(blocks)).flatMap(match => {
-    const [whole, common, own, mark, code = ''] = match
+    const [whole, common, own, file, code = ''] = match
     if (common !== undefined) ofAll = common
     if (common !== undefined) return []
-    const file = mark === 'page' ? undefined : mark
     const before = file === undefined ? (own ?? ofAll).trim() : ''
     const fence = match.index + whole.indexOf('```ts')
     const line = markdown.slice(0, fence).split('\n').length
-    return { line, code: `${before}\n${code}`, runs: mark === undefined, file }
+    return { line, code: `${before}\n${code}`, file }
   })
 }
 
