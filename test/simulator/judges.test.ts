@@ -5,6 +5,7 @@ import { encodeArgs, txnCommand } from '../../src/engine/command.ts'
 import type { StoreTransaction } from '../../src/engine/store-transaction.ts'
 import type { StoreView } from '../../src/engine/store-view.ts'
 import { checkTxn, type Txn, type TxnResult } from '../../src/engine/txn.ts'
+import type { WriteOptions } from '../../src/engine/types.ts'
 import type { ModelItem } from '../../src/testing/checkers/transaction-model.ts'
 import { shown } from '../../src/testing/checkers/transaction-model.ts'
 import { CountCalls } from '../../src/testing/simulator/count-calls.ts'
@@ -15,13 +16,16 @@ import { Rehearsal } from './rehearsal.ts'
 
 /** A store that does what it is asked, on one machine. */
 function txnOn(rehearsal: Rehearsal, lie: (result: TxnResult) => TxnResult = result => result) {
-  return async (txn: Txn): Promise<TxnResult> => {
+  return async (txn: Txn, { fence }: WriteOptions = {}): Promise<TxnResult> => {
     const { machine } = rehearsal
     const revision = machine.appliedIndex + 1
-    const command = { type: 'call', name: txnCommand, args: encodeArgs(checkTxn(txn)), now: 0 } as const
+    const call = { type: 'call', name: txnCommand, args: encodeArgs(checkTxn(txn)), now: 0 } as const
+    const fenced = { type: 'fenced', key: fence?.key ?? '', createRevision: fence?.token ?? 0 } as const
+    const command = fence === undefined ? call : { ...fenced, command: call }
     const { result } = machine.apply(revision, { session: 0, seq: 0, acked: 0, command })
     rehearsal.oracle.observe({ id: 1, machine } as never)
     rehearsal.deeds.judge('main')
+    if (result.type === 'fenced') throw new QuorateError('FENCED', '')
     if (result.type !== 'called') throw failed('NOT_A_NUMBER')
     return lie({ ...(decodeValue(result.value) as TxnResult), revision })
   }

@@ -24,6 +24,7 @@ export class Rehearsal implements Desk {
   readonly oracle = new Oracle('main', this.report)
   readonly oracleOf = () => this.oracle
   readonly deeds = new Deeds(this)
+  readonly leasesOf: Desk['leasesOf'] = () => undefined
   readonly isStopped = false
   private names = 0
 
@@ -46,27 +47,23 @@ export class Rehearsal implements Desk {
     return { client: 'c1', life, store: whole, lastSeen: new Map() }
   }
 
-  async make<Value>(
+  async make(
     worker: Worker,
     { op, key = '', args, judge }: SpecialCall,
-    promise: Promise<Value>,
-    answer: (value: Value) => void = () => {},
-  ): Promise<boolean> {
+    start: () => Promise<unknown>,
+  ): Promise<void> {
     const { floor } = this.oracle
     const call: Call = {
       ...{ client: worker.client, group: 'main', op, key, args, floor, seen: 0, judge, call: 0, return: 0 },
       ...{ outcome: 'ok', code: 'ok', result: undefined, error: undefined, committed: undefined },
     }
     try {
-      const value = await promise
-      answer(value)
-      call.result = value
+      call.result = await start()
     } catch (error) {
       const { outcome, code } = error as { readonly outcome: string; readonly code: string }
       Object.assign(call, { error, code, outcome: outcome === 'none' ? 'fail' : 'unknown' })
     }
     judge(call)
-    return call.outcome === 'ok'
   }
 
   name(): string {

@@ -17,7 +17,17 @@ export const readOps = [
 type ReadOp = (typeof readOps)[number]
 
 /** What is judged by whoever called it: see the files of these names. */
-export const specialOps = ['txn', 'command', 'transact', 'view', 'count'] as const
+export const specialOps = [
+  'txn',
+  'command',
+  'transact',
+  'view',
+  'count',
+  'lease',
+  'leased',
+  'lock',
+  'fenced',
+] as const
 export type SpecialOp = (typeof specialOps)[number]
 
 /** What a worker may call, and how often beside the others. A seed has the first ones and some of the extra ones. */
@@ -44,6 +54,8 @@ export const extraCalls = {
   transact: 10,
   view: 6,
   count: 10,
+  lease: 3,
+  lock: 6,
 } as const
 
 /** What `together` writes at one revision, and nothing else does: whoever sees one of them sees the other one. */

@@ -1,4 +1,5 @@
 import type { GroupId, Revision } from '../../core/types.ts'
+import type { StoreTransaction } from '../../engine/store-transaction.ts'
 import type { Call } from './calls.ts'
 import type { Desk, SpecialCalls, Worker } from './desk.ts'
 import type { Oracle } from './oracle.ts'
@@ -43,10 +44,10 @@ export class CountCalls implements SpecialCalls {
     if (desk.random() < 0.5) {
       const by = this.next(store.name, recipeKey)
       const add = async () => (await store.counter('count')).add(by, desk.bounds())
-      return this.make(worker, recipeKey, by, add())
+      return this.make(worker, recipeKey, by, add)
     }
     const by = this.next(store.name, countKey)
-    await this.make(worker, countKey, by, store.increment(countKey, { by, ...desk.bounds() }))
+    await this.make(worker, countKey, by, () => store.increment(countKey, { by, ...desk.bounds() }))
   }
 
   /** The classic way to lose an update: the number is read, waited with, and written. */
@@ -54,13 +55,13 @@ export class CountCalls implements SpecialCalls {
     const { desk } = this
     const { store } = worker
     const by = this.next(store.name, countKey)
-    const add = store.transact(async tx => {
+    const count = async (tx: StoreTransaction) => {
       const value = ((await tx.get<number>(countKey)) ?? 0) + by
       if (desk.random() < 0.5) await desk.pause(desk.below(200))
       tx.put(countKey, value)
       return { ok: true, value }
-    }, desk.bounds())
-    await this.make(worker, countKey, by, add)
+    }
+    await this.make(worker, countKey, by, () => store.transact(count, desk.bounds()))
   }
 
   /** Judges what was counted since this was asked last. */
@@ -93,10 +94,10 @@ export class CountCalls implements SpecialCalls {
     worker: Worker,
     key: string,
     by: number,
-    promise: Promise<{ readonly ok: boolean; readonly value: number }>,
+    start: () => Promise<{ readonly ok: boolean; readonly value: number }>,
   ): Promise<void> {
     const judge = (call: Call) => this.answered(call, this.tallyOf(worker.store.name, key), by)
-    await this.desk.make(worker, { op: 'count', args: [key.slice(1), by], judge }, promise)
+    await this.desk.make(worker, { op: 'count', args: [key.slice(1), by], judge }, start)
   }
 
   private answered({ group, outcome, result, floor }: Call, tally: Tally, by: number): void {

@@ -5,6 +5,7 @@ import type { CallOptions } from '../../engine/types.ts'
 import type { SpecialOp } from './call-kinds.ts'
 import type { Call } from './calls.ts'
 import type { Deeds } from './deeds.ts'
+import type { LeaseChecker } from './lease-checker.ts'
 import type { Oracle } from './oracle.ts'
 import type { HostLife } from './simulated-host.ts'
 import type { Report } from './violation.ts'
@@ -35,17 +36,14 @@ export interface Desk {
   readonly report: Report
   readonly oracleOf: (group: GroupId) => Oracle
   readonly deeds: Deeds
+  /** Judges leases, where the clocks are good enough for that. */
+  readonly leasesOf: (group: GroupId) => LeaseChecker | undefined
   /** No new calls. */
   readonly isStopped: boolean
-  /** Follows a call to its end: true where it was answered, of which `answer` hears first. Never rejects. */
-  make<Value>(
-    worker: Worker,
-    call: SpecialCall,
-    promise: Promise<Value>,
-    answer?: (value: Value) => void,
-  ): Promise<boolean>
-  /** A name that no other value has. */
-  name(life: HostLife): string
+  /** Makes a call, and follows it to its end, however it ends. Nothing on a host that is gone. */
+  make(worker: Worker, call: SpecialCall, start: () => Promise<unknown>): Promise<void>
+  /** A name that no other value has; 'f': of one that is written behind a fence. */
+  name(life: HostLife, kind?: 'v' | 'f'): string
   /** A value of that name, as long as the scenario has them. */
   full(name: string): string
   /** Some calls are given up early. */

@@ -1,5 +1,6 @@
 import type { Random } from '../../base/random.ts'
 import type { HostId } from '../../core/types.ts'
+import { driftMax } from './lease-checker.ts'
 import type { FaultName, Scenario } from './scenario.ts'
 import type { SimulatedHost } from './simulated-host.ts'
 import type { World } from './world.ts'
@@ -9,12 +10,15 @@ export class Faults {
   private readonly world: World
   private readonly scenario: Scenario
   private readonly random: Random
+  /** Leases promise nothing where clocks are worse than they are said to be. */
+  private readonly areClocksBounded: boolean
   private isStopped = false
 
   constructor(world: World, scenario: Scenario, random: Random) {
     this.world = world
     this.scenario = scenario
     this.random = random
+    this.areClocksBounded = scenario.extraCalls.includes('lease')
     if (scenario.faults.length > 0) this.wait()
   }
 
@@ -152,9 +156,10 @@ export class Faults {
         clock?.suspend()
         return this.later(this.spell(8000), () => clock?.resume())
       case 'jump':
+        if (this.areClocksBounded) return clock?.setWall(this.spell(30_000) - 15_000)
         return clock?.jump(this.spell(30_000))
       case 'drift':
-        clock?.setRate(0.6 + this.random())
+        clock?.setRate(this.areClocksBounded ? 1 + driftMax * (2 * this.random() - 1) : 0.6 + this.random())
         return this.later(this.spell(20_000), () => clock?.setRate(1))
       case 'throttle':
         clock?.throttle(1000)

@@ -146,7 +146,9 @@ export class Followers {
     const change = oracle.changes[oracle.positionOf(revision)]
     if (change?.revision === revision && !isOf(entry, change.key, change.value))
       this.report('entries', `${name} was told of ${text} at ${revision}, which wrote ${change.value}`)
-    if (entry.type === 'put' && change?.revision !== revision && revision <= oracle.upTo)
+    // Behind a fence nothing may be written: whether it may is judged elsewhere.
+    const isFenced = entry.type === 'put' && nameWritten(entry)?.startsWith('f')
+    if (entry.type === 'put' && !isFenced && change?.revision !== revision && revision <= oracle.upTo)
       this.report('entries', `${name} was told of ${text} at ${revision}, where nothing was written`)
     if (entry.type === 'broadcast') this.heard(group, revision, nameWritten(entry) ?? '')
   }
@@ -224,7 +226,9 @@ function describe(entry: LogEntry): string {
 
 /** Whether the entry could have made this change. */
 function isOf(entry: LogEntry, key: string, value: string | null): boolean {
-  if (entry.type === 'none' || entry.type === 'members' || entry.type === 'broadcast') return false
+  if (entry.type === 'members' || entry.type === 'broadcast') return false
+  // The end of a lease says nothing, and takes keys with it.
+  if (entry.type === 'none') return value === null
   // What a command writes does not stand in its entry.
   if (entry.type === 'command') return true
   return entry.key === key && (value === null ? entry.type === 'delete' : nameWritten(entry) === value)

@@ -16,6 +16,10 @@ export class HostClock implements Clock {
   private sinceMs: number
   private held: (() => void)[] | undefined
   private isDead = false
+  private wallMs = 1_700_000_000_000
+  /** The slowest that it ever went. */
+  slowest = 1
+  private disturbedAt = Number.NEGATIVE_INFINITY
 
   constructor(timers: VirtualTimers, touched: () => void = () => {}) {
     this.timers = timers
@@ -29,7 +33,7 @@ export class HostClock implements Clock {
 
   /** Whole ms, as a platform's. */
   wall(): number {
-    return 1_700_000_000_000 + Math.floor(this.now())
+    return Math.floor(this.wallMs + this.now())
   }
 
   after(ms: number, callback: () => void): () => void {
@@ -68,11 +72,18 @@ export class HostClock implements Clock {
     return this.held !== undefined
   }
 
+  /** Whether nothing has held the host up for so long. */
+  isSteadyFor(ms: number): boolean {
+    const isHeldUp = this.held !== undefined || this.throttleMs > 0
+    return !isHeldUp && this.timers.now() - this.disturbedAt >= ms
+  }
+
   suspend(): void {
     this.held ??= []
   }
 
   resume(): void {
+    this.disturbedAt = this.timers.now()
     const held = this.held ?? []
     this.held = undefined
     for (const callback of held) this.ring(0, callback)
@@ -83,15 +94,23 @@ export class HostClock implements Clock {
     this.baseMs = this.now()
     this.sinceMs = this.timers.now()
     this.rate = rate
+    this.slowest = Math.min(this.slowest, rate)
   }
 
   /** The host's time leaps forward; no timer rings earlier for it. */
   jump(ms: number): void {
+    this.disturbedAt = this.timers.now()
     this.baseMs += ms
+  }
+
+  /** Somebody sets the clock on the wall, forwards or backwards. */
+  setWall(ms: number): void {
+    this.wallMs += ms
   }
 
   /** Timers ring at multiples of so many milliseconds only; 0 ends that. */
   throttle(ms: number): void {
+    this.disturbedAt = this.timers.now()
     this.throttleMs = ms
   }
 

@@ -16,6 +16,8 @@ interface Seen {
   vote: ReplicaId
   commit: Index
   applied: Index
+  /** The last index of its log. */
+  last: Index
   isLeader: boolean
   conf: ConfState
 }
@@ -51,6 +53,8 @@ export class RaftChecker {
   private readonly commitTerms: Term[] = []
   private readonly known = new Map<number, Known>()
   private readonly hashes = new Map<Index, number>()
+  /** Hears of each entry when its leader logs it. */
+  logged: ((entry: Entry) => void) | undefined
 
   constructor(group: GroupId, report: Report, hashEvery: number) {
     this.group = group
@@ -112,6 +116,7 @@ export class RaftChecker {
     const isLeader = raft.role === 'leader'
     const { committed } = raft.log
     const isSameTerm = raft.term === seen.term
+    if (this.logged !== undefined) this.tellLogged(raft, seen, this.logged)
     if (isSameTerm && raft.vote === seen.vote && committed === seen.commit && applied === seen.applied) {
       if (isLeader === seen.isLeader && raft.conf === seen.conf) return false
     }
@@ -152,11 +157,20 @@ export class RaftChecker {
     const { term, vote } = mirror?.hardState ?? { term: 0, vote: 0 }
     const { conf } = raft
     const commit = raft.log.committed
-    const seen = { term, vote, commit: 0, applied: 0, isLeader: false, conf }
+    const seen = { term, vote, commit: 0, applied: 0, last: raft.log.lastIndex(), isLeader: false, conf }
     if (commit > Math.max(this.commitMax, 1))
       this.fail('commit', `${raft.id} starts beyond all commits: ${commit}`)
     this.seen.set(replica, seen)
     return seen
+  }
+
+  private tellLogged({ log, role, term }: Raft, seen: Seen, logged: (entry: Entry) => void): void {
+    const last = log.lastIndex()
+    const from = Math.max(seen.last + 1, log.firstIndex())
+    const entries =
+      role === 'leader' && from <= last ? log.slice(from, last + 1, Number.POSITIVE_INFINITY) : []
+    if (entries !== 'compacted') for (const entry of entries) if (entry.term === term) logged(entry)
+    seen.last = last
   }
 
   private elected(raft: Raft, seen: Seen): void {

@@ -1,6 +1,7 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { Store } from '../../engine/store.ts'
 import type { Followers } from './followers.ts'
+import { lockWaitMsMax } from './lock-calls.ts'
 import type { Scenario } from './scenario.ts'
 import { type HostLife, hasEnded, type SimulatedHost } from './simulated-host.ts'
 import type { Watchers } from './watchers.ts'
@@ -43,11 +44,19 @@ export class Recovery {
     world.trace.note('', 'heal')
     const { deadlineMs } = scenario.engine
     const areCallsOver = () => workload.calls.pending.length === 0
-    if (!(await this.within('some calls did not end', areCallsOver, deadlineMs + lateMs))) return
+    if (
+      !(await this.within(
+        'some calls did not end',
+        areCallsOver,
+        Math.max(deadlineMs, lockWaitMsMax) + lateMs,
+      ))
+    )
+      return
     if (!(await this.within('the operator did not end', () => !this.isOperating()))) return
     if (!(await this.within('not every host has its stores', () => this.isOpen()))) return
     // First of all what is behind catches up, which may take longer than a write waits: a narrow window is a slow one.
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
+    if (!(await this.within('not every lease ended', () => this.areLeasesOver()))) return
     if (!(await this.writeEverywhere())) return
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
     if (!(await this.rest())) return
@@ -166,6 +175,14 @@ export class Recovery {
       }
     }
     return true
+  }
+
+  /** Who held any has let go of it, or is gone. */
+  private areLeasesOver(): boolean {
+    const { world } = this.parts
+    return [...world.groups.keys()].every(group =>
+      world.replicasOf(group).every(({ replica }) => replica.isWitness || replica.machine.leases.size === 0),
+    )
   }
 
   private compareAll(): void {

@@ -30,7 +30,8 @@ export class SimulatedCluster {
       return group.oracle
     }
     const random = seededRandom(scenario.seed ^ 0x2545f491)
-    this.workload = new Workload({ timers, random, scenario, trace, report, rules, oracleOf })
+    const leasesOf = (name: string) => groups.get(name)?.leases
+    this.workload = new Workload({ timers, random, scenario, trace, report, rules, oracleOf, leasesOf })
     this.watchers = new Watchers({ oracleOf, report, perStore: scenario.watchers })
     this.followers = new Followers({ oracleOf, report, perStore: scenario.followers })
     this.world.observers = [this.workload, this.watchers, this.followers]

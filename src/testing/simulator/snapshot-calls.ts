@@ -72,7 +72,7 @@ export class SnapshotCalls implements SpecialCalls {
       const floor = consistency === 'linearizable' ? call.floor : consistency === 'session' ? call.seen : 0
       this.judgeRun(call, run, floor)
     }
-    await desk.make(worker, { op: 'view', args: [consistency], judge }, look())
+    await desk.make(worker, { op: 'view', args: [consistency], judge }, look)
   }
 
   /** Reads something and writes what depends on it: no other may have come between. */
@@ -115,7 +115,9 @@ export class SnapshotCalls implements SpecialCalls {
       }
     }
     const options = desk.bounds()
-    await desk.make(worker, { op: 'transact', args: [name], judge }, worker.store.transact(run, options))
+    await desk.make(worker, { op: 'transact', args: [name], judge }, () =>
+      worker.store.transact(run, options),
+    )
   }
 
   /** All of it stood so at one revision, which is as new as it has to be. */

@@ -1,7 +1,7 @@
 import { isQuorateError } from '../../core/error.ts'
 import { CommandError, type Commands } from '../../engine/command.ts'
 import type { Compare, Operation, Txn } from '../../engine/txn.ts'
-import type { KeyRange } from '../../engine/types.ts'
+import type { Fence, KeyRange } from '../../engine/types.ts'
 import { ModelFailure, type ModelTransaction, txnOnModel } from '../checkers/transaction-model.ts'
 import { isRecord } from '../checkers/value.ts'
 import { type SpecialOp, sharedKeys } from './call-kinds.ts'
@@ -60,11 +60,13 @@ export class TxnCalls implements SpecialCalls {
       return names.at(-1) ?? ''
     }
     const txn = this.random(worker, name)
-    const deed: Deed = { concerns: isShared, run: model => txnOnModel(model, txn) }
+    const fence = desk.random() < 0.2 ? this.fence(worker) : undefined
+    const deed: Deed = { concerns: isShared, run: model => fencedOnModel(model, fence, txn) }
     desk.deeds.expect(names, deed)
-    const promise = worker.store.txn(this.withValues(txn), desk.bounds())
+    const options = { ...desk.bounds(), ...(fence && { fence }) }
+    const start = () => worker.store.txn(this.withValues(txn), options)
     const judge = (call: Call) => this.judge(call, names, deed, ['NOT_A_NUMBER'])
-    await desk.make(worker, { op: 'txn', args: [JSON.stringify(txn)], judge }, promise)
+    await desk.make(worker, { op: 'txn', args: [JSON.stringify(txn)], judge }, start)
   }
 
   private async command(worker: Worker): Promise<void> {
@@ -76,10 +78,11 @@ export class TxnCalls implements SpecialCalls {
     const deed: Deed = { concerns: isShared, run: model => moveOnModel(model, move, id, isMistake) }
     desk.deeds.expect([name], deed)
     const kind = isMistake ? 'shared.fail@1' : 'shared.move@1'
-    const promise = worker.store.command(kind, { ...move, value: desk.full(name) }, desk.bounds())
+    const args = { ...move, value: desk.full(name) }
+    const start = () => worker.store.command(kind, args, desk.bounds())
     const codes = isMistake ? ['COMMAND_FAILED'] : ['NOTHING_THERE']
     const judge = (call: Call) => this.judge(call, [name], deed, codes)
-    await desk.make(worker, { op: 'command', args: [kind, move.from, move.to, name], judge }, promise)
+    await desk.make(worker, { op: 'command', args: [kind, move.from, move.to, name], judge }, start)
   }
 
   private judge(call: Call, names: readonly string[], deed: Deed, codes: readonly string[]): void {
@@ -102,6 +105,13 @@ export class TxnCalls implements SpecialCalls {
     if (revision === undefined)
       desk.report('lost-write', `${names[0]} is acknowledged, and stands nowhere in ${call.group}`)
     else desk.deeds.answered(call, deed, { revision, answer: named(result) })
+  }
+
+  /** As if a key were a lock: one that is there, or was, or is made anew by then. */
+  private fence({ store }: Worker): Fence {
+    const key = this.desk.pick(sharedKeys)
+    const item = this.desk.oracleOf(store.name).latest(key).item
+    return { key, token: item?.createRevision ?? 1 }
   }
 
   private random({ store }: Worker, name: () => string): Txn {
@@ -175,6 +185,12 @@ export class TxnCalls implements SpecialCalls {
         : part
     return { compare: compare.map(full), success: success.map(full), failure: failure.map(full) }
   }
+}
+
+function fencedOnModel(model: ModelTransaction, fence: Fence | undefined, txn: Txn): unknown {
+  if (fence !== undefined && model.state.get(fence.key)?.createRevision !== fence.token)
+    throw new ModelFailure('FENCED')
+  return txnOnModel(model, txn)
 }
 
 function moveOnModel(model: ModelTransaction, { from, to, value }: Move, host: string, isMistake: boolean) {

@@ -17,6 +17,8 @@ import { CountCalls } from './count-calls.ts'
 import { Deeds } from './deeds.ts'
 import type { Desk, SpecialCall, SpecialCalls, Worker } from './desk.ts'
 import { type Answer, Judge, type ScanResult } from './judge.ts'
+import { LeaseCalls } from './lease-calls.ts'
+import { LockCalls } from './lock-calls.ts'
 import type { Oracle } from './oracle.ts'
 import type { Scenario } from './scenario.ts'
 import type { HostLife } from './simulated-host.ts'
@@ -36,11 +38,13 @@ export class Workload implements Desk {
   readonly random: Random
   readonly report: Report
   readonly oracleOf: (group: GroupId) => Oracle
+  readonly leasesOf: Desk['leasesOf']
   isStopped = false
   private readonly judgeOf: Judge
   private readonly scenario: Scenario
   private readonly rules: StoreRules
   private readonly counts: CountCalls
+  private readonly locks: LockCalls
   private readonly special: Readonly<Record<SpecialOp, SpecialCalls>>
   /** Keys are worked on by more than one kind of calls. */
   private readonly isShared: boolean
@@ -58,6 +62,7 @@ export class Workload implements Desk {
     readonly report: Report
     readonly rules: StoreRules
     readonly oracleOf: (group: GroupId) => Oracle
+    readonly leasesOf: Desk['leasesOf']
   }) {
     const { timers, trace, scenario } = parts
     this.calls = new Calls(timers, trace)
@@ -68,12 +73,17 @@ export class Workload implements Desk {
     this.rules = parts.rules
     this.report = parts.report
     this.oracleOf = parts.oracleOf
+    this.leasesOf = parts.leasesOf
     this.deeds = new Deeds(parts)
     const txn = new TxnCalls(this)
     const count = new CountCalls(this)
     const view = new SnapshotCalls(this, count)
     this.counts = count
-    this.special = { txn, command: txn, count, view, transact: view }
+    const lease = new LeaseCalls(this)
+    const lock = new LockCalls(this)
+    this.locks = lock
+    const holding = { lease, leased: lease, lock, fenced: lock }
+    this.special = { txn, command: txn, count, view, transact: view, ...holding }
     this.isShared = scenario.extraCalls.some(isSpecial)
     const extra = scenario.extraCalls.map(op => [op, extraCalls[op]] as const)
     this.choices = [...(Object.entries(commonCalls) as [Op, number][]), ...extra]
@@ -98,6 +108,8 @@ export class Workload implements Desk {
     for (const group of this.scenario.groups) {
       this.deeds.judge(group)
       this.counts.judge(group)
+      this.locks.judge(group)
+      this.leasesOf(group)?.judge()
     }
     for (const call of this.calls.takeAnswered()) this.judgeOf.judge(call)
   }
@@ -112,21 +124,17 @@ export class Workload implements Desk {
     await promise
   }
 
-  async make<Value>(
+  async make(
     worker: Worker,
     { op, key = '', args, judge }: SpecialCall,
-    promise: Promise<Value>,
-    answer: (value: Value) => void = () => {},
-  ): Promise<boolean> {
+    start: () => Promise<unknown>,
+  ): Promise<void> {
+    if (worker.life.isOver) return
     const call = this.begin(worker, op, key, args, judge)
     try {
-      const value = await promise
-      answer(value)
-      this.calls.settle(call, 'ok', 'ok', value)
-      return true
+      this.calls.settle(call, 'ok', 'ok', await start())
     } catch (error) {
       this.failed(call, error)
-      return false
     }
   }
 

@@ -1,12 +1,13 @@
 import { type Random, seededRandom } from '../../base/random.ts'
 import { badFramesMax } from '../../core/limits.ts'
-import type { GroupId, HostId } from '../../core/types.ts'
+import type { GroupId, HostId, Index } from '../../core/types.ts'
 import type { Replica } from '../../engine/replica.ts'
 import type { Store } from '../../engine/store.ts'
 import { MemoryNetwork } from '../../transport/memory.ts'
 import type { Lane } from '../../transport/transport.ts'
 import { frameHeaderBytes } from '../../wire/frames.ts'
 import { decodeRaftBody } from '../../wire/message-codec.ts'
+import { LeaseChecker } from './lease-checker.ts'
 import { Oracle } from './oracle.ts'
 import { RaftChecker } from './raft-checker.ts'
 import type { Scenario } from './scenario.ts'
@@ -19,6 +20,7 @@ import { VirtualTimers } from './virtual-timers.ts'
 interface WatchedGroup {
   readonly checker: RaftChecker
   readonly oracle: Oracle
+  readonly leases: LeaseChecker | undefined
   /** The operator is about to change the members. */
   isChanging: boolean
 }
@@ -80,7 +82,9 @@ export class World {
     this.network.setFaults(scenario.network)
     for (const group of scenario.groups) {
       const checker = new RaftChecker(group, report, scenario.hashEvery)
-      this.groups.set(group, { checker, oracle: new Oracle(group, report), isChanging: false })
+      const oracle = new Oracle(group, report)
+      const leases = judgesLeases(scenario) ? this.leaseChecker(checker, oracle, scenario) : undefined
+      this.groups.set(group, { checker, oracle, leases, isChanging: false })
     }
     this.rules = new StoreRules(timers, report)
     this.hostWorld = {
@@ -206,6 +210,14 @@ export class World {
     this.create(host.role)
   }
 
+  private leaseChecker(checker: RaftChecker, oracle: Oracle, { engine }: Scenario): LeaseChecker {
+    const entryAt = (index: Index) => checker.entryAt(index)
+    const parts = { timers: this.timers, report: this.report, oracle, entryAt, tickMs: engine.tickMs }
+    const leases = new LeaseChecker(parts)
+    checker.logged = leases.logged
+    return leases
+  }
+
   private observe(life: HostLife, replica: Replica): void {
     const group = this.groups.get(replica.group)
     if (group === undefined || !group.checker.observe(replica)) return
@@ -242,6 +254,11 @@ export class World {
       this.groups.get(group)?.checker.saying(message),
     )
   }
+}
+
+/** Clocks are good enough, and what is logged by a store that was not evicted counts. */
+function judgesLeases({ extraCalls, engine }: Scenario): boolean {
+  return extraCalls.includes('lease') && engine.machine === undefined
 }
 
 function hasPendingChange({ machine, node }: Replica): boolean {
