@@ -37,7 +37,9 @@ interface Node<Key, Value> {
    * Of a leaf, its keys. Of an inner node, one for each child: not above any key in it, and above all keys before it.
    * The first is never looked at: it may be wrong.
    */
-  readonly keys: Key[]
+  keys: Key[]
+  /** The keys belong to the node that this one is a copy of: whoever writes to them copies them first. */
+  sharesKeys: boolean
   /** Empty in an inner node. */
   readonly values: Value[]
   /** Undefined in a leaf. */
@@ -49,7 +51,7 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
   private owner: object = {}
   // Invariant: no node but the root is empty. Nodes that are merely sparse are left alone: they fill up again, or
   // become empty (Johnson and Shasha, "B-trees with inserts and deletes: why free-at-empty is better", 1993).
-  private root: Node<Key, Value> = { owner: this.owner, keys: [], values: [], children: undefined }
+  private root: Node<Key, Value> = newNode(this.owner, [], [], undefined)
   private count = 0
   /** Where `get` found a key last: a write mostly follows a read of the same key, and need not look for it again. */
   private found = this.root
@@ -78,7 +80,7 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
     const right = this.insert(this.root, key, value)
     if (right === undefined) return
     const children = [this.root, right]
-    this.root = { owner: this.owner, keys: children.map(firstKey), values: [], children }
+    this.root = newNode(this.owner, children.map(firstKey), [], children)
   }
 
   /** True when the key was there. */
@@ -186,39 +188,38 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
 
   /** Into an owned node. Returns what was split off it, which belongs on its right. */
   private insert(node: Node<Key, Value>, key: Key, value: Value): Node<Key, Value> | undefined {
-    const { keys, values, children } = node
+    const { values, children } = node
+    let keys: Key[]
     if (children === undefined) {
-      const at = rank(keys, key)
-      if (keys[at] === key) {
+      const at = rank(node.keys, key)
+      if (node.keys[at] === key) {
         values[at] = value
         return undefined
       }
+      keys = ownKeys(node)
       insertAt(keys, at, key)
       insertAt(values, at, value)
       this.count += 1
     } else {
-      const at = childIndex(keys, key)
+      const at = childIndex(node.keys, key)
       const right = this.insert(this.ownedChild(children, at), key, value)
       if (right === undefined) return undefined
+      keys = ownKeys(node)
       insertAt(keys, at + 1, firstKey(right))
       insertAt(children, at + 1, right)
     }
     if (keys.length <= nodeKeysMax) return undefined
     const half = nodeKeysMax / 2
-    return {
-      owner: this.owner,
-      keys: keys.splice(half),
-      values: values.splice(half),
-      children: children?.splice(half),
-    }
+    return newNode(this.owner, keys.splice(half), values.splice(half), children?.splice(half))
   }
 
   /** From an owned node, which may become empty. */
-  private remove({ keys, values, children }: Node<Key, Value>, key: Key): boolean {
+  private remove(node: Node<Key, Value>, key: Key): boolean {
+    const { keys, values, children } = node
     if (children === undefined) {
       const at = rank(keys, key)
       if (keys[at] !== key) return false
-      removeAt(keys, at)
+      removeAt(ownKeys(node), at)
       removeAt(values, at)
       return true
     }
@@ -226,7 +227,7 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
     const child = this.ownedChild(children, at)
     const removed = this.remove(child, key)
     if (child.keys.length === 0) {
-      removeAt(keys, at)
+      removeAt(ownKeys(node), at)
       removeAt(children, at)
     }
     return removed
@@ -241,8 +242,27 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
   private owned(node: Node<Key, Value>): Node<Key, Value> {
     if (node.owner === this.owner) return node
     const { keys, values, children } = node
-    return { owner: this.owner, keys: keys.slice(), values: values.slice(), children: children?.slice() }
+    // Most writes change no key of a node, and a copy is half as large without.
+    return { owner: this.owner, keys, sharesKeys: true, values: values.slice(), children: children?.slice() }
   }
+}
+
+function newNode<Key, Value>(
+  owner: object,
+  keys: Key[],
+  values: Value[],
+  children: Node<Key, Value>[] | undefined,
+): Node<Key, Value> {
+  return { owner, keys, sharesKeys: false, values, children }
+}
+
+/** The keys of an owned node, to be written to. */
+function ownKeys<Key>(node: Node<Key, unknown>): Key[] {
+  if (node.sharesKeys) {
+    node.keys = node.keys.slice()
+    node.sharesKeys = false
+  }
+  return node.keys
 }
 
 function firstKey<Key extends OrderedKey>(node: Node<Key, unknown>): Key {

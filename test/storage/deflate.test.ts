@@ -26,6 +26,13 @@ for (const [name, deflate] of platforms) {
       assert((await deflate.deflate(text)).length < text.length / 5)
     })
 
+    test('keeps pieces apart that are asked for at once', async () => {
+      const pieces = Array.from({ length: 20 }, (_, i) => noise.subarray(0, i * 3000))
+      const small = await Promise.all(pieces.map(piece => deflate.deflate(piece)))
+      for (const [at, piece] of pieces.entries())
+        assert.deepEqual(await deflate.inflate(small[at] ?? noise, piece.length + 1), piece)
+    })
+
     test('gives no more than is wanted, however much is promised', async () => {
       const bomb = await nodeDeflate.deflate(new Uint8Array(256 * 1024 * 1024))
       const before = process.memoryUsage().arrayBuffers
