@@ -2,11 +2,13 @@ import type { ClientHttp2Session } from 'node:http2'
 import { connect, constants } from 'node:http2'
 
 /**
- * As much of etcd's gRPC interface as one write needs, by hand over node:http2: its JSON gateway would cost it a
- * second server and base64 on every write, and the comparison has to be fair.
+ * As much of etcd's gRPC interface as a write and a read need, by hand over node:http2: its JSON gateway would cost it
+ * a second server and base64 on every call, and the comparison has to be fair.
  */
 export interface EtcdClient {
   put(key: string, value: Uint8Array): Promise<void>
+  /** Linearizable, as etcd reads unless it is asked not to. */
+  get(key: string): Promise<void>
   close(): void
 }
 
@@ -14,6 +16,7 @@ export function connectEtcd(url: string): EtcdClient {
   const session = connect(url)
   return {
     put: (key, value) => call(session, '/etcdserverpb.KV/Put', putRequest(key, value)),
+    get: key => call(session, '/etcdserverpb.KV/Range', bytesField(1, Buffer.from(key))),
     close: () => session.destroy(),
   }
 }

@@ -11,6 +11,11 @@ import { connectEtcd } from './etcd-client.ts'
 import { endProcess, makeFolder, memberCount } from './processes.ts'
 import type { System } from './system.ts'
 
+/** Reads are linearizable. */
+export interface ReadableSystem extends System {
+  measureReads(load: Load): Promise<Measurement>
+}
+
 interface Member {
   readonly name: string
   readonly clientUrl: string
@@ -18,7 +23,7 @@ interface Member {
 }
 
 /** Three members of etcd on loopback, or undefined where etcd is not installed. Writes go to the leader. */
-export async function startEtcd(): Promise<System | undefined> {
+export async function startEtcd(): Promise<ReadableSystem | undefined> {
   const binary = await findOnPath('etcd')
   if (binary === undefined) return undefined
   const folder = await makeFolder('etcd')
@@ -30,6 +35,8 @@ export async function startEtcd(): Promise<System | undefined> {
   return {
     measure: (load: Load): Promise<Measurement> =>
       drive(load, number => client.put(`key/${number % keyCount}`, value)),
+    measureReads: (load: Load): Promise<Measurement> =>
+      drive(load, number => client.get(`key/${number % keyCount}`)),
     async close(): Promise<void> {
       client.close()
       await Promise.all(processes.map(endProcess))

@@ -42,7 +42,7 @@ const waitMsMin = 1
 const beforeMs = 50
 const afterMs = 250
 
-/** Writers that overwrite a large store, each one write after the other, so that it takes one snapshot after the other. */
+/** Writers that overwrite a large store, each one write after the other, so that it takes snapshots all the time. */
 export async function findPauses(
   store: Store,
   folder: string,
