@@ -6,8 +6,10 @@ const fileLog = 'src/storage/file-log.ts'
 const fileSnapshots = 'src/storage/file-snapshots.ts'
 const groupCommit = 'src/storage/group-commit.ts'
 const groupWrites = 'src/engine/group-writes.ts'
+const lifecycle = 'src/storage/lifecycle.ts'
 const leading = 'src/engine/leading.ts'
 const frames = 'src/engine/replica-frames.ts'
+const orderedMap = 'src/base/ordered-map.ts'
 const outbox = 'src/engine/outbox.ts'
 const reads = 'src/engine/reads.ts'
 const replica = 'src/engine/replica.ts'
@@ -34,6 +36,7 @@ export const ownStorage: Section = {
       'overload',
       'client',
     ),
+    'test/machine/ordered-map.test.ts',
     'test/crash/file-crash.test.ts',
   ],
   mutants: [
@@ -358,6 +361,24 @@ export const ownStorage: Section = {
 `,
           replace: `    if (term > 0) this.unwritten = { term, vote, commit: this.written.commit }
 `,
+        },
+      ],
+    },
+    {
+      id: 'Q141',
+      first: 'machine/ordered-map',
+      title: 'the copy of a node writes to the keys that it shares',
+      edits: [{ file: orderedMap, find: '    node.keys = node.keys.slice()\n', replace: '' }],
+    },
+    {
+      id: 'Q142',
+      first: 'storage/file-log',
+      title: 'nobody hears of it where an obsolete file cannot be removed',
+      edits: [
+        {
+          file: lifecycle,
+          find: 'this.perform(work).catch(() => undefined)',
+          replace: 'work().catch(() => undefined)',
         },
       ],
     },
