@@ -8,6 +8,11 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message)
 }
 
+/** An assertion that failed, for where its message costs something: it is built only then. */
+export function failed(message: string): never {
+  throw new AssertionError(message)
+}
+
 /** Marks a switch as exhaustive: does not compile when a case is missing. */
 export function unreachable(value: never): never {
   throw new AssertionError(`unreachable: ${String(value)}`)

@@ -1,7 +1,7 @@
 import { Gate } from '../base/gate.ts'
 import { Queue } from '../base/queue.ts'
 import { uncommittedBytesMax } from '../core/limits.ts'
-import type { Proposal, SessionId } from '../core/machine/command.ts'
+import type { Proposal } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
 import type { Entry } from '../core/raft/types.ts'
@@ -10,6 +10,7 @@ import { encodeProposal, stamped, stampOf } from '../wire/proposal-codec.ts'
 import { commandNameOf } from './applied-state.ts'
 import { storeCommandOf } from './log-entry.ts'
 import { type Draft, notNow, type Refusal, type Taken } from './proposals.ts'
+import { SessionMap } from './session-map.ts'
 import type { StoreHooks } from './store-hooks.ts'
 import type { Writer } from './writer.ts'
 
@@ -41,7 +42,7 @@ export class Leading {
    * Their numbers, by session. A retry of what is under way needs no entry of its own: while commits wait for a slow
    * disk or a cut, every write that waits is sent again and again, and the log would grow faster than it is replicated.
    */
-  private readonly underWay = new Map<SessionId, Set<number>>()
+  private readonly underWay = new SessionMap<true>()
 
   constructor(parts: {
     readonly node: RaftNode
@@ -77,7 +78,7 @@ export class Leading {
     const answer = this.node.propose(passed.map(draft => draft.bytes))
     if (answer.type === 'proposed') {
       this.logged.push({ index: answer.index, term: answer.term, drafts: passed })
-      for (const { proposal } of passed) this.begin(proposal)
+      for (const { proposal } of passed) this.underWay.set(proposal.session, proposal.seq, true)
       return { answer: 'handed', refused }
     }
     return answer.type === 'refused' && answer.reason === 'busy' ? busy : notNow
@@ -100,7 +101,7 @@ export class Leading {
       if (draft === undefined) this.logged.shift()
       else if (term !== next.term) return undefined
       else {
-        this.end(draft.proposal)
+        this.underWay.delete(draft.proposal.session, draft.proposal.seq)
         return draft.proposal
       }
     }
@@ -114,19 +115,7 @@ export class Leading {
   }
 
   private isUnderWay({ session, seq }: Proposal): boolean {
-    return this.underWay.get(session)?.has(seq) === true
-  }
-
-  private begin({ session, seq }: Proposal): void {
-    const ofSession = this.underWay.get(session)
-    if (ofSession === undefined) this.underWay.set(session, new Set([seq]))
-    else ofSession.add(seq)
-  }
-
-  private end({ session, seq }: Proposal): void {
-    const ofSession = this.underWay.get(session)
-    ofSession?.delete(seq)
-    if (ofSession?.size === 0) this.underWay.delete(session)
+    return this.underWay.get(session, seq) === true
   }
 
   /** The draft as it is to be logged: stamped where its command depends on time. */

@@ -38,11 +38,11 @@ export class Outbox {
     log: new Map(),
   }
   /** What the heartbeats of this turn say: of each kind and group the last word, which says all that others said. */
-  private readonly beats = new Map<HostId, Map<string, Beat>>()
+  private beats = new Map<HostId, Map<string, Beat>>()
   private readonly clock: Clock
   /** Frames of proposals are numbered: see `ReplayGuard`. */
   private lastFrame: number
-  private readonly news = new Map<string, News>()
+  private news = new Map<string, News>()
 
   constructor(sender: Sender, { clock, random }: { readonly clock: Clock; readonly random: Random }) {
     this.sender = sender
@@ -86,15 +86,21 @@ export class Outbox {
 
   /** Ends the turn. Heartbeats and votes first. */
   flush(): void {
-    for (const [to, beats] of this.beats)
-      this.sender.sendBody(to, 'control', 'beat', encodeBeats(beats.values()))
-    this.beats.clear()
-    for (const lane of ['control', 'log'] as const) {
-      const bundles = this.bundles[lane]
-      if (bundles.size === 0) continue
-      for (const [to, bundle] of bundles) this.flushBundle(to, lane, bundle)
-      bundles.clear()
-    }
+    if (this.beats.size > 0) this.flushBeats()
+    for (const lane of ['control', 'log'] as const) if (this.bundles[lane].size > 0) this.flushBundles(lane)
+  }
+
+  private flushBeats(): void {
+    const { beats } = this
+    this.beats = new Map()
+    for (const [to, ofHost] of beats)
+      this.sender.sendBody(to, 'control', 'beat', encodeBeats(ofHost.values()))
+  }
+
+  private flushBundles(lane: 'control' | 'log'): void {
+    const bundles = this.bundles[lane]
+    this.bundles[lane] = new Map()
+    for (const [to, bundle] of bundles) this.flushBundle(to, lane, bundle)
   }
 
   private flushBundle(to: HostId, lane: Lane, bundle: Bundle): void {
@@ -102,8 +108,9 @@ export class Outbox {
   }
 
   private releaseNews(): void {
-    for (const { to, group, message } of this.news.values()) queue(this.bundles.log, to, group, message)
-    this.news.clear()
+    const { news } = this
+    this.news = new Map()
+    for (const { to, group, message } of news.values()) queue(this.bundles.log, to, group, message)
     this.flush()
   }
 }

@@ -8,6 +8,7 @@ import type { Term } from '../core/types.ts'
 import { encodeProposal } from '../wire/proposal-codec.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
 import { readProposal } from './read-proposal.ts'
+import { SessionMap } from './session-map.ts'
 
 /** A proposal on its way into the log. */
 export interface Draft {
@@ -78,10 +79,9 @@ export interface ProposalRoute {
 export class Proposals {
   private readonly route: ProposalRoute
   private readonly resendMs: number
-  private readonly waiters = new Map<number, Map<number, Waiter>>()
+  private readonly waiters = new SessionMap<Waiter>()
   private readonly gate = new Gate(pendingProposalsBytesMax)
   private unsent: Waiter[] = []
-  private count = 0
   /** Waiters that want to hear when they are committed. */
   private listeners = 0
   private bytes = 0
@@ -95,12 +95,12 @@ export class Proposals {
   }
 
   get isWaiting(): boolean {
-    return this.count > 0
+    return this.waiters.size > 0
   }
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
     const bytes = encodeProposal(proposal)
-    if (this.count >= pendingProposalsMax || !this.gate.admits(bytes.length, this.bytes)) {
+    if (this.waiters.size >= pendingProposalsMax || !this.gate.admits(bytes.length, this.bytes)) {
       return Promise.reject(busy('too many writes wait for their outcome'))
     }
     const pending = new Pending<Answer>(call, call.signal && (() => this.forget(waiter)))
@@ -152,7 +152,7 @@ export class Proposals {
       for (let at = 0; at < run.count; at++) {
         // What this version cannot read is nothing that it proposed.
         const proposal = run.type === 'normal' ? readProposal(run, at) : undefined
-        const waiter = proposal && this.waiters.get(proposal.session)?.get(proposal.seq)
+        const waiter = proposal && this.waiters.get(proposal.session, proposal.seq)
         waiter?.pending.call.committed?.(run.first + at)
       }
     }
@@ -160,7 +160,7 @@ export class Proposals {
 
   /** The replica applied a command: whoever waits for it has the answer. */
   applied(session: number, seq: number, result: Result): void {
-    const waiter = this.waiters.get(session)?.get(seq)
+    const waiter = this.waiters.get(session, seq)
     if (waiter === undefined) return
     this.forget(waiter)
     waiter.pending.resolve({ result, attempts: waiter.attempts })
@@ -185,7 +185,7 @@ export class Proposals {
    */
   refused(round: number, refusals: readonly Refusal[]): void {
     for (const { session, seq, isBusy, reason, isUnknown } of refusals) {
-      const waiter = this.waiters.get(session)?.get(seq)
+      const waiter = this.waiters.get(session, seq)
       if (waiter === undefined || waiter.sentTerm === 0 || waiter.round !== round) continue
       waiter.attempts -= 1
       waiter.sentTerm = 0
@@ -229,16 +229,13 @@ export class Proposals {
   /** A client that lost the connection asks again for the same command: whoever waited in its name is answered, too. */
   private replace(waiter: Waiter): void {
     const { session, seq } = waiter.proposal
-    const ofSession = this.waiters.get(session) ?? new Map<number, Waiter>()
-    const earlier = ofSession.get(seq)
+    const earlier = this.waiters.get(session, seq)
     if (earlier !== undefined) {
       this.forget(earlier)
       waiter.attempts = earlier.attempts
       earlier.pending.reject(outcomeUnknown('the same write was asked for again'))
     }
-    this.waiters.set(session, ofSession)
-    ofSession.set(seq, waiter)
-    this.count += 1
+    this.waiters.set(session, seq, waiter)
     if (waiter.pending.call.committed !== undefined) this.listeners += 1
     this.bytes += waiter.bytes.length
   }
@@ -274,17 +271,14 @@ export class Proposals {
 
   private forget(waiter: Waiter): void {
     const { session, seq } = waiter.proposal
-    const ofSession = this.waiters.get(session)
-    if (ofSession?.get(seq) !== waiter) return
-    ofSession.delete(seq)
-    if (ofSession.size === 0) this.waiters.delete(session)
-    this.count -= 1
+    if (this.waiters.get(session, seq) !== waiter) return
+    this.waiters.delete(session, seq)
     if (waiter.pending.call.committed !== undefined) this.listeners -= 1
     this.bytes -= waiter.bytes.length
   }
 
   private all(): Waiter[] {
-    return [...this.waiters.values()].flatMap(session => [...session.values()])
+    return [...this.waiters.values()]
   }
 }
 

@@ -69,7 +69,7 @@ export class Quiescence {
   stir(): void {
     this.idleTicks = 0
     this.askedRound = undefined
-    this.consents.clear()
+    if (this.consents.size > 0) this.consents.clear()
   }
 
   /** There is something to do here: wakes the group, and keeps it awake. */

@@ -20,7 +20,7 @@ export async function* callersOwn(chunks: AsyncIterable<Uint8Array>): AsyncGener
 /** What every adapter does about failing (contract, clause 3) and closing. */
 export class Lifecycle {
   private readonly typed: (error: unknown) => unknown
-  private readonly underWay = new Set<Promise<unknown>>()
+  private underWay = new Set<Promise<unknown>>()
   private failure: QuorateError | undefined
   private closing: Promise<void> | undefined
 
@@ -37,7 +37,11 @@ export class Lifecycle {
     const refusal = this.failure ?? (this.closing && new QuorateError('CLOSED', 'the storage is closed'))
     if (refusal !== undefined) return Promise.reject(refusal)
     const result = this.attempt(work)
-    const done = () => this.underWay.delete(result)
+    const done = () => {
+      // A new one where nothing is left: see the turn of the engine's replicas.
+      if (this.underWay.size === 1) this.underWay = new Set()
+      else this.underWay.delete(result)
+    }
     this.underWay.add(result)
     result.then(done, done)
     return result

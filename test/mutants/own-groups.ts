@@ -119,7 +119,7 @@ export const ownGroups: Section = {
         {
           file: quiescence,
           find: `    this.askedRound = undefined
-    this.consents.clear()
+    if (this.consents.size > 0) this.consents.clear()
 `,
           replace: `    this.askedRound ??= undefined
 `,

@@ -1,4 +1,4 @@
-import { AssertionError, assert, unreachable } from '../../base/assert.ts'
+import { AssertionError, assert, unreachable, violated } from '../../base/assert.ts'
 import { equalBytes } from '../../base/bytes.ts'
 import { seededRandom } from '../../base/random.ts'
 import {
@@ -178,7 +178,7 @@ export class Machine {
   }
 
   private advance(index: Index): void {
-    assert(index === this.applied + 1, `entry ${index} is applied after entry ${this.applied}`)
+    if (index !== this.applied + 1) violated(`entry ${index} is applied after entry ${this.applied}`)
     this.applied = index
     this.currentView = undefined
   }
