@@ -1,4 +1,4 @@
-import { failed, unreachable } from '../../base/assert.ts'
+import { unreachable, violated } from '../../base/assert.ts'
 import { equalBytes } from '../../base/bytes.ts'
 import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
 import {
@@ -152,7 +152,7 @@ export class Machine {
   }
 
   private advance(index: Index): void {
-    if (index !== this.applied + 1) failed(`entry ${index} is applied after entry ${this.applied}`)
+    if (index !== this.applied + 1) violated(`entry ${index} is applied after entry ${this.applied}`)
     this.applied = index
     this.currentView = undefined
   }
