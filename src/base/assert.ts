@@ -9,7 +9,7 @@ export function assert(condition: unknown, message: string): asserts condition {
 }
 
 /** An assertion that failed, for where its message costs something: it is built only then. */
-export function failed(message: string): never {
+export function violated(message: string): never {
   throw new AssertionError(message)
 }
 

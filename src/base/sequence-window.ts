@@ -1,4 +1,4 @@
-import { failed } from './assert.ts'
+import { violated } from './assert.ts'
 
 export interface ReadonlySequenceWindow<Value> extends Iterable<readonly [number, Value]> {
   readonly size: number
@@ -40,7 +40,7 @@ export class SequenceWindow<Value> implements ReadonlySequenceWindow<Value> {
   }
 
   set(number: number, value: Value): void {
-    if (number < this.low) failed(`${number} was let go, or never held`)
+    if (number < this.low) violated(`${number} was let go, or never held`)
     if (number - this.low >= this.slots.length) this.grow(number + 1 - this.low)
     const at = number % this.slots.length
     if (this.slots[at] === undefined) this.count += 1

@@ -1,4 +1,4 @@
-import { assert, failed } from '../../base/assert.ts'
+import { assert, violated } from '../../base/assert.ts'
 import type { Index, Term } from '../types.ts'
 import { type Entries, EntryList, packed } from './entry-list.ts'
 import type { LogStorage } from './log-storage.ts'
@@ -114,7 +114,7 @@ export class MemoryLog implements LogStorage {
   compact(index: Index): void {
     if (index <= this.compacted) return
     const term = this.term(index)
-    if (typeof term !== 'number') failed(`cannot compact to ${index}, beyond the log's end`)
+    if (typeof term !== 'number') violated(`cannot compact to ${index}, beyond the log's end`)
     this.list.dropBefore(index + 1)
     this.compacted = index
     this.compactedTerm = term

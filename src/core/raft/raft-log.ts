@@ -1,4 +1,4 @@
-import { assert, failed } from '../../base/assert.ts'
+import { assert, violated } from '../../base/assert.ts'
 import { QuorateError } from '../error.ts'
 import type { Index, Term } from '../types.ts'
 import { type Entries, joined, noEntries } from './entry-list.ts'
@@ -73,7 +73,7 @@ export class RaftLog {
 
   /** Entries of [from, end), cut at `bytesMax` but at least one. */
   slice(from: Index, end: Index, bytesMax: number): Entries | 'compacted' {
-    if (from > end || end > this.lastIndex() + 1) failed(`slice [${from}, ${end}) is out of bounds`)
+    if (from > end || end > this.lastIndex() + 1) violated(`slice [${from}, ${end}) is out of bounds`)
     if (from < this.firstIndex()) return 'compacted'
     if (from === end) return noEntries
     const offset = this.unstable.offset
@@ -82,7 +82,7 @@ export class RaftLog {
     const cut = Math.min(end, offset)
     const stable = this.storage.entries(from, cut, bytesMax)
     if (stable === 'compacted') return stable
-    if (stable === 'unavailable') failed(`entries [${from}, ${cut}) are not in storage`)
+    if (stable === 'unavailable') violated(`entries [${from}, ${cut}) are not in storage`)
     if (end <= offset || stable.length < cut - from) return stable
     const bytes = entriesBytes(stable)
     const rest = this.unstable.slice(offset, end, bytesMax - bytes)
@@ -99,7 +99,7 @@ export class RaftLog {
 
   append(entries: Entries): void {
     const { first } = entries
-    if (first <= this.committed) failed(`entry ${first} would overwrite a committed one`)
+    if (first <= this.committed) violated(`entry ${first} would overwrite a committed one`)
     this.unstable.truncateAndAppend(entries)
   }
 
@@ -184,7 +184,7 @@ export class RaftLog {
   }
 
   appliedTo(index: Index, bytes: number): void {
-    if (index < this.applied || index > this.committed) failed(`applied ${index} is out of range`)
+    if (index < this.applied || index > this.committed) violated(`applied ${index} is out of range`)
     this.applied = index
     this.applying = Math.max(this.applying, index)
     this.applyingBytes = Math.max(0, this.applyingBytes - bytes)
