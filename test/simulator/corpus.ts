@@ -165,4 +165,10 @@ export const corpus: readonly Finding[] = [
     found: 'the same false alarm, where the disk of the host that closes is slow',
     test: 'src/testing/simulator/simulated-host.ts',
   },
+  {
+    generator: 9,
+    seed: 247,
+    found: 'a false alarm: a grant that its session had given up was taken for one that moved the clock',
+    test: 'test/simulator/holding-judges.test.ts',
+  },
 ]

@@ -27,13 +27,13 @@ class Leases {
     tickMs: 100,
   })
 
-  log(command: Command): number {
+  log(command: Command, within = { session: 0, seq: 0, acked: 0 }): number {
     const index = this.rehearsal.machine.appliedIndex + 1
-    const data = encodeProposal({ session: 0, seq: 0, acked: 0, command })
+    const data = encodeProposal({ ...within, command })
     const entry: Entry = { term: 1, index, type: 'normal', data, change: null }
     this.entries[index] = entry
     this.checker.logged(entry)
-    this.rehearsal.apply(command)
+    this.rehearsal.apply(command, within)
     this.checker.judge()
     return index
   }
@@ -62,6 +62,17 @@ describe('the judge of leases', () => {
     leases.grant(0)
     leases.pass(1000 / (1 + driftMax) + 1)
     leases.log({ type: 'expire', clock: 1000 })
+    assert.deepEqual(leases.rehearsal.broken, [])
+  })
+
+  test('takes what a session had given up for what was never done', () => {
+    const leases = new Leases()
+    const session = leases.log({ type: 'open-session', host: 'h1' })
+    leases.log({ type: 'barrier' }, { session, seq: 2, acked: 1 })
+    leases.log({ type: 'lease-grant', ttlMs: 1000, clock: 0 }, { session, seq: 1, acked: 0 })
+    leases.pass(900)
+    leases.log({ type: 'lease-grant', ttlMs: 1000, clock: 900 }, { session, seq: 2, acked: 1 })
+    leases.log({ type: 'lease-grant', ttlMs: 1000, clock: 100 })
     assert.deepEqual(leases.rehearsal.broken, [])
   })
 

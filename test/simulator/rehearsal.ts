@@ -29,9 +29,9 @@ export class Rehearsal implements Desk {
   private names = 0
 
   /** Has an entry applied. Returns its revision. */
-  apply(command: Command): number {
+  apply(command: Command, within = { session: 0, seq: 0, acked: 0 }): number {
     const revision = this.machine.appliedIndex + 1
-    this.machine.apply(revision, { session: 0, seq: 0, acked: 0, command })
+    this.machine.apply(revision, { ...within, command })
     this.oracle.observe({ id: 1, machine: this.machine } as unknown as Replica)
     this.deeds.judge('main')
     return revision

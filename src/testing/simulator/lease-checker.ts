@@ -2,6 +2,7 @@ import type { Command } from '../../core/machine/command.ts'
 import type { Entry } from '../../core/raft/types.ts'
 import type { Index, Revision } from '../../core/types.ts'
 import type { Lease } from '../../engine/lease.ts'
+import { ByteReader } from '../../wire/byte-reader.ts'
 import { decodeProposal, encodeProposal } from '../../wire/proposal-codec.ts'
 import type { Oracle } from './oracle.ts'
 import type { HostLife } from './simulated-host.ts'
@@ -41,7 +42,7 @@ export class LeaseChecker {
   private readonly tickMs: number
   private readonly stamps = new Map<string, Stamp>()
   private readonly leases = new Map<number, Held>()
-  private readonly applied = new Set<string>()
+  private readonly sessions = new Map<number, { floor: number; readonly done: Set<number> }>()
   private latest: Stamp | undefined
   private judged: Index = 0
 
@@ -62,7 +63,7 @@ export class LeaseChecker {
 
   /** A leader has just logged it. */
   readonly logged = (entry: Entry): void => {
-    const command = leaseCommandOf(entry)?.command
+    const command = leaseCommandOf(entry)
     if (command !== undefined && 'clock' in command)
       this.stamps.set(keyOf(entry), { clock: command.clock, atMs: this.timers.now() })
   }
@@ -72,13 +73,10 @@ export class LeaseChecker {
     while (this.judged < this.oracle.upTo) {
       this.judged += 1
       const entry = this.entryAt(this.judged)
-      const proposal = entry && leaseCommandOf(entry)
-      if (entry === undefined || proposal === undefined) continue
-      // What was logged a second time does nothing.
-      const name = `${proposal.session} ${proposal.seq}`
-      if (proposal.session !== 0 && this.applied.has(name)) continue
-      this.applied.add(name)
-      this.take(entry.index, proposal.command, this.stamps.get(keyOf(entry)))
+      if (entry === undefined || entry.type !== 'normal' || entry.data.length === 0) continue
+      if (!this.isApplied(entry)) continue
+      const command = leaseCommandOf(entry)
+      if (command !== undefined) this.take(entry.index, command, this.stamps.get(keyOf(entry)))
     }
   }
 
@@ -95,6 +93,21 @@ export class LeaseChecker {
       if (heldMs < ttlMs / (1 + driftMax))
         this.report('lease', `${life.owner.id} was told of the end of a lease that it held: ${message}`)
     })
+  }
+
+  /** Not what was logged a second time, nor what its session has given up or closed by then. */
+  private isApplied({ data }: Entry): boolean {
+    const reader = new ByteReader(data, 1)
+    const id = reader.number()
+    const seq = reader.number()
+    const acked = reader.number()
+    if (id === 0) return true
+    const session = this.sessions.get(id) ?? { floor: 0, done: new Set() }
+    this.sessions.set(id, session)
+    session.floor = Math.max(session.floor, data[0] === closeByte ? Number.POSITIVE_INFINITY : acked)
+    if (seq <= session.floor || session.done.has(seq)) return false
+    session.done.add(seq)
+    return true
   }
 
   private take(index: Index, command: Command, stamp: Stamp | undefined): void {
@@ -135,20 +148,22 @@ export class LeaseChecker {
   }
 }
 
-/** Lease commands by the first byte of their entries: few others have to be decoded. */
-const leaseBytes = new Set(
-  (
-    [
-      { type: 'lease-grant', ttlMs: 1000, clock: 0 },
-      { type: 'lease-keep-alive', leases: [], clock: 0 },
-      { type: 'expire', clock: 0 },
-    ] satisfies Command[]
-  ).map(command => encodeProposal({ session: 0, seq: 0, acked: 0, command })[0]),
-)
+function firstByteOf(command: Command, session = 0): number | undefined {
+  return encodeProposal({ session, seq: session, acked: 0, command })[0]
+}
 
-function leaseCommandOf(entry: Entry) {
-  if (entry.change !== null || !leaseBytes.has(entry.data[0])) return undefined
-  return decodeProposal(entry.data)
+const closeByte = firstByteOf({ type: 'close-session' }, 1)
+
+/** Few others have to be decoded. */
+const leaseBytes: ReadonlySet<number | undefined> = new Set([
+  firstByteOf({ type: 'lease-grant', ttlMs: 1000, clock: 0 }),
+  firstByteOf({ type: 'lease-keep-alive', leases: [], clock: 0 }),
+  firstByteOf({ type: 'expire', clock: 0 }),
+])
+
+function leaseCommandOf({ change, data }: Entry): Command | undefined {
+  if (change !== null || !leaseBytes.has(data[0])) return undefined
+  return decodeProposal(data).command
 }
 
 function keyOf({ term, index }: Entry): string {
