@@ -25,6 +25,6 @@ export class GroupClock {
 
   /** Undefined where this replica does not lead in that term, or does not know yet what the log says. */
   now(term: Term): number | undefined {
-    return this.term === term ? Math.floor(this.base + this.clock.now() - this.since) : undefined
+    return this.term === term ? Math.floor(this.base + (this.clock.now() - this.since)) : undefined
   }
 }

@@ -171,4 +171,10 @@ export const corpus: readonly Finding[] = [
     found: 'a false alarm: a grant that its session had given up was taken for one that moved the clock',
     test: 'test/simulator/holding-judges.test.ts',
   },
+  {
+    generator: 9,
+    seed: 30195,
+    found: "rounding set the group's clock back by a ms when a leader took over",
+    test: 'test/engine/group-clock.test.ts',
+  },
 ]
