@@ -27,8 +27,11 @@ export const answerBytesMax = proposalBytesMax
 /** Keys that one read may name: what `answerBytesMax` holds of small values. */
 export const readKeysMax = 10_000
 
-/** Keys that a client asks for in one question, where several calls do at once: more hardly cost less each. */
-export const gatheredKeysMax = 512
+/**
+ * Keys that a client asks for in one question, where several calls do at once: more hardly cost less each, and where
+ * the answer to some comes while that to others is on its way, neither end stands still.
+ */
+export const gatheredKeysMax = 128
 
 /** One page of a long scan, by items and bytes: a fraction of what a frame takes, and of what holds up a page. */
 export const viewPageItems = 1000

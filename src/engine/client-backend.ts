@@ -12,7 +12,7 @@ import type { Bounds } from './key-filter.ts'
 import { asLogSlice, type LogSlice } from './log-slice.ts'
 import { asMembers, type MemberRequest, requestBody } from './member-request.ts'
 import type { Answer } from './proposals.ts'
-import { asReadResult, freshnessFields, queryFields } from './read-codec.ts'
+import { freshnessFields, queryFields, resultReader } from './read-codec.ts'
 import type { ReadQuery } from './read-query.ts'
 import { asOpenedView, RemoteReader } from './remote-reader.ts'
 import type { RemoteWatches } from './remote-watches.ts'
@@ -92,7 +92,7 @@ export class ClientBackend implements Backend {
 
   private askRead(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
     const body = [this.group, queryFields(query), ...this.freshnessFields(freshness)]
-    return this.ask({ method: 'read', body, read: asReadResult }, call)
+    return this.ask({ method: 'read', body, read: resultReader(query) }, call)
   }
 
   /** The answers to all of it come from the gateway that opened it. */

@@ -1,4 +1,7 @@
 import type { Item } from '../core/machine/item.ts'
+import { ByteReader } from '../wire/byte-reader.ts'
+import { ByteWriter } from '../wire/byte-writer.ts'
+import { MalformedError } from '../wire/codec.ts'
 import { asArray, asBoolean, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
 import type { Freshness, ReadResult } from './backend.ts'
 import { type Bounds, checkBounds } from './key-filter.ts'
@@ -46,35 +49,66 @@ export function asBounds(value: unknown): Bounds {
   return checkBounds(value)
 }
 
-export function answerFields({ items, count, isWhole }: ReadAnswer): readonly unknown[] {
-  return [items.map(item => item && itemFields(item)), count, isWhole]
-}
-
-export function asAnswer(value: unknown): ReadAnswer {
-  const [items, count, isWhole] = asArray(value, 3)
-  return {
-    items: asArray(items).map(item => (item === null ? null : asItem(item))),
-    count: asNatural(count),
-    isWhole: asBoolean(isWhole),
+/**
+ * What came of a query, by hand rather than by MessagePack: a client may ask for many small things. Items of a get come
+ * in the order of its keys, and without them. `bytesMax` is no less than what it takes.
+ */
+export function encodeAnswer(
+  { items, count, isWhole }: ReadAnswer,
+  type: ReadQuery['type'],
+  bytesMax: number,
+) {
+  const writer = new ByteWriter(bytesMax)
+  writer.byte(isWhole ? 1 : 0)
+  writer.number(count)
+  writer.number(items.length)
+  for (const item of items) {
+    // No item has version 0.
+    writer.number(item?.version ?? 0)
+    if (item === null) continue
+    if (type !== 'get') writer.text(item.key)
+    writer.number(item.createRevision)
+    writer.number(item.modRevision)
+    writer.number(item.lease)
+    writer.bytes(item.value)
   }
+  return writer.written()
 }
 
-export function asReadResult(body: unknown): ReadResult {
-  return { ...asAnswer(body), revision: asNatural(asArray(body, 4)[3]) }
+/** The reverse of `encodeAnswer`, for the query that was asked. Values share the memory of the answer. */
+export function decodeAnswer(query: ReadQuery, bytes: Uint8Array): ReadAnswer {
+  const reader = new ByteReader(bytes)
+  const isWhole = reader.byte() === 1
+  const count = reader.number()
+  const itemCount = reader.count()
+  const keys = query.type === 'get' ? query.keys : undefined
+  if (keys !== undefined && keys.length !== itemCount)
+    throw new MalformedError('other items than were asked for')
+  const items: (Item | null)[] = []
+  for (let i = 0; i < itemCount; i++) {
+    const version = reader.number()
+    items.push(version === 0 ? null : readItem(reader, version, keys?.[i]))
+  }
+  reader.finish()
+  return { items, count, isWhole }
 }
 
-function itemFields(item: Item): readonly unknown[] {
-  return [item.key, item.value, item.createRevision, item.modRevision, item.version, item.lease]
+function readItem(reader: ByteReader, version: number, asked: string | undefined): Item {
+  const key = asked ?? reader.text()
+  const createRevision = reader.number()
+  const modRevision = reader.number()
+  const lease = reader.number()
+  return { key, value: reader.view(), createRevision, modRevision, version, lease }
 }
 
-function asItem(value: unknown): Item {
-  const [key, bytes, createRevision, modRevision, version, lease] = asArray(value, 6)
-  return {
-    key: asText(key),
-    value: asBytes(bytes),
-    createRevision: asNatural(createRevision),
-    modRevision: asNatural(modRevision),
-    version: asNatural(version),
-    lease: asNatural(lease),
+/** `decodeAnswer`, for what comes in a message. */
+export function answerReader(query: ReadQuery): (body: unknown) => ReadAnswer {
+  return body => decodeAnswer(query, asBytes(body))
+}
+
+export function resultReader(query: ReadQuery): (body: unknown) => ReadResult {
+  return body => {
+    const [answer, revision] = asArray(body, 2)
+    return { ...decodeAnswer(query, asBytes(answer)), revision: asNatural(revision) }
   }
 }

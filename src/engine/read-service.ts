@@ -6,13 +6,14 @@ import type { GroupId, HostId } from '../core/types.ts'
 import { asArray, asNatural, asText } from '../wire/guards.ts'
 import type { Backend, Reader } from './backend.ts'
 import type { Call } from './call.ts'
-import { answerFields, asFreshness, asQuery } from './read-codec.ts'
+import { asFreshness, asQuery, encodeAnswer } from './read-codec.ts'
 import type { ReadAnswer, ReadQuery } from './read-query.ts'
 import type { Requests } from './requests.ts'
 import { viewExpired } from './view-expired.ts'
 
 /** The numbers of an item, and what frames them. */
 const itemOverheadBytes = 48
+const answerOverheadBytes = 20
 
 interface Pinned {
   readonly client: HostId
@@ -64,10 +65,11 @@ export class ReadService {
   }
 
   private async read(body: readonly unknown[], call: Call): Promise<unknown> {
-    const [group, query, consistency, atLeast] = body
+    const [group, queryField, consistency, atLeast] = body
     const freshness = asFreshness(consistency, atLeast)
-    const result = await this.backendOf(asText(group)).read(checked(asQuery(query)), freshness, call)
-    return [...bounded(result), result.revision]
+    const query = checked(asQuery(queryField))
+    const result = await this.backendOf(asText(group)).read(query, freshness, call)
+    return [bounded(result, query), result.revision]
   }
 
   private async open(client: HostId, body: readonly unknown[], call: Call): Promise<unknown> {
@@ -99,7 +101,8 @@ export class ReadService {
       this.views.delete(id)
       throw viewExpired(error)
     }
-    return bounded(await view.reader.read(checked(asQuery(body[1])), call))
+    const query = checked(asQuery(body[1]))
+    return bounded(await view.reader.read(query, call), query)
   }
 }
 
@@ -109,15 +112,15 @@ function checked(query: ReadQuery): ReadQuery {
 }
 
 /** A read is answered in one frame. More has to be asked for in parts. */
-function bounded(answer: ReadAnswer): readonly unknown[] {
+function bounded(answer: ReadAnswer, { type }: ReadQuery): Uint8Array {
   let bytes = 0
   for (const item of answer.items)
-    if (item !== null) bytes += 3 * item.key.length + item.value.length + itemOverheadBytes
+    bytes += item === null ? 1 : 3 * item.key.length + item.value.length + itemOverheadBytes
   if (bytes > answerBytesMax) {
     throw new QuorateError(
       'TOO_LARGE',
       `a client reads at most ${answerBytesMax} bytes at once: give a limit`,
     )
   }
-  return answerFields(answer)
+  return encodeAnswer(answer, type, bytes + answerOverheadBytes)
 }

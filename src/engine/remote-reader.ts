@@ -2,7 +2,7 @@ import type { Revision } from '../core/types.ts'
 import { asArray, asNatural } from '../wire/guards.ts'
 import type { Reader } from './backend.ts'
 import type { Call } from './call.ts'
-import { asAnswer, queryFields } from './read-codec.ts'
+import { answerReader, queryFields } from './read-codec.ts'
 import type { ReadAnswer, ReadQuery } from './read-query.ts'
 import type { Question } from './requests.ts'
 
@@ -40,7 +40,10 @@ export class RemoteReader implements Reader {
   }
 
   read(query: ReadQuery, call: Call): Promise<ReadAnswer> {
-    return this.ask({ method: 'view-read', body: [this.id, queryFields(query)], read: asAnswer }, call)
+    return this.ask(
+      { method: 'view-read', body: [this.id, queryFields(query)], read: answerReader(query) },
+      call,
+    )
   }
 
   close(): void {

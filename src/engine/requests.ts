@@ -1,4 +1,5 @@
 import { Gate } from '../base/gate.ts'
+import { SequenceMap } from '../base/sequence-map.ts'
 import type { Clock } from '../clock/clock.ts'
 import { type ErrorCode, type Outcome, QuorateError } from '../core/error.ts'
 import { deadlineMsMax, requestsMax } from '../core/limits.ts'
@@ -20,6 +21,7 @@ export type Serve = (from: HostId, body: unknown, call: Call) => Promise<unknown
 export type Effect = 'none' | 'repeatable' | 'once'
 
 interface Asked {
+  readonly id: number
   readonly to: HostId
   readonly effect: Effect
   readonly read: (answer: unknown) => unknown
@@ -52,7 +54,7 @@ const endingCodes: readonly ErrorCode[] = ['CLOSED', 'REMOVED', 'STORAGE_FAILED'
 export class Requests {
   private readonly sender: Sender
   private readonly clock: Clock
-  private readonly asked = new Map<number, Asked>()
+  private readonly asked = new SequenceMap<Asked>()
   private readonly askedGate = new Gate(requestsMax)
   private readonly served = new Map<string, Serve>()
   private readonly servedGate = new Gate(requestsMax)
@@ -83,7 +85,7 @@ export class Requests {
     // It is resolved by what `read` gives, and by nothing else.
     const promise = pending.promise as Promise<Value>
     if (pending.isSettled) return promise
-    this.asked.set(id, { to, effect, read, pending })
+    this.asked.set(id, { id, to, effect, read, pending })
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
@@ -136,17 +138,17 @@ export class Requests {
 
   disconnected(peer: HostId): void {
     this.guard.forget(peer)
-    for (const [id, asked] of this.asked) {
+    for (const asked of [...this.asked.values()]) {
       if (asked.to !== peer) continue
-      this.asked.delete(id)
+      this.asked.delete(asked.id)
       asked.pending.reject(finalWhereOnce(asked, unreachable(peer, outcomeOf(asked))))
     }
   }
 
   tick(now: number): void {
-    for (const [id, asked] of this.asked) {
+    for (const asked of [...this.asked.values()]) {
       if (!asked.pending.isDue(now)) continue
-      this.asked.delete(id)
+      this.asked.delete(asked.id)
       const outcome = outcomeOf(asked)
       const error = new QuorateError('TIMEOUT', 'no answer came before the deadline', {
         retryable: true,
@@ -159,8 +161,10 @@ export class Requests {
   /** What was asked may have been done; what is asked from now on is not even sent. */
   close(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.ending = error
-    for (const asked of this.asked.values()) asked.pending.reject(error('unknown'))
-    this.asked.clear()
+    for (const asked of [...this.asked.values()]) {
+      this.asked.delete(asked.id)
+      asked.pending.reject(error('unknown'))
+    }
   }
 }
 

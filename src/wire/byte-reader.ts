@@ -66,6 +66,12 @@ export class ByteReader {
     return this.raw(this.number())
   }
 
+  /** Like `bytes`, but no copy: it shares the memory of the source. */
+  view(): Uint8Array {
+    const start = this.skip(this.number())
+    return this.source.subarray(start, this.position)
+  }
+
   text(): string {
     const start = this.skip(this.number())
     return decodeText(this.source, start, this.position)

@@ -126,9 +126,9 @@ export const ownReads: Section = {
       edits: [
         {
           file: readService,
-          find: 'await view.reader.read(checked(asQuery(body[1])), call)',
+          find: 'await view.reader.read(query, call)',
           replace: `await this.backendOf(view.group)
-      .read(checked(asQuery(body[1])), { consistency: 'stale', atLeast: 0 }, call)`,
+      .read(query, { consistency: 'stale', atLeast: 0 }, call)`,
         },
       ],
     },
