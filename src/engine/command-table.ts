@@ -44,11 +44,20 @@ function handlerOf(command: Command): CommandHandler {
   return (transaction, args, context) => {
     try {
       const result = command(new TableTransaction(transaction), decodeValue(args), context)
+      if (isThenable(result)) {
+        // What becomes of it is nobody's: left alone, its rejection would end a process, and again at each restart.
+        Promise.resolve(result).catch(() => {})
+        throw new TypeError('a command is no async function')
+      }
       return encodeValue(result === undefined ? null : result)
     } catch (error) {
       throw failureOf(error)
     }
   }
+}
+
+function isThenable(result: unknown): boolean {
+  return typeof (result as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
 /** Whatever is the same on every replica becomes part of the result; what engines word as they like does not. */

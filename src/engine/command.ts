@@ -61,9 +61,13 @@ export const txnCommand = '$txn@1'
 
 /** Throws TypeError on what are no commands. */
 export function checkCommands(commands: Commands): Commands {
+  if (typeof commands !== 'object' || commands === null) throw new TypeError('commands is an object')
   for (const [name, command] of Object.entries(commands)) {
     checkCommandName(name)
     if (typeof command !== 'function') throw new TypeError(`the command ${name} is a function`)
+    // As far as it can be told: what was translated to an older JavaScript looks like any other function.
+    if (Object.prototype.toString.call(command) !== '[object Function]')
+      throw new TypeError(`the command ${name} is neither async nor a generator`)
   }
   return commands
 }

@@ -1,4 +1,5 @@
 import { equalBytes } from '../base/bytes.ts'
+import { CommandFailure } from '../core/machine/transaction.ts'
 import { encodeValue } from '../wire/value.ts'
 import type { CommandTransaction } from './command-transaction.ts'
 import {
@@ -46,21 +47,26 @@ function holds(tx: CommandTransaction, compare: Compare): boolean {
   const table = tableOf(tx, compare)
   if ('range' in compare) {
     if ('count' in compare) return compares(table.count(compare.range), compare.is, compare.count)
-    return table.scan(compare.range).every(entry => numberHolds(entry, compare))
+    const name = numberOf(compare)
+    return table.scan(compare.range).every(entry => numberHolds(entry, name, compare))
   }
   const entry = table.entry(compare.key)
   if ('exists' in compare) return compare.exists === (entry !== undefined)
-  if (!('value' in compare)) return numberHolds(entry, compare)
+  if (!('value' in compare)) return numberHolds(entry, numberOf(compare), compare)
   const isEqual = entry !== undefined && equalBytes(encodeValue(entry.value), encodeValue(compare.value))
   return isEqual === (compare.is !== '!=')
 }
 
-function numberHolds(entry: StoreEntry | undefined, test: NumberTest): boolean {
-  const numbers: Partial<KeyNumbers> = test
-  return numberNames.every(name => {
-    const expected = numbers[name]
-    return expected === undefined || compares(entry?.[name] ?? 0, test.is, expected)
-  })
+function numberHolds(entry: StoreEntry | undefined, name: keyof KeyNumbers, test: NumberTest): boolean {
+  const expected = (test as KeyNumbers)[name]
+  return compares(entry?.[name] ?? 0, test.is, expected)
+}
+
+/** Which number is tested. A comparison that came without what it tests must not hold. */
+function numberOf(test: Compare): keyof KeyNumbers {
+  const name = numberNames.find(name => name in test)
+  if (name === undefined) throw new CommandFailure('COMMAND_FAILED')
+  return name
 }
 
 function compares(left: number, relation: Relation = '=', right: number): boolean {

@@ -40,11 +40,13 @@ export interface StoreHooks {
 /** The hooks among the options. Throws TypeError on what is none. */
 export function checkHooks({ validate, requests, commands }: StoreHooks): StoreHooks {
   if (validate !== undefined && typeof validate !== 'function') throw new TypeError('validate is a function')
+  if (requests !== undefined && (typeof requests !== 'object' || requests === null))
+    throw new TypeError('requests is an object')
   if (requests !== undefined && Object.values(requests).some(handler => typeof handler !== 'function'))
     throw new TypeError('requests holds a function for each name')
   return {
     ...(validate && { validate }),
     ...(requests && { requests }),
-    ...(commands && { commands: checkCommands(commands) }),
+    ...(commands !== undefined && { commands: checkCommands(commands) }),
   }
 }

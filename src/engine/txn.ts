@@ -106,6 +106,8 @@ function checkCompare(compare: Compare): void {
   if ((name === 'exists' || name === 'value') && !isOfKey)
     throw new TypeError(`${name} is tested of a key, not of a range`)
   const { is = '=', [name]: expected } = fields
+  // On its way it would be left out, and nothing would be tested.
+  if (expected === undefined) throw new TypeError(`${name} is undefined; what is not there has exists: false`)
   // Values have no order that would be everybody's.
   const possible = name === 'exists' ? ['='] : name === 'value' ? ['=', '!='] : relations
   if (!possible.includes(is)) throw new TypeError(`${name} is compared by ${possible.join(' ')}`)
@@ -120,10 +122,13 @@ function checkOperation(operation: Operation): void {
   checkNames(operation as Fields, ['type', 'table', ...operands[type]])
   checkPlace(operation)
   if (type === 'scan') checkLimit(operation.range.limit)
+  if (type === 'put' && operation.value === undefined) throw new TypeError('a put has a value')
   if (type === 'put' && operation.lease !== undefined) checkInteger(operation.lease, 'lease')
   if (type !== 'increment') return
   for (const name of numbersOfIncrement)
     if (operation[name] !== undefined) checkInteger(operation[name], name)
+  const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = operation
+  if (min > max) throw new TypeError('min is above max')
 }
 
 /** The table, and either a key or a range of it. */

@@ -2,9 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { valueBytesMax } from '../../src/core/limits.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
-import { CommandError, type Commands, encodeArgs, txnCommand } from '../../src/engine/command.ts'
+import {
+  CommandError,
+  type Commands,
+  checkCommands,
+  encodeArgs,
+  txnCommand,
+} from '../../src/engine/command.ts'
 import { CommandTable } from '../../src/engine/command-table.ts'
 import { storeCommandOf } from '../../src/engine/log-entry.ts'
+import { checkHooks } from '../../src/engine/store-hooks.ts'
 import { TableKeys } from '../../src/engine/table-keys.ts'
 import { type Compare, checkTxn, type Operation, type Txn } from '../../src/engine/txn.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
@@ -170,10 +177,56 @@ test('what is no transaction is a TypeError before anything is sent', () => {
     { success: [{ type: 'get', key: 'a', range: {} }] },
     { success: [{ type: 'scan', range: { limit: -1 } }] },
     { success: [{ type: 'increment', key: 'n', by: 0.5 }] },
+    { success: [{ type: 'increment', key: 'n', min: 2, max: 1 }] },
     { success: [{ type: 'toString', key: 'a' }] },
+    // On its way to the log each of these would lose what it tests or writes.
+    { compare: [{ key: 'a', value: undefined }] },
+    { compare: [{ key: 'a', version: undefined }] },
+    { success: [{ type: 'put', key: 'a' }] },
+    { success: [{ type: 'put', key: 'a', value: undefined }] },
   ]
   for (const request of wrong)
     assert.throws(() => checkTxn(request as Txn), TypeError, JSON.stringify(request))
+})
+
+test('a comparison that comes without what it tests never holds: its transaction has failed', () => {
+  const success = [{ type: 'put', key: 'taken', value: 1 }]
+  const compares = [
+    { key: 'a' },
+    { key: 'a', is: '!=' },
+    { range: {} },
+    { range: {}, is: '>' },
+    { version: 0 },
+  ]
+  for (const compare of compares) {
+    const log = logWith()
+    put(log, 'a', 1)
+    assert.deepEqual(run(log, txnCommand, { compare: [compare], success }), ['COMMAND_FAILED', null])
+    assert.equal(holds(log, { key: 'taken', exists: false }), true)
+  }
+})
+
+test('a command that answers later has failed, and what it rejects with then is taken care of', async () => {
+  const late = async () => Promise.reject(new Error('late'))
+  const log = logWith({ 'late@1': () => late() })
+  assert.deepEqual(run(log, 'late@1', null), ['COMMAND_FAILED', null])
+  // An unhandled rejection would end the process here.
+  await new Promise(resolve => setImmediate(resolve))
+})
+
+test('commands are functions that answer at once, as far as that can be told where they are given', () => {
+  const wrong: readonly unknown[] = [
+    null,
+    () => {},
+    { 'a@1': 1 },
+    { 'a@1': async () => {} },
+    { 'a@1': function* () {} },
+  ]
+  for (const commands of wrong) {
+    assert.throws(() => checkCommands(commands as Commands), TypeError)
+    assert.throws(() => checkHooks({ commands: commands as Commands }), TypeError)
+  }
+  assert.throws(() => checkHooks({ requests: null as never }), TypeError)
 })
 
 test('a command sees values, its caller gets its result, and a CommandError says why it failed', () => {
