@@ -13,7 +13,7 @@ import type { ChangeSink, Feed } from './watchers.ts'
 
 /** How fresh a read must be. */
 export interface Freshness {
-  readonly consistency: Exclude<Consistency, 'lease'>
+  readonly consistency: Consistency
   /** For 'session': the latest revision that the reader has seen. */
   readonly atLeast: Revision
 }

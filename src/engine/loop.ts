@@ -61,13 +61,17 @@ export class Loop {
   private readonly strangers = new Set<HostId>()
   private isTickDue = false
   private lastTickAt: number
+  /** By how much the clock on the wall was ahead of the other one at the latest turn. */
+  private wallAhead: number
   private isScheduled = false
   private isStopped = false
   private cancelTick: () => void = () => {}
 
   constructor(parts: LoopParts) {
     this.loop = parts
-    this.lastTickAt = parts.parts.clock.now()
+    const { clock } = parts.parts
+    this.lastTickAt = clock.now()
+    this.wallAhead = clock.wall() - this.lastTickAt
     this.scheduleTick()
   }
 
@@ -159,6 +163,10 @@ export class Loop {
    */
   private noticePause(): void {
     const { parts, tickMs } = this.loop
+    // The clock stands still while the machine sleeps, on most platforms; that on the wall does not.
+    const wallAhead = parts.clock.wall() - parts.clock.now()
+    if (wallAhead - this.wallAhead > tickMs) this.loop.replicas?.running.leapt()
+    this.wallAhead = wallAhead
     const missed = Math.floor((parts.clock.now() - this.lastTickAt) / tickMs) - 1
     if (missed < 1) return
     if (missed >= this.loop.electionTicks) this.counted.pauses += 1

@@ -93,9 +93,9 @@ export class Quiescence {
     const concerns = leads ? this.replicas().some(one => hostOf(one) === host) : hostOf(leader()) === host
     if (!concerns) return
     // Awake, a follower hears for itself when the leader is silent: a connection that is made anew deposes nobody.
-    const hasSlept = this.isAsleep
+    const sleptTicks = this.sleptTicks()
     this.awaken()
-    if (hasSlept && !leads && !hostsHere().includes(host)) node.leaderLost()
+    if (sleptTicks !== undefined && !leads && !hostsHere().includes(host)) node.leaderLost(sleptTicks)
   }
 
   /**
@@ -118,13 +118,17 @@ export class Quiescence {
 
   /** Wakes because of what somebody else said. True when it slept. */
   rouse(): boolean {
-    if (this.asleepSince === undefined) return false
-    const { clock, tickMs, node } = this.parts
-    const ticks = Math.floor((clock.now() - this.asleepSince) / tickMs)
+    const ticks = this.sleptTicks()
+    if (ticks === undefined) return false
     this.asleepSince = undefined
     this.stir()
-    node.resume(ticks)
+    this.parts.node.resume(ticks)
     return true
+  }
+
+  private sleptTicks(): number | undefined {
+    const { clock, tickMs } = this.parts
+    return this.asleepSince === undefined ? undefined : Math.floor((clock.now() - this.asleepSince) / tickMs)
   }
 
   /** A tick of a replica that is awake. */

@@ -25,7 +25,7 @@ export function newRaftNode(replica: {
     applyUnstable: true,
     preVote: true,
     checkQuorum: true,
-    readOnly: 'safe',
+    readOnly: 'asked',
     appendBytesMax,
     inflightMessagesMax,
     inflightBytesMax,

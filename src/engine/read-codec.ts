@@ -9,7 +9,8 @@ import type { ReadAnswer, ReadQuery } from './read-query.ts'
 
 // Reads between a client and its gateway.
 
-const consistencies = ['linearizable', 'session', 'stale'] as const
+// Sent by position: only ever append.
+const consistencies = ['linearizable', 'session', 'stale', 'lease'] as const
 const queries = ['get', 'scan', 'count'] as const
 
 export function freshnessFields({ consistency, atLeast }: Freshness): readonly [number, number] {

@@ -4,6 +4,7 @@ import type { Index } from '../core/types.ts'
 import { type Call, Pending } from './call.ts'
 
 interface Round {
+  readonly byLease: boolean
   readonly reads: readonly Pending<void>[]
   readonly askedAt: number
 }
@@ -14,8 +15,11 @@ interface Confirmed {
 }
 
 export interface ReadRoute {
-  /** Asks the leader to confirm itself; the answer comes with the same context. False: nobody to ask now. */
-  ask(context: number): boolean
+  /**
+   * Asks the leader to confirm itself, by its lease if it has one and may; the answer comes with the same context.
+   * False: nobody to ask now.
+   */
+  ask(context: number, byLease: boolean): boolean
   applied(): Index
   isLeaderKnown(): boolean
 }
@@ -29,6 +33,8 @@ export class Reads {
   private readonly retryMs: number
   private readonly rounds = new Map<number, Round>()
   private waiting: Pending<void>[] = []
+  /** The same, of those that the leader's lease is enough for. */
+  private waitingForLease: Pending<void>[] = []
   private confirmed: Confirmed[] = []
   /** How many reads the three hold. */
   private count = 0
@@ -43,14 +49,17 @@ export class Reads {
 
   /** Whether the leader has something to answer. Waiting for an index is no work: what brings it wakes the group. */
   get isWaiting(): boolean {
-    return this.waiting.length > 0 || this.rounds.size > 0
+    return this.waiting.length > 0 || this.waitingForLease.length > 0 || this.rounds.size > 0
   }
 
-  /** Resolves when this replica's state holds every write that was acknowledged anywhere before the call. */
-  linearizable(call: Call): Promise<void> {
+  /**
+   * Resolves when this replica's state holds every write that was acknowledged anywhere before the call; by lease where
+   * the clocks are as good as `ReadOnlyMode` says.
+   */
+  linearizable(call: Call, byLease = false): Promise<void> {
     if (this.count >= pendingReadsMax) return Promise.reject(busy())
     const pending = new Pending<void>(call)
-    this.waiting.push(pending)
+    this.queue(byLease).push(pending)
     this.count += 1
     return pending.promise
   }
@@ -66,12 +75,9 @@ export class Reads {
   }
 
   pump(now: number): void {
-    if (this.waiting.length === 0) return
-    const context = this.lastContext + 1
-    if (!this.route.ask(context)) return
-    this.lastContext = context
-    this.rounds.set(context, { reads: this.waiting, askedAt: now })
-    this.waiting = []
+    if (this.waiting.length > 0 && this.ask(now, this.waiting, false)) this.waiting = []
+    if (this.waitingForLease.length > 0 && this.ask(now, this.waitingForLease, true))
+      this.waitingForLease = []
   }
 
   /** The leader confirmed itself: the round's reads wait for this replica to apply what was committed by then. */
@@ -103,28 +109,42 @@ export class Reads {
     for (const [context, round] of this.rounds) {
       if (now - round.askedAt < this.retryMs) continue
       this.rounds.delete(context)
-      this.waiting.push(...round.reads)
+      this.queue(round.byLease).push(...round.reads)
     }
     this.expire(now)
   }
 
   /** Another leader, or none: rounds asked before may never be answered. */
   leaderChanged(): void {
-    for (const round of this.rounds.values()) this.waiting.push(...round.reads)
+    for (const { byLease, reads } of this.rounds.values()) this.queue(byLease).push(...reads)
     this.rounds.clear()
   }
 
   close(error: QuorateError): void {
     for (const read of this.all()) read.reject(error)
     this.waiting = []
+    this.waitingForLease = []
     this.rounds.clear()
     this.confirmed = []
     this.count = 0
   }
 
+  private ask(now: number, reads: readonly Pending<void>[], byLease: boolean): boolean {
+    const context = this.lastContext + 1
+    if (!this.route.ask(context, byLease)) return false
+    this.lastContext = context
+    this.rounds.set(context, { byLease, reads, askedAt: now })
+    return true
+  }
+
+  private queue(byLease: boolean): Pending<void>[] {
+    return byLease ? this.waitingForLease : this.waiting
+  }
+
   private expire(now: number): void {
     for (const read of this.all()) if (read.isDue(now)) read.reject(this.timedOut())
     this.waiting = this.waiting.filter(isWaiting)
+    this.waitingForLease = this.waitingForLease.filter(isWaiting)
     // Their index may never be reached.
     this.confirmed = this.confirmed.filter(({ reads }) => reads.some(isWaiting))
     this.count = this.all().length
@@ -142,7 +162,7 @@ export class Reads {
 
   private all(): Pending<void>[] {
     const rounds = [...this.rounds.values(), ...this.confirmed]
-    return [...this.waiting, ...rounds.flatMap(round => round.reads)]
+    return [...this.waiting, ...this.waitingForLease, ...rounds.flatMap(round => round.reads)]
   }
 }
 

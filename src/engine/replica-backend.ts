@@ -120,7 +120,7 @@ export class ReplicaBackend implements Backend {
     if (this.present(freshness) !== undefined) return undefined
     const { reads } = this.replica
     if (freshness.consistency === 'session') return reads.reached(freshness.atLeast, call)
-    const done = reads.linearizable(call)
+    const done = reads.linearizable(call, freshness.consistency === 'lease')
     this.wake()
     return done
   }

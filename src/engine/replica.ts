@@ -106,7 +106,7 @@ export class Replica {
     const retryMs = options.electionTicks * options.tickMs
     this.reads = new Reads(
       {
-        ask: context => this.node.readIndex(context) === 'accepted',
+        ask: (context, byLease) => this.node.readIndex(context, byLease) === 'accepted',
         applied: () => this.machine.appliedIndex,
         isLeaderKnown: () => this.leaderReplica !== 0,
       },

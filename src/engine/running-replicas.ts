@@ -66,6 +66,11 @@ export class RunningReplicas {
     for (const replica of this.byGroup.values()) replica.paused(ticks)
   }
 
+  /** Time may have passed that the clock did not count. */
+  leapt(): void {
+    for (const { node } of this.byGroup.values()) node.endLease()
+  }
+
   /** The connection to a host came or went. */
   peerChanged(host: HostId): void {
     for (const replica of this.byGroup.values()) replica.peerChanged(host)

@@ -175,10 +175,8 @@ export class StoreCalls {
 
   private freshness({ consistency = 'linearizable' }: ReadOptions): Freshness {
     switch (consistency) {
-      case 'lease':
-        // No clock that this runs by is known to go on while the machine sleeps, so a lease proves nothing here.
-        return { consistency: 'linearizable', atLeast: this.seen }
       case 'linearizable':
+      case 'lease':
       case 'session':
       case 'stale':
         return { consistency, atLeast: this.seen }

@@ -45,8 +45,11 @@ export interface PutOptions extends WriteOptions {
  * What a read promises.
  * - `linearizable`: it sees every write that was acknowledged anywhere before the call (Raft thesis §6.4). Default.
  * - `session`: it sees this store's own writes, and never goes back behind what this store has seen.
- * - `lease`: as `linearizable`, which may trust the clock of the leader instead of asking a quorum. It is only trusted
- *   where it is known to go on while its machine sleeps; it is on no platform so far, and so this is `linearizable`.
+ * - `lease`: as `linearizable`, but a leader that a quorum answered less than half an election timeout ago (1 s by
+ *   default) asks nobody again (Raft thesis §6.4.1). That relies on clocks: no voter's runs a third faster than the
+ *   leader's, and a machine that slept, and whose clock stood still meanwhile, sees it from its clock on the wall,
+ *   which nobody sets back just then. Where they fail, it may miss what another leader confirmed. A leader without
+ *   such an answer, or that hands over, stood still or slept, asks a quorum.
  * - `stale`: whatever this replica holds, at once; from a client, whatever the asked replica holds.
  */
 export type Consistency = 'linearizable' | 'lease' | 'session' | 'stale'

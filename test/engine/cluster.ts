@@ -123,6 +123,16 @@ export class TestCluster {
     this.clocks.get(name)?.resume()
   }
 
+  /** The machine sleeps, and the clock that the process runs by with it; that on the wall goes on. */
+  async sleep(name: HostId, ms: number): Promise<void> {
+    const clock = this.clocks.get(name)
+    clock?.suspend()
+    await this.run(ms)
+    clock?.jump(-ms)
+    clock?.setWall(ms)
+    clock?.resume()
+  }
+
   /** What hosts send and store while so much time passes. */
   async recorded(during: () => Promise<unknown>) {
     const record = { frames: [], writes: [] } as NonNullable<typeof this.record>

@@ -117,10 +117,10 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: `    const hasSlept = this.isAsleep
+          find: `    const sleptTicks = this.sleptTicks()
     this.awaken()
 `,
-          replace: `    const hasSlept = this.isAsleep
+          replace: `    const sleptTicks = this.sleptTicks()
 `,
         },
       ],
@@ -131,7 +131,7 @@ export const groups: Section = {
       edits: [
         {
           file: quiescence,
-          find: `    if (hasSlept && !leads && !hostsHere().includes(host)) node.leaderLost()
+          find: `    if (sleptTicks !== undefined && !leads && !hostsHere().includes(host)) node.leaderLost(sleptTicks)
 `,
           replace: '',
         },

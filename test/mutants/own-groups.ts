@@ -397,8 +397,8 @@ export const ownGroups: Section = {
       edits: [
         {
           file: rest,
-          find: `if (raft.role === 'follower' && readOnly !== 'lease')`,
-          replace: `if (raft.role === 'follower' && readOnly !== undefined)`,
+          find: "(readOnly === 'safe' || silentTicks > electionTicks)",
+          replace: "(readOnly !== 'lease' || silentTicks > electionTicks)",
         },
       ],
     },

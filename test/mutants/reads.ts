@@ -104,7 +104,7 @@ export const reads: Section = {
     {
       id: 'M104',
       title: 'a lease lasts as long as an election timeout',
-      edits: [{ file: readIndex, find: 'electionTicks * 0.75', replace: 'electionTicks' }],
+      edits: [{ file: readIndex, find: 'electionTicks / 2', replace: 'electionTicks' }],
     },
     {
       id: 'M106',
@@ -112,8 +112,8 @@ export const reads: Section = {
       edits: [
         {
           file: readIndex,
-          find: "readOnly === 'lease' && !raft.isLeaseVoid && ",
-          replace: "readOnly === 'lease' && ",
+          find: 'raft.isLeaseVoid || ',
+          replace: '',
         },
       ],
     },
@@ -135,7 +135,7 @@ export const reads: Section = {
         {
           file: raftNode,
           find:
-            "if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') " +
+            "if (this.raft.role === 'follower' && this.raft.config.readOnly === 'safe') " +
             'this.raft.leader = 0',
           replace: "if (this.raft.role === 'follower') this.raft.leader = 0",
         },
@@ -147,7 +147,7 @@ export const reads: Section = {
       edits: [
         {
           file: raft,
-          find: `    this.mayOweLease = config.readOnly === 'lease' && hardState.term > 0
+          find: `    this.mayOweLease = config.readOnly !== 'safe' && hardState.term > 0
 `,
           replace: '',
         },
@@ -163,6 +163,30 @@ export const reads: Section = {
 `,
           replace: '',
         },
+      ],
+    },
+    {
+      id: 'M107e',
+      first: 'engine/lease-reads',
+      title: 'a leader whose machine slept answers from a lease that has ended',
+      edits: [
+        {
+          file: 'src/engine/running-replicas.ts',
+          find: '{ node } of this.byGroup.values()) node.endLease()',
+          replace: '{ node } of this.byGroup.values()) node.hasReady()',
+        },
+      ],
+    },
+    {
+      id: 'M107f',
+      title: 'a leader answers from its lease whoever asks',
+      edits: [{ file: readIndex, find: " || (readOnly === 'asked' && !force)", replace: '' }],
+    },
+    {
+      id: 'M107g',
+      title: 'a follower whose leader cannot be reached breaks the promise that it just gave',
+      edits: [
+        { file: 'src/core/raft/rest.ts', find: 'silentTicks > electionTicks', replace: 'silentTicks > 0' },
       ],
     },
     {

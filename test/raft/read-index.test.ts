@@ -229,9 +229,27 @@ test('a lease ends before the followers may elect another leader, counted from w
     const { length } = leader.reads
     leader.node.readIndex(tick)
     cluster.settle()
-    assert.equal(leader.reads.length > length, tick < 9, `${tick} ticks after the last answered heartbeat`)
+    assert.equal(leader.reads.length > length, tick < 6, `${tick} ticks after the last answered heartbeat`)
     assert.equal(cluster.replica(2).isLeader || cluster.replica(3).isLeader, false)
   }
+})
+
+test('a read that does not ask for it is not answered by lease where only those that do are', () => {
+  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'asked' }, { currentTerm: 0 })
+  const leader = cluster.elect(1)
+  cluster.tick(1)
+  cluster.replica(2).node.readIndex(1, true)
+  cluster.settle()
+  assert.deepEqual(cluster.replica(2).reads, [{ index: 2, context: 1 }])
+  cluster.partition([1], [2, 3])
+  leader.node.readIndex(2)
+  leader.node.readIndex(3, true)
+  cluster.settle()
+  assert.deepEqual(leader.reads, [{ index: 2, context: 3 }])
+  leader.node.endLease()
+  leader.node.readIndex(4, true)
+  cluster.settle()
+  assert.equal(leader.reads.length, 1)
 })
 
 test('a lease that was given by the voters before a change ends with it', () => {

@@ -89,7 +89,7 @@ test('a follower that lost its leader campaigns within an election timeout, and 
   cluster.elect(1)
   cluster.settle()
   cluster.partition([1], [2, 3])
-  for (const id of [2, 3]) cluster.replica(id).node.leaderLost()
+  for (const id of [2, 3]) cluster.replica(id).node.leaderLost(1)
   let ticks = 0
   while (!cluster.replica(2).isLeader && !cluster.replica(3).isLeader) {
     ticks += 1
@@ -100,10 +100,15 @@ test('a follower that lost its leader campaigns within an election timeout, and 
 })
 
 test('a follower that promised a lease keeps it, whomever it lost', () => {
-  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
-  cluster.elect(1)
-  cluster.settle()
-  const follower = cluster.replica(2)
-  follower.node.leaderLost()
-  assert(follower.node.raft.isInLease())
+  for (const readOnly of ['lease', 'asked'] as const) {
+    const cluster = new Cluster(3, { checkQuorum: true, readOnly }, { currentTerm: 0 })
+    cluster.elect(1)
+    cluster.settle()
+    const { node } = cluster.replica(2)
+    const { electionTicks } = node.raft.config
+    node.leaderLost(electionTicks)
+    assert(node.raft.isInLease())
+    node.leaderLost(electionTicks + 1)
+    assert(!node.raft.isInLease())
+  }
 })

@@ -5,11 +5,11 @@ import type { LogStorage } from './log-storage.ts'
 
 /**
  * How a leader answers reads. 'safe': after a round of heartbeats. 'lease': at once, while a quorum has
- * answered a heartbeat that left less than three quarters of an election timeout ago; right only where no
- * replica's clock runs a third faster than the leader's, and none stands still (Raft thesis §6.4.1). Without
- * a lease it is as 'safe'.
+ * answered a heartbeat that left less than half an election timeout ago; right only where no voter's clock
+ * runs a third faster than the leader's, and the leader's does not stand still (Raft thesis §6.4.1). Without
+ * a lease it is as 'safe'. 'asked': so for the reads that ask for it, and 'safe' for the others.
  */
-export type ReadOnlyMode = 'safe' | 'lease'
+export type ReadOnlyMode = 'safe' | 'lease' | 'asked'
 
 export interface RaftConfig {
   /** The number of this replica; positive. */
@@ -47,7 +47,7 @@ export interface RaftConfig {
    * §6.2).
    */
   readonly checkQuorum: boolean
-  /** 'lease' needs checkQuorum. */
+  /** All but 'safe' need checkQuorum, and bind voters to their promises: alike on all replicas. */
   readonly readOnly: ReadOnlyMode
   /** Entries of one MsgApp. One entry always passes. */
   readonly appendBytesMax: number

@@ -52,7 +52,10 @@ export interface Message {
    * number of the leader's round of heartbeats, by which reads are confirmed. 0: none.
    */
   readonly context: number
-  /** In a vote request: the leader itself asked for this election, so its lease is no reason to refuse. */
+  /**
+   * In a vote request: the leader itself asked for this election, so its lease is no reason to refuse. In a read: the
+   * leader's lease is proof enough that it leads.
+   */
   readonly force: boolean
   /** Only in MsgStorageAppend and MsgStorageApply: what to deliver when the order has been carried out. */
   readonly responses: readonly Message[]

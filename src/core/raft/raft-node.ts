@@ -1,3 +1,4 @@
+import { decidesAlone } from '../quorum.ts'
 import type { Index, ReplicaId, Term } from '../types.ts'
 import { applyConfChange, changeRefusal } from './conf-change.ts'
 import type { RaftConfig } from './config.ts'
@@ -75,9 +76,14 @@ export class RaftNode {
     resume(this.raft, ticks)
   }
 
-  /** The leader's host is known to be gone. */
-  leaderLost(): void {
-    leaderLost(this.raft)
+  /** The leader's host is known to be gone, of which nothing was heard for so long. */
+  leaderLost(silentTicks: number): void {
+    leaderLost(this.raft, silentTicks)
+  }
+
+  /** Nobody knows how much time passed: what depends on it (the leader's lease) is over, until it is earned anew. */
+  endLease(): void {
+    this.raft.reads.voidLease()
   }
 
   /** Whether this replica leads, and neither it nor any replica that is there has anything left to do. */
@@ -111,7 +117,9 @@ export class RaftNode {
   campaign(): boolean {
     // A leader that reads by lease counts on this replica, which would vote for anybody once it campaigns
     // itself.
-    if (this.raft.config.readOnly === 'lease' && this.raft.isInLease()) return false
+    const { raft } = this
+    const isBound = raft.config.readOnly !== 'safe' && !decidesAlone(raft.conf, raft.id)
+    if (isBound && raft.isInLease()) return false
     return startElection(this.raft, this.raft.config.preVote ? 'pre-election' : 'election')
   }
 
@@ -146,9 +154,9 @@ export class RaftNode {
    * Asks for an index that is not below any write acknowledged before now. It comes in `Ready.readStates`
    * with the same context; a read is linearizable once that index is applied. The answer may be lost, so ask
    * again after a while, with a context that was never used before, not even before a restart: a delayed
-   * answer would be believed.
+   * answer would be believed. `byLease`: the leader may trust its lease; see `ReadOnlyMode`.
    */
-  readIndex(context: number): 'accepted' | 'no-leader' {
+  readIndex(context: number, byLease = false): 'accepted' | 'no-leader' {
     const { raft } = this
     if (raft.leader === 0) return 'no-leader'
     const isLeader = raft.role === 'leader'
@@ -158,6 +166,7 @@ export class RaftNode {
       from: raft.id,
       to: raft.leader,
       context,
+      force: byLease,
     }
     if (isLeader) handleReadIndex(raft, request)
     else raft.send(request)
@@ -184,7 +193,7 @@ export class RaftNode {
    * Nothing happens on other roles, and with lease reads, whose promise it would break.
    */
   forgetLeader(): void {
-    if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') this.raft.leader = 0
+    if (this.raft.role === 'follower' && this.raft.config.readOnly === 'safe') this.raft.leader = 0
   }
 
   /** The replica can be heard, after it could not. */

@@ -95,7 +95,7 @@ export class Raft {
     // so.
     this.log.commitTo(Math.max(hardState.commit, config.applied))
     if (config.applied > this.log.applied) this.log.appliedTo(config.applied, 0)
-    this.mayOweLease = config.readOnly === 'lease' && hardState.term > 0
+    this.mayOweLease = config.readOnly !== 'safe' && hardState.term > 0
     this.conf = conf
     this.setConfiguration({ conf, renewed: [] })
     this.becomeFollower(this.term, 0)

@@ -33,7 +33,7 @@ export function confirmReads(raft: Raft, from: ReplicaId, round: number): void {
 
 function serve(raft: Raft, request: Message): void {
   // That one voter decides is not enough: a leader that was removed may have left the group to a single other one.
-  if (decidesAlone(raft.conf, raft.id) || hasLease(raft)) {
+  if (decidesAlone(raft.conf, raft.id) || hasLease(raft, request)) {
     answer(raft, request, raft.log.committed)
     return
   }
@@ -43,14 +43,15 @@ function serve(raft: Raft, request: Message): void {
 
 /**
  * Followers that answered a heartbeat elect nobody else for an election timeout after it came, so the leader
- * is safe for less than that after it left. The last quarter is left to clocks that differ, and to ticks that
- * do not coincide.
+ * is safe for less than that after it left. The other half is left to clocks that differ, and to ticks that
+ * do not coincide: a leader may be late by two or three, and followers early by two. A change of members that is
+ * committed and not yet applied may have freed the voters already.
  */
-function hasLease(raft: Raft): boolean {
+function hasLease(raft: Raft, { force }: Message): boolean {
   const { readOnly, electionTicks } = raft.config
-  return (
-    readOnly === 'lease' && !raft.isLeaseVoid && raft.reads.hasLease(raft.leaderTicks, electionTicks * 0.75)
-  )
+  if (readOnly === 'safe' || (readOnly === 'asked' && !force)) return false
+  if (raft.isLeaseVoid || raft.log.applied < Math.min(raft.pendingConfIndex, raft.log.committed)) return false
+  return raft.reads.hasLease(raft.leaderTicks, electionTicks / 2)
 }
 
 function answer(raft: Raft, request: Message, index: Index): void {

@@ -20,11 +20,12 @@ export function resume(raft: Raft, ticks: number): void {
 /**
  * The leader's host cannot be reached any more, as something below Raft has found, which watched it for longer than an
  * election timeout: as good as a whole one without a word of it. What is left is the part that differs between
- * replicas. A promise that depends on time (a lease) is not shortened by hearsay.
+ * replicas. A promise that depends on time (a lease) is not shortened by hearsay: only where no word came for an
+ * election timeout here is none left.
  */
-export function leaderLost(raft: Raft): void {
+export function leaderLost(raft: Raft, silentTicks: number): void {
   const { electionTicks, readOnly } = raft.config
-  if (raft.role === 'follower' && readOnly !== 'lease')
+  if (raft.role === 'follower' && (readOnly === 'safe' || silentTicks > electionTicks))
     raft.electionElapsed = Math.max(raft.electionElapsed, electionTicks)
 }
 
