@@ -24,8 +24,19 @@ export function checkKey(key: unknown, name = 'key'): asserts key is string {
   if (!isKey(key)) throw new TypeError(`a ${name} must be well-formed: it holds a lone surrogate`)
 }
 
-/** The bounds of a range, checked. Throws TypeError on bounds that exclude each other by kind. */
-export function checkBounds(range: WatchRange | ScanRange): Bounds {
+/** What a watch may say beside its bounds. */
+export const watchNames = ['key', 'from', 'signal', 'resync', 'bookmarks']
+
+/**
+ * The bounds of a range, checked. Throws TypeError on bounds that exclude each other by kind, and on all names but
+ * those and `others`: a bound whose name is misspelt would be none, and every key meant.
+ */
+export function checkBounds(range: WatchRange | ScanRange, others: readonly string[] = []): Bounds {
+  if (typeof range !== 'object' || range === null || Array.isArray(range))
+    throw new TypeError('a range is an object')
+  for (const name of Object.keys(range))
+    if (name !== 'prefix' && !(boundNames as readonly string[]).includes(name) && !others.includes(name))
+      throw new TypeError(`${name} means nothing in this range`)
   const { prefix } = range
   const key = 'key' in range ? range.key : undefined
   const bounds: Record<string, string> = {}
@@ -34,6 +45,9 @@ export function checkBounds(range: WatchRange | ScanRange): Bounds {
     if (bound === undefined) continue
     if (typeof bound !== 'string') throw new TypeError(`${name} must be a string`)
     if (bound.length > keyCharactersMax) throw new TypeError(`${name} is longer than any key`)
+    // It would reach a gateway as another one.
+    if (bound !== '' && !isKey(bound))
+      throw new TypeError(`${name} must be well-formed: it holds a lone surrogate`)
     bounds[name] = bound
   }
   const given = Object.keys(bounds).length
@@ -44,10 +58,22 @@ export function checkBounds(range: WatchRange | ScanRange): Bounds {
   return { key }
 }
 
-/** Throws TypeError on what is no number of entries. */
-export function checkLimit(limit: unknown): void {
-  if (limit === undefined || (Number.isSafeInteger(limit) && (limit as number) >= 0)) return
-  throw new TypeError('limit must be an integer from 0')
+/** `checkBounds` of a scan. Throws TypeError as well on what is no number of entries, or no order. */
+export function checkScan(range: ScanRange): Bounds {
+  const bounds = checkBounds(range, ['limit', 'reverse'])
+  const { limit, reverse } = range
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
+    throw new TypeError('limit must be an integer from 0')
+  if (reverse !== undefined && typeof reverse !== 'boolean') throw new TypeError('reverse is true or false')
+  return bounds
+}
+
+/** `checkBounds` of what is to be deleted: a bound that happens to be undefined must not mean every key. */
+export function checkDeleted(range: KeyRange): Bounds {
+  const bounds = checkBounds(range)
+  const missing = Object.keys(range).find(name => !(name in bounds))
+  if (missing !== undefined) throw new TypeError(`${missing} is undefined; every key is {}`)
+  return bounds
 }
 
 export function keyFilter(bounds: Bounds): KeyFilter {

@@ -2,7 +2,7 @@ import type { Item } from '../core/machine/item.ts'
 import type { View } from '../core/machine/view.ts'
 import type { Revision } from '../core/types.ts'
 import { closed } from './closed.ts'
-import { checkBounds, checkLimit } from './key-filter.ts'
+import { checkBounds, checkScan } from './key-filter.ts'
 import { entryOf, itemValue } from './store-entry.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
 import type { KeyRange, ScanRange, StoreEntry } from './types.ts'
@@ -52,9 +52,8 @@ export class LocalView {
   /** What `scan` gives, one by one: whoever leaves early, or needs little of it at a time, pays for no more. */
   iterate<Value = unknown>(range: ScanRange = {}): IterableIterator<StoreEntry<Value>> {
     const { limit, reverse } = range
-    checkLimit(limit)
     return entries(
-      this.state().scan({ ...this.keys.range(checkBounds(range)), limit, reverse }),
+      this.state().scan({ ...this.keys.range(checkScan(range)), limit, reverse }),
       this.keys,
     ) as IterableIterator<StoreEntry<Value>>
   }

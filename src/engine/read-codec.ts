@@ -47,7 +47,7 @@ export function asQuery(value: unknown): ReadQuery {
 
 export function asBounds(value: unknown): Bounds {
   if (typeof value !== 'object' || value === null) throw new TypeError('bounds were expected')
-  return checkBounds(value)
+  return checkBounds(value, ['key'])
 }
 
 /**

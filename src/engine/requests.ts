@@ -89,10 +89,14 @@ export class Requests {
     // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
     const waitMs = call.deadline - this.clock.now()
     const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
-    if (!this.sender.send(to, 'log', 'request', [id, method, patienceMs, body])) {
-      this.asked.delete(id)
+    try {
+      if (this.sender.send(to, 'log', 'request', [id, method, patienceMs, body])) return promise
       pending.reject(unreachable(to))
+    } catch (error) {
+      // What cannot be encoded is not asked: its asker hears of it here, and not at some deadline.
+      pending.reject(error)
     }
+    this.asked.delete(id)
     return promise
   }
 

@@ -1,5 +1,5 @@
 import type { Item } from '../core/machine/item.ts'
-import { checkBounds, checkLimit } from './key-filter.ts'
+import { checkScan } from './key-filter.ts'
 import type { ScanQuery } from './read-query.ts'
 import { entryOf } from './store-entry.ts'
 import type { TableKeys } from './table-keys.ts'
@@ -8,8 +8,7 @@ import type { ScanRange, StoreEntry } from './types.ts'
 /** What a scan of a table asks of its store, from the beginning. Throws TypeError on what is no range. */
 export function scanQuery(range: ScanRange, keys: TableKeys): Omit<ScanQuery, 'isPage'> {
   const { limit, reverse = false } = range
-  checkLimit(limit)
-  return { type: 'scan', bounds: keys.range(checkBounds(range)), limit, reverse, after: undefined }
+  return { type: 'scan', bounds: keys.range(checkScan(range)), limit, reverse, after: undefined }
 }
 
 export function entriesOf<Value>(items: readonly (Item | null)[], keys: TableKeys): StoreEntry<Value>[] {

@@ -4,7 +4,7 @@ import type { Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import { closed } from './closed.ts'
 import type { LeaseOptions } from './command-transaction.ts'
-import { checkBounds, checkLimit, keyFilter } from './key-filter.ts'
+import { checkBounds, checkScan, keyFilter } from './key-filter.ts'
 import type { StoreView } from './store-view.ts'
 import { TableKeys } from './table-keys.ts'
 import type { Compare, Operation, Txn } from './txn.ts'
@@ -139,8 +139,7 @@ export class StoreTransaction {
   /** In the order of the keys. Nothing may come into the range, go from it or change in it until the commit. */
   async scan<Value = unknown>(range: ScanRange = {}): Promise<StoreEntry<Value>[]> {
     const { limit, reverse } = range
-    checkLimit(limit)
-    const bounds = checkBounds(range)
+    const bounds = checkScan(range)
     const own = this.own(bounds)
     this.record.count()
     // Each own write may hide one of those that are there.

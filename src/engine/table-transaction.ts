@@ -8,7 +8,7 @@ import type {
   IncrementOptions,
   LeaseOptions,
 } from './command-transaction.ts'
-import { checkBounds } from './key-filter.ts'
+import { checkBounds, checkDeleted, checkScan } from './key-filter.ts'
 import { entryOf } from './store-entry.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
 import type { KeyRange, ScanRange, StoreEntry } from './types.ts'
@@ -64,7 +64,7 @@ export class TableTransaction implements CommandTransaction {
 
   deleteRange(range: KeyRange): number {
     let count = 0
-    for (const { key } of this.items(range)) if (this.transaction.delete(key)) count += 1
+    for (const { key } of this.items(checkDeleted(range))) if (this.transaction.delete(key)) count += 1
     return count
   }
 
@@ -102,7 +102,7 @@ export class TableTransaction implements CommandTransaction {
 
   private items(range: ScanRange): Iterable<Item> {
     const { limit, reverse } = range
-    return this.transaction.scan({ ...this.keys.range(checkBounds(range)), limit, reverse })
+    return this.transaction.scan({ ...this.keys.range(checkScan(range)), limit, reverse })
   }
 }
 

@@ -6,7 +6,7 @@ import { decodeValue, encodeValue } from '../wire/value.ts'
 import { checkRevision } from './check-revision.ts'
 import { txnCommand } from './command.ts'
 import type { Incremented, IncrementOptions } from './command-transaction.ts'
-import { checkBounds } from './key-filter.ts'
+import { type Bounds, checkBounds, watchNames } from './key-filter.ts'
 import { Live, type LiveRange } from './live.ts'
 import { entriesOf, scanQuery } from './scan-query.ts'
 import { expectType, type StoreCalls } from './store-calls.ts'
@@ -218,17 +218,19 @@ export class Table {
     const { calls } = this
     checkRevision(from, 'from')
     calls.check()
-    const bounds = this.keys.range(checkBounds(options))
-    const watch = new Watch<WatchNotice<Value>>({
+    const range = checkBounds(options, watchNames)
+    const bounds = this.keys.range(range)
+    let watch: Watch<WatchNotice<Value>> | undefined
+    watch = new Watch<WatchNotice<Value>>({
       from,
       resync,
       bookmarks,
       signal,
       calls,
       open: (next, sink) => calls.backend.watch(bounds, next, sink, calls.latest),
-      load: (atLeast, ending) => this.state(options, atLeast, ending),
+      load: (atLeast, ending) => this.state(range, atLeast, ending),
       eventOf: news => this.noticeOf<Value>(news),
-      closed: () => this.dependents.delete(watch),
+      closed: () => watch && this.dependents.delete(watch),
     })
     this.dependents.add(watch)
     return watch
@@ -247,7 +249,7 @@ export class Table {
    * React's `useSyncExternalStore` takes `live.onChange` and `live.getSnapshot`. It watches while somebody listens.
    */
   live<Value = unknown>(range: LiveRange = {}): Live<Value> {
-    checkBounds(range)
+    checkBounds(range, ['key'])
     const { calls } = this
     const live = new Live<Value>({
       watch: () => this.watch<Value>({ ...range, resync: true }),
@@ -260,16 +262,19 @@ export class Table {
   }
 
   /** As it is at one revision, this one or a later one, however long that takes. */
-  private async state(range: WatchRange, revision: Revision, signal: AbortSignal): Promise<WatchedState> {
+  private async state(
+    { key, ...bounds }: Bounds,
+    revision: Revision,
+    signal: AbortSignal,
+  ): Promise<WatchedState> {
     const { calls } = this
     for (;;) {
       const freshness = { consistency: 'session', atLeast: Math.max(revision, calls.latest) } as const
       const reader = await calls.backend.view(freshness, { deadline: Number.POSITIVE_INFINITY, signal })
       const view = new StoreView(reader, calls, this.keys)
       try {
-        const { key } = range
         const entry = key === undefined ? undefined : await view.entry(key, { signal })
-        const entries = key === undefined ? await view.scan(range, { signal }) : entry ? [entry] : []
+        const entries = key === undefined ? await view.scan(bounds, { signal }) : entry ? [entry] : []
         return { entries, revision: view.revision }
       } catch (error) {
         // Another gateway may have it.

@@ -1,6 +1,6 @@
 import type { Revision } from '../core/types.ts'
 import type { IncrementOptions, LeaseOptions } from './command-transaction.ts'
-import { checkBounds, checkLimit } from './key-filter.ts'
+import { checkBounds, checkDeleted, checkScan } from './key-filter.ts'
 import { checkTableName, TableKeys } from './table-keys.ts'
 import type { KeyRange, ScanRange } from './types.ts'
 
@@ -120,8 +120,7 @@ function checkOperation(operation: Operation): void {
   if (!Object.hasOwn(operands, type))
     throw new TypeError(`an operation is a ${Object.keys(operands).join(', ')}`)
   checkNames(operation as Fields, ['type', 'table', ...operands[type]])
-  checkPlace(operation)
-  if (type === 'scan') checkLimit(operation.range.limit)
+  checkPlace(operation, type === 'scan' ? checkScan : type === 'deleteRange' ? checkDeleted : undefined)
   if (type === 'put' && operation.value === undefined) throw new TypeError('a put has a value')
   if (type === 'put' && operation.lease !== undefined) checkInteger(operation.lease, 'lease')
   if (type !== 'increment') return
@@ -132,13 +131,13 @@ function checkOperation(operation: Operation): void {
 }
 
 /** The table, and either a key or a range of it. */
-function checkPlace(place: Compare | Operation): void {
+function checkPlace(place: Compare | Operation, check: (range: KeyRange) => KeyRange = checkBounds): void {
   const { table } = place
   if (table !== undefined) checkTableName(table)
   const keys = new TableKeys(table ?? '')
   if ('key' in place === 'range' in place) throw new TypeError('what is meant is a key or a range')
   if ('key' in place) keys.inStore(place.key)
-  else keys.range(checkBounds(place.range))
+  else keys.range(check(place.range))
 }
 
 function checkNames(fields: Fields, names: readonly string[]): void {
