@@ -114,10 +114,8 @@ export class OrderedMap<Key extends OrderedKey, Value> implements ReadonlyOrdere
   }
 
   countIn({ gt, gte, lt, lte }: OrderedRange<Key>): number {
-    const { root, count } = this
-    const start = gt !== undefined ? below(root, gt, true) : gte !== undefined ? below(root, gte, false) : 0
-    const end = lt !== undefined ? below(root, lt, false) : lte !== undefined ? below(root, lte, true) : count
-    return Math.max(0, end - start)
+    const isBounded = (gt ?? gte ?? lt ?? lte) !== undefined
+    return isBounded ? countWithin(this.root, { gt, gte, lt, lte }) : this.count
   }
 
   // Both go leaf by leaf and find each from the root, by the key that parts it from the one before: a leaf that knew
@@ -269,14 +267,26 @@ function firstKey<Key extends OrderedKey>(node: Node<Key, unknown>): Key {
   return node.keys[0] as Key
 }
 
-/** How many keys of the node are below the key, or equal to it. */
-function below<Key extends OrderedKey>(node: Node<Key, unknown>, key: Key, withEqual: boolean): number {
+/** Goes down one way to where the two ends of the range part, and from there to each of them. */
+function countWithin<Key extends OrderedKey>(node: Node<Key, unknown>, range: OrderedRange<Key>): number {
   const { keys, children } = node
-  if (children === undefined) return (withEqual ? rankAfter : rank)(keys, key)
-  const at = childIndex(keys, key)
-  const child = children[at]
-  let sum = child === undefined ? 0 : below(child, key, withEqual)
-  for (let before = 0; before < at; before++) sum += sizeOf(children[before] as Node<Key, unknown>)
+  const { gt, gte, lt, lte } = range
+  if (children === undefined) {
+    const start = gt !== undefined ? rankAfter(keys, gt) : gte !== undefined ? rank(keys, gte) : 0
+    const end = lt !== undefined ? rank(keys, lt) : lte !== undefined ? rankAfter(keys, lte) : keys.length
+    return Math.max(0, end - start)
+  }
+  const from = gt ?? gte
+  const to = lt ?? lte
+  const first = from === undefined ? 0 : childIndex(keys, from)
+  const last = to === undefined ? children.length - 1 : childIndex(keys, to)
+  let sum = 0
+  for (let at = first; at <= last; at++) {
+    const child = children[at] as Node<Key, unknown>
+    const start = at === first ? { gt, gte } : {}
+    const end = at === last ? { lt, lte } : {}
+    sum += at > first && at < last ? sizeOf(child) : countWithin(child, { ...start, ...end })
+  }
   return sum
 }
 

@@ -23,6 +23,7 @@ test('a range yields what a sorted array filtered by the bounds holds', () => {
         expected,
       )
       assert.deepEqual([...map.values(range)], expected)
+      assert.equal(map.countIn(range), expected.length)
     }),
   )
 })
@@ -82,3 +83,22 @@ function isWithin({ gt, gte, lt, lte }: OrderedRange<string>, key: string): bool
   if (lt !== undefined && key >= lt) return false
   return lte === undefined || key <= lte
 }
+
+test('what a count costs goes by what lies in the range, not by what lies before it', () => {
+  const map = new OrderedMap<number, number>()
+  const size = 100_000
+  for (let key = 0; key < size; key++) map.set(key, key)
+  const bestMs = (range: OrderedRange<number>, count: number): number => {
+    const took = Array.from({ length: 5 }, () => {
+      const before = performance.now()
+      for (let time = 0; time < 50; time++) assert.equal(map.countIn(range), count)
+      return performance.now() - before
+    })
+    return Math.min(...took)
+  }
+  const allMs = bestMs({ gte: 0 }, size)
+  for (const from of [10, size / 2, size - 10]) {
+    const fewMs = bestMs({ gte: from, lt: from + 2 }, 2)
+    assert.ok(fewMs < allMs / 10, `two keys from ${from}: ${fewMs} ms, all of them: ${allMs} ms`)
+  }
+})
