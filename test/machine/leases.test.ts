@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { leaseKeysMax } from '../../src/core/limits.ts'
+import { OrderedMap } from '../../src/base/ordered-map.ts'
+import { leaseKeysMax, transactionKeysMax } from '../../src/core/limits.ts'
 import type { Command } from '../../src/core/machine/command.ts'
 import type { CommandHandler } from '../../src/core/machine/handler.ts'
+import type { Item } from '../../src/core/machine/item.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import { hashState } from '../../src/core/machine/state-hash.ts'
+import { CommandFailure, Transaction } from '../../src/core/machine/transaction.ts'
 import { bytes, Log, put, remove } from './log.ts'
 
 const handlers = new Map<string, CommandHandler>([
@@ -183,4 +186,20 @@ test('leases whose keys are too many for one entry end one after the other', () 
   assert.equal(log.apply(expire(5000)).changes.length, 1500)
   assert.equal(log.apply(expire(5000)).changes.length, 1500)
   assert.equal(log.machine.view().size, 0)
+})
+
+test('a delete that is too large leaves its key with its lease', () => {
+  const items = new OrderedMap<string, Item>()
+  const value = new Uint8Array()
+  const numbers = { createRevision: 1, modRevision: 1, version: 1 }
+  items.set('last', { key: 'last', value, lease: 1, ...numbers })
+  const asked: number[] = []
+  const transaction = new Transaction(2, items, (_lease, more) => {
+    asked.push(more)
+    return undefined
+  })
+  for (let i = 0; i < transactionKeysMax; i++) transaction.put(`k${i}`, value)
+  assert.throws(() => transaction.delete('last'), CommandFailure)
+  transaction.put('k0', value, 1)
+  assert.deepEqual(asked, [1])
 })

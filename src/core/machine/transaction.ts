@@ -76,8 +76,9 @@ export class Transaction {
   delete(key: string): boolean {
     const previous = this.get(key)
     if (previous === undefined) return false
+    const items = this.touch(key, 0)
     this.detach(previous)
-    return this.touch(key, 0).delete(key)
+    return items.delete(key)
   }
 
   /** What was written, for good; undefined: nothing. The transaction is over then, and writes nothing any more. */
