@@ -7,7 +7,7 @@ import type { ReadAnswer, ReadQuery } from './read-query.ts'
 import type { Question } from './requests.ts'
 
 /** What a gateway says of a view that it opened. */
-export interface OpenedView {
+interface OpenedView {
   readonly id: number
   readonly revision: Revision
 }

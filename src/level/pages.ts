@@ -2,7 +2,7 @@ import type { StoreView } from '../engine/store-view.ts'
 import type { CallOptions, StoreEntry } from '../engine/types.ts'
 import { type Bound, type ByteRange, isWithin, keyRange } from './byte-range.ts'
 
-export interface PagesOptions {
+interface PagesOptions {
   readonly range: ByteRange
   readonly reverse: boolean
   /** Of a key in this table. */

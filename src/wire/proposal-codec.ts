@@ -1,5 +1,5 @@
 import { keepBytes } from '../base/keep-bytes.ts'
-import { keyCharactersMax, leaseTtlMsMax, leaseTtlMsMin, valueBytesMax } from '../core/limits.ts'
+import { keyCharactersMax, leasesMax, leaseTtlMsMax, leaseTtlMsMin, valueBytesMax } from '../core/limits.ts'
 import type { Checked, Command, Fenced, Proposal, Result } from '../core/machine/command.ts'
 import { isKey } from '../core/machine/key.ts'
 import type { Member, MembersDelta, Role } from '../core/machine/members.ts'
@@ -233,7 +233,9 @@ function readTtl(reader: ByteReader): number {
 }
 
 function readLeases(reader: ByteReader): readonly number[] {
-  return Array.from({ length: reader.count() }, () => reader.number())
+  const count = reader.count()
+  if (count > leasesMax) throw new MalformedError('more leases than there can be')
+  return Array.from({ length: count }, () => reader.number())
 }
 
 function writeMaybeValue(value: Uint8Array | null): void {
@@ -245,14 +247,6 @@ function readMaybeValue(reader: ByteReader): Uint8Array | null {
   const kind = reader.byte()
   if (kind > 1) throw new MalformedError('neither a value nor none')
   return kind === 0 ? null : readValue(reader)
-}
-
-export function encodeResult(result: Result): Uint8Array<ArrayBuffer> {
-  return encode(resultFields(result))
-}
-
-export function decodeResult(bytes: Uint8Array): Result {
-  return asResult(decode(bytes))
 }
 
 /** A result as data for `encode`. */
@@ -380,7 +374,7 @@ export function asValue(value: unknown): Uint8Array {
   return keepBytes(bytes)
 }
 
-/** The answer of a command may be larger than a value. */
+/** What a command gives may be larger than a value, if not by much. */
 function asBytesKept(value: unknown): Uint8Array {
   return keepBytes(asBytes(value))
 }

@@ -148,8 +148,8 @@ function forget(session: ModelSession, floor: number): void {
 }
 
 function bytesOf(session: ModelSession): number {
-  return session.results.reduce(
-    (sum, { result }) => sum + ('value' in result ? (result.value?.length ?? 0) : 0),
-    0,
-  )
+  return session.results.reduce((sum, { result }) => {
+    if (result.type === 'kept') return sum + 8 * result.gone.length
+    return sum + ('value' in result ? (result.value?.length ?? 0) : 0)
+  }, 0)
 }

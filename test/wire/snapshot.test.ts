@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { OrderedMap } from '../../src/base/ordered-map.ts'
 import { SequenceWindow } from '../../src/base/sequence-window.ts'
-import { sessionWindowMax, snapshotChunkBytes } from '../../src/core/limits.ts'
+import {
+  leasesMax,
+  sessionWindowBytesMax,
+  sessionWindowMax,
+  snapshotChunkBytes,
+} from '../../src/core/limits.ts'
 import type { Result } from '../../src/core/machine/command.ts'
 import type { Item } from '../../src/core/machine/item.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
@@ -171,3 +176,22 @@ function decoded(chunks: readonly Uint8Array[]): MachineState {
   for (const chunk of chunks) decoder.push(chunk)
   return decoder.end()
 }
+
+test('the longest lists of leases that are over are kept within bounds, and a snapshot of them can be read', () => {
+  const machine = new Machine()
+  const session = 1
+  machine.apply(session, { session: 0, seq: 0, acked: 0, command: { type: 'open-session', host: 'a' } })
+  const leases = new Array<number>(leasesMax).fill(2 ** 40)
+  for (let seq = 1; seq <= 10; seq++)
+    machine.apply(1 + seq, {
+      session,
+      seq,
+      acked: 0,
+      command: { type: 'lease-keep-alive', clock: seq, leases },
+    })
+  assert.ok((machine.session(session)?.results.size ?? 0) * 8 * leasesMax <= sessionWindowBytesMax)
+  assert.equal(
+    hashState(new Machine({ state: decoded([...encodeSnapshot(machine.snapshot())]) })),
+    hashState(machine),
+  )
+})

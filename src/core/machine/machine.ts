@@ -38,9 +38,7 @@ export interface Applied {
 }
 
 /** Whether a delta of the member table took effect. A refused one changed nothing. */
-export type MembersResult =
-  | { readonly type: 'changed'; readonly members: Members }
-  | { readonly type: 'refused' }
+type MembersResult = { readonly type: 'changed'; readonly members: Members } | { readonly type: 'refused' }
 
 /**
  * Bounds of a machine. Those of sessions decide what applying does: they must be the same on every replica,

@@ -130,7 +130,7 @@ export class Sessions {
 }
 
 /** A session that can still change. */
-export class LiveSession implements Session {
+class LiveSession implements Session {
   readonly id: SessionId
   readonly host: HostId
   readonly epoch: number
@@ -180,8 +180,9 @@ export class LiveSession implements Session {
 
 const noResults = new SequenceWindow<Result>(0)
 
-/** Only values are counted: the number of results has a bound of its own. */
+/** Only what has no small bound is counted, values and lists: the number of results has a bound of its own. */
 function footprint(result: Result): number {
+  if (result.type === 'kept') return 8 * result.gone.length
   if (result.type === 'checked' || result.type === 'called') return result.value?.length ?? 0
   return result.type === 'failed' ? (result.detail?.length ?? 0) : 0
 }
