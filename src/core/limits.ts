@@ -6,6 +6,9 @@ export const keyCharactersMax = 1024
 /** A value crosses every replica's link and disk; a larger thing belongs in a blob store, its name in here. */
 export const valueBytesMax = 1024 * 1024
 
+/** What a command gives: a value of that size with its key, and others of little size. Sessions keep it. */
+export const resultBytesMax = valueBytesMax + 16 * 1024
+
 /** One log entry, encoded. Above this a slow link could not carry an entry within an election timeout. */
 export const proposalBytesMax = 8 * 1024 * 1024
 

@@ -2,7 +2,7 @@ import { QuorateError } from '../core/error.ts'
 import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts'
 import { CommandFailure } from '../core/machine/transaction.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
-import { type Command, type Commands, isCommandError, txnCommand } from './command.ts'
+import { type Command, type Commands, encodeResult, isCommandError, txnCommand } from './command.ts'
 import { recipeCommands } from './recipes/built-in.ts'
 import { runTxn } from './run-txn.ts'
 import { TableTransaction } from './table-transaction.ts'
@@ -49,7 +49,7 @@ function handlerOf(command: Command): CommandHandler {
         Promise.resolve(result).catch(() => {})
         throw new TypeError('a command is no async function')
       }
-      return encodeValue(result === undefined ? null : result)
+      return encodeResult(result)
     } catch (error) {
       throw failureOf(error)
     }

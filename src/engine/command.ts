@@ -1,5 +1,5 @@
 import { keepBytes } from '../base/keep-bytes.ts'
-import { proposalBytesMax } from '../core/limits.ts'
+import { proposalBytesMax, resultBytesMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { encodeOnce } from '../wire/codec.ts'
 import type { CommandTransaction } from './command-transaction.ts'
@@ -77,9 +77,14 @@ export function checkCommandName(name: unknown): asserts name is string {
     throw new TypeError('the name of a command says its version: seat.reserve@1')
 }
 
-/** What a command is given: as large as an entry may be. What it gives is a value, and as large as one. */
+/** What a command is given: as large as an entry may be. */
 export function encodeArgs(value: unknown): Uint8Array {
   return keepBytes(encodeOnce(value, argsBytesMax))
+}
+
+/** What a command gives. */
+export function encodeResult(value: unknown): Uint8Array {
+  return keepBytes(encodeOnce(value === undefined ? null : value, resultBytesMax))
 }
 
 /** An entry, but for its name and session. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
+import { valueBytesMax } from '../../src/core/limits.ts'
 import type { Attendee } from '../../src/engine/recipes/attendance.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
 import type { Queue } from '../../src/engine/recipes/queue.ts'
@@ -306,6 +307,19 @@ describe('a queue', () => {
       Array.from({ length: 12 }, (_, item) => item),
     )
     assert.equal(await cluster.settle(queues[0].size()), 0)
+  })
+
+  test('gives out items of the largest size that it takes, under the longest name', async () => {
+    const cluster = new TestCluster()
+    const { store } = await cluster.open('a')
+    const queue = await cluster.settle(store.queue<Uint8Array>('\uffff'.repeat(1000)))
+    const largest = new Uint8Array(valueBytesMax - 5)
+    for (let item = 0; item < 2; item++) await cluster.settle(queue.push(largest))
+    assert.equal((await cluster.settle(queue.take())).length, largest.length)
+    assert.equal((await cluster.settle(queue.receive())).value.length, largest.length)
+    await cluster.settle(store.put('large', largest))
+    const { results } = await cluster.settle(store.txn({ success: [{ type: 'get', key: 'large' }] }))
+    assert.equal(results.length, 1)
   })
 
   test('ends the wait for an item at the deadline, at the signal and with the store', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { valueBytesMax } from '../../src/core/limits.ts'
+import { resultBytesMax } from '../../src/core/limits.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import {
   CommandError,
@@ -286,7 +286,7 @@ test('a command that gives a promise, or what is no value, has failed and has wr
     },
     'long@1': tx => {
       tx.put('a', 1)
-      return 'x'.repeat(valueBytesMax)
+      return 'x'.repeat(resultBytesMax)
     },
   })
   assert.deepEqual(run(log, 'long@1', null), ['TOO_LARGE', null], 'the results of a session are kept')

@@ -31,7 +31,8 @@ export class Election {
 
   /**
    * Resolves when it leads. Candidates lead in the order in which they came. Rejects as `store.lock` does: with
-   * LEASE_LOST where the candidate lost its place in the line.
+   * LEASE_LOST where the candidate lost its place in the line. What it says lies in there, beside the name of its host:
+   * a value of almost 1 MiB (TOO_LARGE).
    */
   async campaign(value: unknown = null, options: HoldOptions = {}): Promise<Leadership> {
     return new Leadership(await this.line.enter(options, value, true))
