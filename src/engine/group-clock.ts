@@ -23,6 +23,12 @@ export class GroupClock {
     this.since = this.clock.now()
   }
 
+  /** Time in which this replica was stopped was nobody's. */
+  restart(time: number): void {
+    this.base = time
+    this.since = this.clock.now()
+  }
+
   /** Undefined where this replica does not lead in that term, or does not know yet what the log says. */
   now(term: Term): number | undefined {
     return this.term === term ? Math.floor(this.base + (this.clock.now() - this.since)) : undefined

@@ -185,11 +185,10 @@ export class Replica {
 
   /** A heartbeat of a peer replica, or the answer to one, or a word about sleep. */
   beat(from: HostId, beat: Beat): void {
-    const { type } = beat
     if (this.isEnded) return
-    if (type === 'wake') return this.quiescence.heard(beat)
+    if (beat.type === 'wake') return this.quiescence.heard(beat)
     if (!this.accepts(from, beat) || this.quiescence.isLate(beat)) return
-    if (type !== 'sleep') {
+    if (beat.type !== 'sleep') {
       this.quiescence.listen()
       this.node.step(messageOf(beat))
     }
@@ -317,6 +316,7 @@ export class Replica {
   restart(): void {
     this.ending = undefined
     this.isStopped = false
+    this.groupClock.restart(this.machine.times.group)
     this.node.snapshotsEnded()
     this.quiescence.awaken()
   }

@@ -11,3 +11,14 @@ test("the group's clock begins where the log left it, whatever fraction of a ms 
     assert.equal(clock.now(1), 9187)
   }
 })
+
+test('time in which a leader was stopped does not count', () => {
+  let now = 1000
+  const clock = new GroupClock({ now: () => now } as Clock)
+  clock.lead(1, 50)
+  now = 61_000
+  clock.restart(70)
+  assert.equal(clock.now(1), 70)
+  now += 5
+  assert.equal(clock.now(1), 75)
+})

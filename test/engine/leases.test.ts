@@ -42,4 +42,18 @@ describe('a lease whose holder is gone', () => {
     await cluster.run(10_000)
     assert.equal(await cluster.settle(c.store.get('here')), undefined)
   })
+
+  test('does not end while the only voter has its store closed, nor early behind that', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const lease = await cluster.settle(a.store.lease(60_000))
+    await cluster.settle(a.store.put('here', 1, { lease: lease.id }))
+    await cluster.settle(a.store.close())
+    await cluster.run(120_000)
+    const store = await cluster.settle(a.host.store('main'))
+    await cluster.run(50_000)
+    assert.equal(await cluster.settle(store.get('here')), 1)
+    await cluster.run(15_000)
+    assert.equal(await cluster.settle(store.get('here')), undefined)
+  })
 })
