@@ -98,7 +98,10 @@ export class DivergenceGuard {
 
   /** Once a tick: compares where that is due. */
   tick(now: number): void {
-    for (const replica of this.parts.running.byGroup.values()) {
+    const { byGroup } = this.parts.running
+    for (const { replica } of this.comparisons.values())
+      if (byGroup.get(replica.group) !== replica) this.comparisons.delete(replica.group)
+    for (const replica of byGroup.values()) {
       if (!replica.replicates || replica.quiescence.isAsleep) continue
       const comparison = this.comparisonOf(replica)
       if (comparison.isAsking || !this.isDue(comparison, now)) continue
@@ -110,6 +113,11 @@ export class DivergenceGuard {
           comparison.isAsking = false
         })
     }
+  }
+
+  /** This host has no state of the group any more: what is said of one it gets later is of another one. */
+  forgotten(group: GroupId): void {
+    this.trusted.delete(group)
   }
 
   /** A host that comes back may have come to another state. */
@@ -274,8 +282,8 @@ export class DivergenceGuard {
   /** Judges the own replica by what each one has at that index, and by what it has itself. */
   private judge(replica: Replica, index: Index, facts: readonly Fact[], difference: Difference): void {
     const own = replica.state.chains.at(index)
-    // A snapshot took the place of what was compared.
-    if (own === undefined) return
+    // A snapshot took the place of what was compared; or it was removed meanwhile, and nothing is to be noted of it.
+    if (own === undefined || this.parts.running.byGroup.get(replica.group) !== replica) return
     const chains = chainsOf(facts).set(replica.id, own)
     const { right, suspects } = verdictOn(replica.conf, chains)
     // Nobody differs, and too few were compared to say that all is well again.

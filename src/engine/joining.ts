@@ -44,6 +44,8 @@ export interface JoiningParts {
   /** Leader, part or members of a replica changed. */
   readonly changed: (replica: Replica) => void
   readonly applied: (replica: Replica) => void
+  /** Nothing is stored of the group any more. */
+  readonly forgotten: (group: GroupId) => void
   /** A replica started or ended: peers shall hear of it. */
   readonly announce: () => void
   readonly dial: () => void
@@ -145,6 +147,7 @@ export class Joining {
     await storage.write({ groups: new Map(), values })
     await storage.removeGroup(group)
     this.forgotten.add(group)
+    this.joining.forgotten(group)
     this.removalStored.delete(group)
     this.removedFrom.delete(group)
   }

@@ -116,6 +116,7 @@ export class Replicas {
       running,
       replicaHost: { parts, options, outbox, writer, hooksOf: host.hooksOf, hostsOf, snapshots },
       changed: replica => this.changed(replica),
+      forgotten: group => this.divergence.forgotten(group),
       announce: () => this.announce(),
     })
     this.divergence = new DivergenceGuard({

@@ -164,6 +164,24 @@ describe('replicas whose states differ', () => {
     assert.equal(await cluster.settle(store.get('who')), 'all')
   })
 
+  test('are trusted no more once they left the group and their data is gone', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a', hooksOf('a'))
+    const b = await cluster.open('b', hooksOf('b'))
+    await cluster.open('w', { role: 'witness' })
+    await cluster.settle(a.store.promote(['b', 'w']))
+    await cluster.settle(b.host.trustData('main'))
+    await cluster.settle(a.store.remove('b'))
+    await cluster.until(() => b.store.status().role === 'removed')
+    await cluster.run(500)
+    await cluster.settle(b.host.removeData('main'))
+    const store = await cluster.settle(b.host.store('main', hooksOf('b')))
+    await cluster.settle(a.store.promote('b'))
+    await cluster.settle(a.store.command('odd.one@1', 'b'))
+    await cluster.run(10_000)
+    assert.equal(store.status().diverged?.isQuarantined, true)
+  })
+
   test('are all told from each other where each went its own way', async () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three(hooksOf)
