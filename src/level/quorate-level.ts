@@ -62,6 +62,8 @@ export class QuorateLevel<Key = string, Value = string> extends AbstractLevel<Ui
   private readonly keyCharactersMax: number
   /** Ends when the views that were asked for are there, and writes may go on. Undefined where none is on its way. */
   private opening: Promise<void> | undefined
+  /** Writes that wait for that: they go on a step after it ended. */
+  private waiting = 0
 
   /** Throws TypeError on what is no name of a table and no consistency. */
   constructor(store: Store, options: QuorateLevelOptions<Key, Value> = {}) {
@@ -105,13 +107,11 @@ export class QuorateLevel<Key = string, Value = string> extends AbstractLevel<Ui
   }
 
   protected async _put(key: Uint8Array, value: Uint8Array): Promise<void> {
-    if (this.opening !== undefined) await this.opening
-    await this.table.put(toKey(key), value, this.call)
+    await this.inTurn(() => this.table.put(toKey(key), value, this.call))
   }
 
   protected async _del(key: Uint8Array): Promise<void> {
-    if (this.opening !== undefined) await this.opening
-    await this.table.delete(toKey(key), this.call)
+    await this.inTurn(() => this.table.delete(toKey(key), this.call))
   }
 
   protected async _batch(
@@ -153,9 +153,8 @@ export class QuorateLevel<Key = string, Value = string> extends AbstractLevel<Ui
 
   /** False, and nothing is cleared, where that is too much for one entry of the log. */
   private async clearAtOnce(range: ByteRange): Promise<boolean> {
-    if (this.opening !== undefined) await this.opening
     try {
-      await this.table.deleteRange(keyRange(range, this.keyCharactersMax), this.call)
+      await this.inTurn(() => this.table.deleteRange(keyRange(range, this.keyCharactersMax), this.call))
       return true
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'TOO_LARGE') return false
@@ -181,8 +180,17 @@ export class QuorateLevel<Key = string, Value = string> extends AbstractLevel<Ui
   }
 
   private async write(operations: readonly Operation[]): Promise<void> {
-    if (this.opening !== undefined) await this.opening
-    await this.store.txn({ success: operations }, this.call)
+    await this.inTurn(() => this.store.txn({ success: operations }, this.call))
+  }
+
+  /** Writes behind the views that were asked for before, and behind the writes that wait for them. */
+  private inTurn<Result>(write: () => Promise<Result>): Promise<Result> {
+    if (this.opening === undefined && this.waiting === 0) return write()
+    this.waiting += 1
+    return Promise.resolve(this.opening).then(() => {
+      this.waiting -= 1
+      return write()
+    })
   }
 
   /** The view of a snapshot; or a new one, before all that is written after this call, and how to let go of it. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { Store } from '../../src/engine/store.ts'
+import type { StoreView } from '../../src/engine/store-view.ts'
 import { toBytes, toKey } from '../../src/level/byte-keys.ts'
 import { QuorateLevel, type QuorateLevelOptions } from '../../src/level/index.ts'
 import { TestCluster } from '../engine/cluster.ts'
@@ -354,4 +355,23 @@ describe('a database', () => {
     await cluster.settle(users.clear())
     assert.deepEqual(await cluster.settle(db.keys().all()), ['ü'])
   })
+})
+
+test('writes of one key go on in their order, wherever between two steps of a view that opens they come', async () => {
+  const cluster = new TestCluster()
+  const { store } = await cluster.open('a')
+  const db = await opened(cluster, store)
+  for (let steps = 0; steps < 40; steps++) {
+    const iterator = db.iterator()
+    const { view } = (iterator as unknown as { pages: { view: Promise<StoreView> } }).pages
+    const first = db.put('k', 'first')
+    const second = (async () => {
+      await view
+      for (let step = 0; step < steps; step++) await undefined
+      await db.put('k', 'second')
+    })()
+    await cluster.settle(Promise.all([first, second]))
+    await cluster.settle(iterator.close())
+    assert.equal(await cluster.settle(db.get('k')), 'second', `${steps} steps`)
+  }
 })
