@@ -19,11 +19,10 @@ export class GroupClock {
   lead(term: Term, time: number): void {
     if (this.term === term) return
     this.term = term
-    this.base = time
-    this.since = this.clock.now()
+    this.restart(time)
   }
 
-  /** Time in which this replica was stopped was nobody's. */
+  /** Goes on from there: time in which this replica was stopped does not count. */
   restart(time: number): void {
     this.base = time
     this.since = this.clock.now()

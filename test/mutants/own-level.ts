@@ -17,9 +17,8 @@ export const ownLevel: Section = {
       edits: [
         {
           file: level,
-          find: `    if (this.opening !== undefined) await this.opening
-    await this.table.put(`,
-          replace: '    await this.table.put(',
+          find: 'await this.inTurn(() => this.table.put(toKey(key), value, this.call))',
+          replace: 'await this.table.put(toKey(key), value, this.call)',
         },
       ],
     },
@@ -29,9 +28,8 @@ export const ownLevel: Section = {
       edits: [
         {
           file: level,
-          find: `    if (this.opening !== undefined) await this.opening
-    await this.store.txn(`,
-          replace: '    await this.store.txn(',
+          find: 'await this.inTurn(() => this.store.txn({ success: operations }, this.call))',
+          replace: 'await this.store.txn({ success: operations }, this.call)',
         },
       ],
     },
@@ -41,8 +39,9 @@ export const ownLevel: Section = {
       edits: [
         {
           file: level,
-          find: 'await this.store.txn({ success: operations }, this.call)',
-          replace: 'for (const one of operations) await this.store.txn({ success: [one] }, this.call)',
+          find: 'await this.inTurn(() => this.store.txn({ success: operations }, this.call))',
+          replace:
+            'for (const one of operations) await this.inTurn(() => this.store.txn({ success: [one] }, this.call))',
         },
       ],
     },

@@ -217,8 +217,8 @@ export const ownReads: Section = {
       edits: [
         {
           file: orderedMap,
-          find: 'lt !== undefined ? below(root, lt, false)',
-          replace: 'lt !== undefined ? below(root, lt, true)',
+          find: 'lt !== undefined ? rank(keys, lt)',
+          replace: 'lt !== undefined ? rankAfter(keys, lt)',
         },
       ],
     },
