@@ -29,9 +29,11 @@ test('a write in one tab is watched in the other, in order and with its revision
   const first = await ada.store.put('user/ada', { name: 'Ada' })
   await ada.store.put('elsewhere', 1)
   const second = await ada.store.delete('user/ada')
+  const put = { createRevision: first.revision, version: 1, last: true }
+  const deleted = { createRevision: 0, version: 0, last: true }
   expect(await watch.take(2)).toEqual([
-    { type: 'put', key: 'user/ada', value: { name: 'Ada' }, revision: first.revision },
-    { type: 'delete', key: 'user/ada', value: undefined, revision: second.revision },
+    { type: 'put', key: 'user/ada', value: { name: 'Ada' }, revision: first.revision, ...put },
+    { type: 'delete', key: 'user/ada', value: undefined, revision: second.revision, ...deleted },
   ])
   expect(await bob.store.get('elsewhere')).toBe(1)
 })
