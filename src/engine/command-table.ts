@@ -3,6 +3,7 @@ import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts
 import { CommandFailure } from '../core/machine/transaction.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import { type Command, type Commands, encodeResult, isCommandError, txnCommand } from './command.ts'
+import { isPromise } from './is-promise.ts'
 import { recipeCommands } from './recipes/built-in.ts'
 import { runTxn } from './run-txn.ts'
 import { TableTransaction } from './table-transaction.ts'
@@ -44,20 +45,12 @@ function handlerOf(command: Command): CommandHandler {
   return (transaction, args, context) => {
     try {
       const result = command(new TableTransaction(transaction), decodeValue(args), context)
-      if (isThenable(result)) {
-        // What becomes of it is nobody's: left alone, its rejection would end a process, and again at each restart.
-        Promise.resolve(result).catch(() => {})
-        throw new TypeError('a command is no async function')
-      }
+      if (isPromise(result)) throw new TypeError('a command is no async function')
       return encodeResult(result)
     } catch (error) {
       throw failureOf(error)
     }
   }
-}
-
-function isThenable(result: unknown): boolean {
-  return typeof (result as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
 /** Whatever is the same on every replica becomes part of the result; what engines word as they like does not. */

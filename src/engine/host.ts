@@ -12,6 +12,7 @@ import { closed, foreignTo, noReplica, notRemoved } from './closed.ts'
 import { chooseDials } from './dialing.ts'
 import { Entering } from './entering.ts'
 import { Loop, type LoopEvents } from './loop.ts'
+import { messageOf } from './message-of.ts'
 import { type HostMetrics, hostMetrics } from './metrics.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
@@ -436,10 +437,9 @@ export class Host implements StoreHost {
   private fail(error: unknown): void {
     if (this.isEnded) return
     const isKnown = error instanceof QuorateError
-    const message = error instanceof Error ? error.message : String(error)
     this.failure = isKnown
       ? error
-      : new QuorateError('INTERNAL', `the host stopped: ${message}`, { cause: error })
+      : new QuorateError('INTERNAL', `the host stopped: ${messageOf(error)}`, { cause: error })
     const { code, message: why } = this.failure
     this.stopAll(outcome => new QuorateError(code, why, { outcome, cause: error }))
     this.parts.transport.close().catch(cause => this.reportLater(cause))

@@ -8,6 +8,7 @@ import type { LeaderRequest } from './backend.ts'
 import { type Call, outcomeUnknown } from './call.ts'
 import { notLeader } from './member-changes.ts'
 import { leaderOf } from './membership.ts'
+import { messageOf } from './message-of.ts'
 import type { Replica } from './replica.ts'
 import type { Requests } from './requests.ts'
 import { retrying } from './retry.ts'
@@ -113,7 +114,9 @@ async function reply(
     const answer = await handler(decodeValue(body), context)
     return encodeValue(answer === undefined ? null : answer)
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    throw new QuorateError('REQUEST_FAILED', `the handler failed: ${message}`, { outcome: 'unknown', cause })
+    throw new QuorateError('REQUEST_FAILED', `the handler failed: ${messageOf(cause)}`, {
+      outcome: 'unknown',
+      cause,
+    })
   }
 }

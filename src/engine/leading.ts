@@ -8,7 +8,9 @@ import type { Entry } from '../core/raft/types.ts'
 import type { Index, Term } from '../core/types.ts'
 import { encodeProposal, stamped, stampOf } from '../wire/proposal-codec.ts'
 import { commandNameOf } from './applied-state.ts'
+import { isPromise } from './is-promise.ts'
 import { storeCommandOf } from './log-entry.ts'
+import { messageOf, wireMessage } from './message-of.ts'
 import { type Draft, notNow, type Refusal, type Taken } from './proposals.ts'
 import { SessionMap } from './session-map.ts'
 import type { StoreHooks } from './store-hooks.ts'
@@ -20,9 +22,6 @@ interface Logged {
   readonly term: Term
   readonly drafts: readonly Draft[]
 }
-
-/** Longest reason of a refusal that crosses the wire. */
-const reasonCharactersMax = 500
 
 /**
  * What a leader does with proposals: it asks the store's own rules about each of them, logs those that pass, and
@@ -152,7 +151,7 @@ export class Leading {
     if (id !== 0 && (session === undefined || seq <= session.floor || session.results.has(seq))) return true
     const reason = this.objection(command, session?.host)
     if (reason === undefined) return true
-    refused.push({ session: id, seq, isBusy: false, reason: reason.slice(0, reasonCharactersMax) })
+    refused.push({ session: id, seq, isBusy: false, reason: wireMessage(reason) })
     return false
   }
 
@@ -161,11 +160,12 @@ export class Leading {
     try {
       const shown = storeCommandOf(command)
       const verdict: unknown = shown === undefined ? undefined : validate?.(shown, { host })
-      // A promise, say: whoever wrote an asynchronous rule must not be told by silence that it never held.
+      // Whoever wrote an asynchronous rule must not be told by silence that it never held.
+      if (isPromise(verdict)) return 'the rule of the store is asynchronous, and must answer at once'
       if (verdict === undefined || (typeof verdict === 'string' && verdict !== '')) return verdict
       return 'the rule of the store answered neither with a reason nor with undefined'
     } catch (error) {
-      return `the rule of the store failed: ${error instanceof Error ? error.message : String(error)}`
+      return `the rule of the store failed: ${messageOf(error)}`
     }
   }
 }

@@ -1,6 +1,7 @@
 import { QuorateError } from '../core/error.ts'
 import { doMeet, quorumsOf } from '../core/quorum.ts'
 import type { HostId } from '../core/types.ts'
+import { isPromise } from './is-promise.ts'
 
 /** Whether these voters, and no other ones, may decide. */
 export type QuorumRule = (hosts: ReadonlySet<HostId>) => boolean
@@ -16,6 +17,7 @@ export function quorumMasks(voters: readonly HostId[], rule: QuorumRule): readon
     const hosts = new Set(set.map(position => voters[position] ?? ''))
     const answer: unknown = typeof rule === 'function' ? rule(hosts) : undefined
     if (typeof answer === 'boolean') return answer
+    isPromise(answer)
     throw new TypeError('a rule is a function that answers true or false')
   }
   const sets = quorumsOf([...voters.keys()], decides)

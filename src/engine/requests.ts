@@ -6,6 +6,7 @@ import { deadlineMsMax, requestsMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import { type Call, outcomeUnknown, Pending } from './call.ts'
+import { wireMessage } from './message-of.ts'
 import type { HostParts } from './parts.ts'
 import { ReplayGuard } from './replay-guard.ts'
 import type { Sender } from './sender.ts'
@@ -193,10 +194,10 @@ function unreachable(peer: HostId, outcome: Outcome = 'none'): QuorateError {
 
 function errorBody(error: unknown): unknown {
   if (error instanceof QuorateError) {
-    return [error.code, error.message.slice(0, 500), error.retryable, error.outcome]
+    return [error.code, wireMessage(error.message), error.retryable, error.outcome]
   }
   const message = error instanceof Error ? error.message : 'the host failed to serve the request'
-  return ['INTERNAL', message.slice(0, 500), false, 'none']
+  return ['INTERNAL', wireMessage(message), false, 'none']
 }
 
 function errorOf(peer: HostId, body: unknown): QuorateError {

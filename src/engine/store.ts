@@ -333,6 +333,10 @@ export class Store extends Table {
     return this.status()
   }
 
+  /**
+   * Has a listener told of what happens. What it throws, or its promise rejects with, is reported by the platform as
+   * uncaught, and stops nothing here; so it is with `live`, `onCommitted` and `host.on`, as with any event target.
+   */
   on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): Unsubscribe {
     return this.emitter.on(name, listener)
   }

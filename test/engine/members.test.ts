@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { type ErrorCode, isQuorateError } from '../../src/core/error.ts'
 import type { MessageType } from '../../src/core/raft/message.ts'
 import type { HostId } from '../../src/core/types.ts'
+import { eventLoopTurn } from '../../src/testing/simulator/promise-jobs.ts'
 import { decodeFrame, type FrameKind } from '../../src/wire/frames.ts'
 import { decodeRaftBody } from '../../src/wire/message-codec.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
@@ -395,8 +396,12 @@ describe('quorums by a rule', () => {
     await assert.rejects(always, { code: 'MEMBERSHIP_REFUSED', message: /no voter in common/ })
     const never = cluster.settle(a.store.setQuorum(() => false))
     await assert.rejects(never, { code: 'MEMBERSHIP_REFUSED', message: /nobody ever decides/ })
-    for (const rule of [null, 'majority', async () => true])
+    const rejecting = async () => {
+      throw new Error('nobody waits for it, and it must end no process')
+    }
+    for (const rule of [null, 'majority', async () => true, rejecting])
       await assert.rejects(cluster.settle(a.store.setQuorum(rule as never)), TypeError)
+    await eventLoopTurn()
   })
 
   test('give way to weights when there is no rule any more', async () => {

@@ -34,6 +34,10 @@ function application() {
         fails: handled(async () => {
           throw new TypeError('out of paper')
         }),
+        /** Cut where the wire cuts messages, half of the last character would be left. */
+        exclaims: handled(() => {
+          throw new Error(`${'x'.repeat(499 - 'the handler failed: '.length)}\u{1f4a3}`)
+        }),
         hangs: handled(() => new Promise(() => {})),
         unprintable: handled(() => new Map()),
       },
@@ -123,6 +127,7 @@ describe('a request', () => {
       const failed = ['REQUEST_FAILED', 'unknown']
       assert.deepEqual(codes, [unknown, unknown, unknown, failed, failed])
       await assert.rejects(cluster.settle(store.request('fails')), /out of paper/)
+      await assert.rejects(cluster.settle(store.request('exclaims')), { code: 'REQUEST_FAILED' })
       await assert.rejects(cluster.settle(store.request('')), TypeError)
       await assert.rejects(cluster.settle(store.request('echo', () => {})), TypeError)
     }

@@ -7,6 +7,7 @@ import { Leading } from '../../src/engine/leading.ts'
 import type { StoreHooks } from '../../src/engine/store-hooks.ts'
 import { absent, type StoreCommand } from '../../src/engine/types.ts'
 import type { Writer } from '../../src/engine/writer.ts'
+import { eventLoopTurn } from '../../src/testing/simulator/promise-jobs.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -90,16 +91,30 @@ describe('a rule of the store', () => {
         throw new Error('not for sale')
       },
       asynchronous: async () => undefined,
+      rejecting: async () => {
+        throw new Error('nobody waits for it, and it must end no process')
+      },
+      nothing: () => {
+        throw Object.create(null)
+      },
+      half: () => {
+        throw new Error(`${'x'.repeat(499)}\u{1f4a3} not for sale`)
+      },
       empty: () => '',
       accepts: () => undefined,
     }
     const validate = (command: StoreCommand) =>
       'key' in command ? (rules[command.key]?.() as string | undefined) : undefined
-    const { store } = await cluster.open('a', { validate })
+    const a = await cluster.open('a', { validate })
+    const z = await cluster.open('z', { role: 'client' })
+    const { store } = a
     await assert.rejects(cluster.settle(store.put('throws', 1)), refused())
-    await assert.rejects(cluster.settle(store.put('asynchronous', 1)), error =>
-      isQuorateError(error, 'REFUSED'),
-    )
+    for (const { store } of [a, z]) {
+      for (const key of ['asynchronous', 'rejecting', 'nothing', 'half'])
+        await assert.rejects(cluster.settle(store.put(key, 1)), { code: 'REFUSED', outcome: 'none' })
+    }
+    // What nobody handled would be noticed here.
+    await eventLoopTurn()
     await assert.rejects(cluster.settle(store.put('empty', 1)), {
       code: 'REFUSED',
       message: /neither with a reason nor/,
