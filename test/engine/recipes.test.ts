@@ -246,6 +246,22 @@ describe('presence', () => {
     }
     assert.deepEqual(await cluster.settle((await cluster.settle(b.store.presence('room'))).list()), [])
   })
+
+  test('is listed and watched by a client, however much all have to say', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    const room = await cluster.settle(a.store.presence('room'))
+    for (let i = 0; i < 10; i++) await cluster.settle(room.join(new Uint8Array(900_000)))
+    const away = await cluster.settle(z.store.presence('room'))
+    assert.equal((await cluster.settle(away.list())).length, 10)
+    const { values } = collected(away.watch())
+    await cluster.run(1000)
+    assert.deepEqual(
+      values.map(attendees => attendees.length),
+      [10],
+    )
+  })
 })
 
 describe('a counter', () => {
@@ -417,5 +433,30 @@ describe('a queue', () => {
       assert.equal(await cluster.settle(here.size()), 0)
     }
     assert.ok(lost > 0, 'it was claimed and nobody was told')
+  })
+
+  test('is waited for by a client without reading what others have, however large that is', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    const [at, away] = [await open(cluster, a), await open(cluster, z)] as unknown as Queue<Uint8Array>[]
+    assert.ok(at !== undefined && away !== undefined)
+    for (let i = 0; i < 10; i++) await cluster.settle(at.push(new Uint8Array(900_000)))
+    const held = []
+    for (let i = 0; i < 10; i++) held.push(await cluster.settle(at.receive()))
+    const { frames } = await cluster.recorded(() =>
+      assert.rejects(cluster.settle(away.receive({ deadlineMs: 5000 })), failed('TIMEOUT')),
+    )
+    const bytes = frames.reduce((sum, { to, body }) => sum + (to === 'z' ? body.length : 0), 0)
+    assert.ok(bytes < 1_000_000, `${bytes} bytes: one look at the first item`)
+    const waits = settledOf(away.receive())
+    const got = () => waits.value?.value.length
+    await cluster.run(2000)
+    await cluster.settle(held[0]?.acknowledge() ?? Promise.resolve())
+    await cluster.run(2000)
+    assert.equal(got(), undefined, 'what is done does not come back')
+    await cluster.settle(held[1]?.release() ?? Promise.resolve())
+    await cluster.run(2000)
+    assert.equal(got(), 900_000)
   })
 })

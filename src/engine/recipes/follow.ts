@@ -1,5 +1,6 @@
 import { isQuorateError, type QuorateError } from '../../core/error.ts'
-import type { Item } from '../../core/machine/item.ts'
+import type { Change, Item } from '../../core/machine/item.ts'
+import type { Revision } from '../../core/types.ts'
 import type { Call } from '../call.ts'
 import { closed } from '../closed.ts'
 import { Condition } from '../condition.ts'
@@ -20,45 +21,62 @@ export async function* follow(
   for (;;) {
     const { items, revision } = await scan(calls, bounds, rest(calls, call))
     const present = new Map(items.map(item => [item.key, item]))
-    const news = new Condition()
-    let changes = 0
-    let ended: { readonly error: QuorateError } | undefined
-    let stop = () => {}
-    const end = (error: QuorateError) => {
-      ended ??= { error }
-      news.notify()
+    const take = ({ key, item }: Change) => {
+      if (item === null) present.delete(key)
+      else present.set(key, item)
     }
-    const stay = calls.onEnd(end)
     try {
       // From behind what was read: nothing falls between.
-      const feed = calls.backend.watch(bounds, revision + 1, {
-        changes(changed) {
-          for (const { key, item } of changed) {
-            if (item === null) present.delete(key)
-            else present.set(key, item)
-          }
-          changes += 1
-          news.notify()
-        },
-        end: error => end(error ?? closed('none', 'store')),
-      })
-      stop = () => feed.stop()
-      for (let told = -1; ; ) {
-        if (ended !== undefined) throw ended.error
-        if (told !== changes) {
-          told = changes
-          yield present
-        } else {
-          const { deadlineMs = 0 } = rest(calls, call)
-          await news.wait(calls.clock, deadlineMs, call.signal)
-        }
-      }
+      for await (const _ of changesFrom(calls, bounds, revision + 1, take, call)) yield present
     } catch (error) {
       // Begun anew where the history is gone. Nothing else ends a watch of its own but the end of the store.
       if (!isQuorateError(error, 'COMPACTED')) throw error
-    } finally {
-      stay()
-      stop()
     }
+  }
+}
+
+/**
+ * Hands over what changes in a range of keys from a revision on, and gives its reader a turn: the first one at once,
+ * the others behind changes. Throws COMPACTED where the history is gone.
+ */
+export async function* changesFrom(
+  calls: StoreCalls,
+  bounds: KeyRange,
+  from: Revision,
+  take: (change: Change) => void,
+  call: Call,
+): AsyncGenerator<void, never> {
+  const news = new Condition()
+  let changes = 0
+  let ended: { readonly error: QuorateError } | undefined
+  let stop = () => {}
+  const end = (error: QuorateError) => {
+    ended ??= { error }
+    news.notify()
+  }
+  const stay = calls.onEnd(end)
+  try {
+    const feed = calls.backend.watch(bounds, from, {
+      changes(changed) {
+        for (const change of changed) take(change)
+        changes += 1
+        news.notify()
+      },
+      end: error => end(error ?? closed('none', 'store')),
+    })
+    stop = () => feed.stop()
+    for (let told = -1; ; ) {
+      if (ended !== undefined) throw ended.error
+      if (told !== changes) {
+        told = changes
+        yield
+      } else {
+        const { deadlineMs = 0 } = rest(calls, call)
+        await news.wait(calls.clock, deadlineMs, call.signal)
+      }
+    }
+  } finally {
+    stay()
+    stop()
   }
 }

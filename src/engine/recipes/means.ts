@@ -1,8 +1,9 @@
-import { QuorateError } from '../../core/error.ts'
+import { isQuorateError, QuorateError } from '../../core/error.ts'
 import type { Item } from '../../core/machine/item.ts'
 import type { Revision } from '../../core/types.ts'
 import { type Call, startCall } from '../call.ts'
 import type { LeaseKeeper } from '../lease-keeper.ts'
+import type { ScanQuery } from '../read-query.ts'
 import type { StoreCalls } from '../store-calls.ts'
 import type { CallOptions, KeyRange, ReadOptions, ScanRange } from '../types.ts'
 
@@ -35,14 +36,53 @@ export function timeout(cause?: unknown): QuorateError {
   return new QuorateError('TIMEOUT', 'its turn did not come before the deadline', { retryable: true, cause })
 }
 
-/** The items of a range of keys of the store, and the revision that they were read at. */
+interface Scanned {
+  readonly items: readonly Item[]
+  readonly revision: Revision
+}
+
+/**
+ * The items of a range of keys of the store, however large, and the revision that they were read at. What is more than
+ * a page is read of a view.
+ */
 export async function scan(
   calls: StoreCalls,
   bounds: KeyRange,
   options: ReadOptions,
   { limit, reverse = false }: Pick<ScanRange, 'limit' | 'reverse'> = {},
-): Promise<{ readonly items: readonly Item[]; readonly revision: Revision }> {
-  const query = { type: 'scan', bounds, limit, reverse, after: undefined, isPage: false } as const
-  const { items, revision } = await calls.read(query, options)
-  return { items: items.filter(item => item !== null), revision }
+): Promise<Scanned> {
+  const call = calls.start(options)
+  const query = { type: 'scan', bounds, limit, reverse, after: undefined, isPage: true } as const
+  const { items, isWhole, revision } = await calls.read(query, options)
+  if (isWhole) return { items: items.filter(item => item !== null), revision }
+  for (;;) {
+    try {
+      return await scanView(calls, query, { ...options, ...rest(calls, call) }, call)
+    } catch (error) {
+      // Another gateway has the state, too.
+      if (!isQuorateError(error, 'VIEW_EXPIRED')) throw error
+    }
+  }
+}
+
+async function scanView(
+  calls: StoreCalls,
+  first: ScanQuery,
+  options: ReadOptions,
+  call: Call,
+): Promise<Scanned> {
+  const reader = await calls.view(options)
+  const all: Item[] = []
+  try {
+    for (let query = first; ; ) {
+      const { items, isWhole } = await reader.read(query, call)
+      for (const item of items) if (item !== null) all.push(item)
+      const after = all.at(-1)?.key
+      if (isWhole || after === undefined) return { items: all, revision: reader.revision }
+      const limit = query.limit === undefined ? undefined : query.limit - items.length
+      query = { ...query, limit, after }
+    }
+  } finally {
+    reader.close()
+  }
 }

@@ -1,6 +1,9 @@
+import { isQuorateError } from '../../core/error.ts'
+import type { Change } from '../../core/machine/item.ts'
+import type { Revision } from '../../core/types.ts'
 import type { Call } from '../call.ts'
 import type { CallOptions, WriteOptions, Written } from '../types.ts'
-import { follow } from './follow.ts'
+import { changesFrom } from './follow.ts'
 import { Holding } from './holding.ts'
 import { confirm, grant, type HeldPlace, type HoldOptions, watchOver, withLease } from './line.ts'
 import { type Means, rest, scan, startOf, step } from './means.ts'
@@ -93,11 +96,32 @@ export class Queue<Value = unknown> {
     const { calls } = this.means
     const bounds = { prefix: this.prefix + itemMark }
     for (;;) {
-      const { items } = await scan(calls, bounds, rest(calls, call), { limit: 1 })
+      const { items, revision } = await scan(calls, bounds, rest(calls, call), { limit: 1 })
       const found = items.length > 0 ? await tryOnce() : undefined
       if (found !== undefined) return found
-      for await (const present of follow(calls, { prefix: this.prefix }, call))
-        if (hasFree(present, this.prefix)) break
+      await this.freed(revision, call)
+    }
+  }
+
+  /** Waits until an item comes or comes back, without reading those that are there and are others'. */
+  private async freed(since: Revision, call: Call): Promise<void> {
+    const { calls } = this.means
+    const items = this.prefix + itemMark
+    const claims = this.prefix + claimMark
+    const done = new Set<string>()
+    let isFree = false
+    const take = ({ type, key }: Change) => {
+      if (key.startsWith(items)) {
+        if (type === 'delete') done.add(key.slice(items.length))
+        else isFree = true
+      } else if (type === 'delete' && !done.delete(key.slice(claims.length))) isFree = true
+    }
+    try {
+      for await (const _ of changesFrom(calls, { prefix: this.prefix }, since + 1, take, call))
+        if (isFree) return
+    } catch (error) {
+      // Whatever happened meanwhile, the next look shows.
+      if (!isQuorateError(error, 'COMPACTED')) throw error
     }
   }
 
@@ -111,12 +135,4 @@ export class Queue<Value = unknown> {
   private inStore(key: string): string {
     return this.prefix + key.slice(this.name.length + 1)
   }
-}
-
-/** Whether there is an item that nobody has a claim to. */
-function hasFree(present: ReadonlyMap<string, unknown>, prefix: string): boolean {
-  const items = prefix + itemMark
-  for (const key of present.keys())
-    if (key.startsWith(items) && !present.has(prefix + claimMark + key.slice(items.length))) return true
-  return false
 }
