@@ -19,6 +19,8 @@ export interface ScanQuery {
   readonly after: string | undefined
   /** The answer may end where it is large enough; the rest is asked for behind it. */
   readonly isPage: boolean
+  /** Who asks cannot take more: an answer that is larger ends there. */
+  readonly bytesMax?: number
 }
 
 export interface ReadAnswer {
@@ -46,7 +48,10 @@ function viewOf(state: Machine | View): View {
   return state instanceof View ? state : state.view()
 }
 
-function scanned({ bounds, limit, reverse, after, isPage }: ScanQuery, view: View): ReadAnswer {
+function scanned(
+  { bounds, limit, reverse, after, isPage, bytesMax = Number.POSITIVE_INFINITY }: ScanQuery,
+  view: View,
+): ReadAnswer {
   const rest = after === undefined ? {} : reverse ? { lt: after } : { gt: after }
   const items: Item[] = []
   let bytes = 0
@@ -55,6 +60,7 @@ function scanned({ bounds, limit, reverse, after, isPage }: ScanQuery, view: Vie
       return { items, count: items.length, isWhole: false }
     items.push(item)
     bytes += item.key.length + item.value.length
+    if (bytes > bytesMax) return { items, count: items.length, isWhole: false }
   }
   return whole(items)
 }

@@ -108,7 +108,8 @@ export class ReadService {
 
 function checked(query: ReadQuery): ReadQuery {
   if (query.type === 'get' && query.keys.length > readKeysMax) throw new TypeError('too many keys')
-  return query
+  // What would be refused is not collected first.
+  return query.type === 'scan' ? { ...query, bytesMax: answerBytesMax } : query
 }
 
 /** A read is answered in one frame. More has to be asked for in parts. */

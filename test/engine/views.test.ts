@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import { readKeysMax, viewIdleMs, viewLifeMs, viewsPerClientMax } from '../../src/core/limits.ts'
+import { answerTo } from '../../src/engine/read-query.ts'
 import type { StoreView } from '../../src/engine/store-view.ts'
 import type { Consistency } from '../../src/engine/types.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
@@ -334,4 +335,15 @@ describe('a view of a client', () => {
     await cluster.run(1000)
     assert.equal(await cluster.settle(view.get('k')), 1)
   })
+})
+
+test('a scan that its asker cannot take whole is not collected further', async () => {
+  const cluster = new TestCluster()
+  const { host, store } = await cluster.open('a')
+  for (let i = 0; i < 20; i++) await cluster.settle(store.put(`k${i}`, 'x'.repeat(100)))
+  const machine = host.running.get('main')?.machine
+  assert.ok(machine !== undefined)
+  const rest = { limit: undefined, reverse: false, after: undefined, isPage: false }
+  const { items, isWhole } = answerTo({ type: 'scan', bounds: {}, ...rest, bytesMax: 500 }, machine)
+  assert.deepEqual([items.length, isWhole], [5, false])
 })
