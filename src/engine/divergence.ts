@@ -309,7 +309,6 @@ export class DivergenceGuard {
     if (before?.isQuarantined && !isQuarantined) replica.node.snapshotsEnded()
     // What came of that entry here is right: it is never to be applied again, here or by who gets it from here.
     if (diverged?.isQuarantined === false) this.parts.snapshotDue(replica)
-    if (isQuarantined !== (before?.isQuarantined === true)) this.parts.announce()
     replica.requestTurn()
     if (diverged !== undefined) this.parts.emitter.emit('diverged', { group, ...diverged })
   }
@@ -337,8 +336,6 @@ export interface DivergenceParts extends Pick<HostParts, 'clock' | 'storage'> {
   readonly peerBook: PeerBook
   readonly running: RunningReplicas
   readonly emitter: Emitter<HostEvents>
-  /** Clients look for another gateway, or may come back to this one. */
-  readonly announce: () => void
   readonly snapshotDue: (replica: Replica) => void
   readonly failed: (error: unknown) => void
 }

@@ -83,7 +83,7 @@ export class Gateway {
     const backend = this.backendOf(asText(body[0]))
     const from = body[1] === null ? undefined : asNatural(body[1])
     return backend.entries(from, call).then(logSliceBody, error => {
-      if (from === undefined || !isQuorateError(error) || !error.retryable) throw error
+      if (from === undefined || !isQuorateError(error, 'TIMEOUT')) throw error
       return logSliceBody({ from, entries: [], hostOf: () => undefined })
     })
   }

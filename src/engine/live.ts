@@ -132,7 +132,8 @@ export class Live<Value = unknown> {
     const { entries } = this.state
     this.draft ??= [...entries]
     if (notice.type === 'reset') {
-      this.draft = kept(this.draft, notice.entries)
+      // Of another state, an entry of the same revision may be another one.
+      this.draft = notice.cause === 'DIVERGED' ? [...notice.entries] : kept(this.draft, notice.entries)
       this.isLoaded = true
     } else {
       const { type, revision, last: _, ...entry } = notice
@@ -157,7 +158,10 @@ export class Live<Value = unknown> {
     this.draft = undefined
     const { entries } = this.state
     const isSame = draft.length === entries.length && draft.every((entry, at) => entry === entries[at])
-    this.show({ status: 'live', entries: isSame ? entries : draft, revision, error: undefined })
+    // Where the watch has ended meanwhile, these are the last that are known.
+    const { status, error } =
+      this.watch === undefined ? this.state : ({ status: 'live', error: undefined } as const)
+    this.show({ status, entries: isSame ? entries : draft, revision, error })
   }
 
   private ended(cause: unknown): void {

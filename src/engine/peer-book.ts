@@ -13,9 +13,9 @@ const hellosMax = 2 ** 20
 export interface NamedReplica {
   readonly group: GroupId
   readonly id: ReplicaId
-  /** It keeps no values: whoever looks for a replica to read from looks on. */
+  /** It keeps no values, or serves none for now: whoever looks for a replica to read from looks on. */
   readonly isWitness: boolean
-  /** A hash of the names of its commands; undefined: an older host does not say. */
+  /** A hash of the names of its commands; undefined: a witness or an older host does not say. */
   readonly commands?: number | undefined
 }
 

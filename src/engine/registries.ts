@@ -45,7 +45,7 @@ export class Registries {
     return this.told.get(group) !== this.hashOf(group)
   }
 
-  /** A host said which replicas it has. One that is older than this says nothing of commands. */
+  /** A host said which replicas it has. A witness, or a host that is older than this, says nothing of commands. */
   heard(host: HostId, { replicas }: Hello): void {
     // A hello that came late says nothing.
     if (replicas.length > 0) this.latest.set(host, replicas)
@@ -58,9 +58,9 @@ export class Registries {
   }
 
   private compare(hostId: HostId, replicas: readonly NamedReplica[]): void {
-    for (const { group, isWitness, commands } of replicas) {
+    for (const { group, commands } of replicas) {
       const own = this.parts.running.byGroup.get(group)
-      if (own === undefined || own.isWitness || isWitness || commands === undefined) continue
+      if (own === undefined || own.isWitness || commands === undefined) continue
       if (commands === this.hashOf(group)) this.settle(group, { hostId, missingHere: [], missingThere: [] })
       else this.ask(group, hostId)
     }

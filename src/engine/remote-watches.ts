@@ -165,9 +165,10 @@ export class RemoteWatches {
 
   private end(watch: RemoteWatch, error: unknown): void {
     const [code, message] = asArray(error, 2)
-    const reason = new QuorateError(asText(code) as ErrorCode, asText(message))
+    const told = new QuorateError(asText(code) as ErrorCode, asText(message))
+    const reason = code === 'DIVERGED' ? untrue(told) : told
     // The gateway goes; the history may well be known to another one.
-    if (code === 'CLOSED' || code === 'REMOVED' || this.mayKnow(watch, reason)) return this.restart(watch)
+    if (code === 'CLOSED' || code === 'REMOVED' || this.mayKnow(watch, told)) return this.restart(watch)
     this.watches.delete(watch.id)
     watch.sink.end(reason)
   }
@@ -223,6 +224,12 @@ export class RemoteWatches {
   private request<Value>(to: HostId, question: Question<Value>): Promise<Value> {
     return this.requests.ask(to, question, { deadline: this.clock.now() + requestMs, signal: undefined })
   }
+}
+
+/** Changes that were told may be none of the group's. To go on elsewhere would leave them standing: read anew. */
+function untrue(cause: QuorateError): QuorateError {
+  const message = `what the gateway told may be wrong; read the present state and watch from there: ${cause.message}`
+  return new QuorateError('COMPACTED', message, { cause })
 }
 
 function asChange(value: unknown): Change {

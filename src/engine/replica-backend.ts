@@ -88,13 +88,13 @@ export class ReplicaBackend implements Backend {
         return Math.max(first - 1, watchers.told)
       },
       get isConnected() {
-        return replica.leader !== undefined
+        return replica.leader !== undefined && !replica.state.isBlocked
       },
     }
   }
 
   async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
-    this.check()
+    this.checkApplying()
     const { replica } = this
     if (from === undefined) return replica.entries(replica.machine.appliedIndex + 1)
     await replica.reads.reached(from, call)

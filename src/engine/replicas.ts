@@ -79,6 +79,8 @@ export class Replicas {
   private readonly preference: Preference
   private readonly divergence: DivergenceGuard
   private readonly registries: Registries
+  /** Those that serve nothing for now, and of which peers were told so. */
+  private readonly silent = new WeakSet<Replica>()
 
   constructor(host: ReplicasParts) {
     const { parts, options, sender, requests, peerBook } = host
@@ -184,13 +186,13 @@ export class Replicas {
     return this.divergence.trust(this.replicaOrThrow(group))
   }
 
-  /** What a hello says of the replicas here. In quarantine one serves as little as a witness does. */
+  /** What a hello says of the replicas here. One that can apply nothing serves as little as a witness does. */
   named(): readonly NamedReplica[] {
-    return Array.from(this.running.byGroup.values(), ({ group, id, isWitness, state }) => ({
-      ...{ group, id },
-      isWitness: isWitness || state.isQuarantined,
-      commands: this.registries.tell(group),
-    }))
+    return Array.from(this.running.byGroup.values(), replica => {
+      const { group, id, isWitness } = replica
+      const commands = this.registries.tell(group)
+      return { group, id, isWitness: !serves(replica), ...(!isWitness && { commands }) }
+    })
   }
 
   checkForgettable(group: GroupId): void {
@@ -250,6 +252,7 @@ export class Replicas {
 
   /** Once per tick, after the replicas were ticked. */
   ticked(now: number): void {
+    this.tellServing()
     this.snapshots.tick(now)
     this.divergence.tick(now)
     this.readService.tick(now)
@@ -273,6 +276,18 @@ export class Replicas {
     this.writer.stop()
     this.snapshots.close()
     for (const replica of this.running.byGroup.values()) replica.close(error)
+  }
+
+  /** Clients of a replica that serves nothing any more look for another one, and may come back when it does. */
+  private tellServing(): void {
+    let isNews = false
+    for (const replica of this.running.byGroup.values()) {
+      if (this.silent.has(replica) !== serves(replica)) continue
+      if (serves(replica)) this.silent.delete(replica)
+      else this.silent.add(replica)
+      isNews = true
+    }
+    if (isNews) this.announce()
   }
 
   private announce(): void {
@@ -303,6 +318,11 @@ export class Replicas {
     if (this.joining.isRemovedFrom(group)) throw removed()
     throw noReplica(group)
   }
+}
+
+/** Whether reads and watches are answered here. */
+function serves({ isWitness, state }: Replica): boolean {
+  return !isWitness && state.obstacle() === undefined
 }
 
 /** Of every host that is no client. */

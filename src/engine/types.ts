@@ -160,8 +160,11 @@ export interface WatchReset<Value = unknown> {
   /** In the order of their keys. */
   readonly entries: readonly StoreEntry<Value>[]
   readonly revision: Revision
-  /** Why: the watch began, or the changes that come next were gone, or more had piled up than is kept for a reader. */
-  readonly cause: 'start' | 'COMPACTED' | 'SLOW_CONSUMER'
+  /**
+   * Why: the watch began, or the changes that come next were gone, or more had piled up than is kept for a reader, or a
+   * client's gateway had told of another state than the group's.
+   */
+  readonly cause: 'start' | 'COMPACTED' | 'SLOW_CONSUMER' | 'DIVERGED'
 }
 
 /** Nothing else changed in the range up to this revision: watch again from the next one. */

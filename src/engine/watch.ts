@@ -180,7 +180,8 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
 
   private feedEnded(error: QuorateError): void {
     this.detach()
-    if (this.parts.resync && error.code === 'COMPACTED') this.load('COMPACTED')
+    if (this.parts.resync && error.code === 'COMPACTED')
+      this.load(isQuorateError(error.cause, 'DIVERGED') ? 'DIVERGED' : 'COMPACTED')
     else this.end(error)
   }
 

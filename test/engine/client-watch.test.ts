@@ -2,11 +2,16 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import type { Revision } from '../../src/core/types.ts'
+import type { Commands } from '../../src/engine/command.ts'
+import { loadRecipes } from '../../src/engine/recipes/load.ts'
 import type { Store } from '../../src/engine/store.ts'
 import type { WatchEvent } from '../../src/engine/types.ts'
 import type { Watch } from '../../src/engine/watch.ts'
 import { type CommittedChange, WatchValidator } from '../../src/testing/checkers/watch-validator.ts'
 import { TestCluster } from './cluster.ts'
+
+// Loaded for real, so before any time is virtual.
+await loadRecipes()
 
 /** Writes in the order of their revisions, for a validator. */
 function writing(cluster: TestCluster) {
@@ -149,5 +154,85 @@ describe('the watch of a client', () => {
       value.entries.map(entry => entry.value),
       [59],
     )
+  })
+
+  /** Two who have all commands and one, the first by name, that is the gateway and makes something else of them. */
+  async function oddGateway(oddCommands: Commands | undefined) {
+    const cluster = new TestCluster()
+    const commands: Commands = { 'x@1': tx => tx.put('x', 'all') }
+    const m = await cluster.open('m', { commands })
+    const n = await cluster.open('n', { commands })
+    const a = await cluster.open('a', oddCommands && { commands: oddCommands })
+    await cluster.settle(m.store.promote(['n', 'a']))
+    const z = await cluster.open('z', { role: 'client' })
+    await cluster.run(1000)
+    return { cluster, m, n, a, z }
+  }
+
+  /** What an iteration gave, and how it ended. */
+  function keysOf(events: AsyncIterable<object>): string[] {
+    const told: string[] = []
+    const read = async () => {
+      for await (const event of events)
+        told.push('key' in event ? String(event.key) : 'cause' in event ? `reset ${event.cause}` : 'entry')
+    }
+    read().catch(error => told.push(String(error.code)))
+    return told
+  }
+
+  test('goes on elsewhere where its gateway waits for a command, and so do entries and live views', async () => {
+    const { cluster, m, a, z } = await oddGateway(undefined)
+    const told = keysOf(z.store.watch())
+    const entries = keysOf(z.store.entries())
+    const live = z.store.live({ prefix: 'k' })
+    live.onChange(() => {})
+    await cluster.run(1000)
+    await cluster.settle(m.store.put('k1', 1))
+    await cluster.settle(m.store.command('x@1', null))
+    await cluster.settle(m.store.put('k2', 1))
+    await cluster.run(10_000)
+    assert.equal(a.store.status().unknownCommand, 'x@1')
+    assert.deepEqual(told, ['k1', 'x', 'k2'])
+    assert.ok(entries.length >= 3, `${entries.length} entries`)
+    const { status, entries: shown } = live.getSnapshot()
+    assert.deepEqual([status, shown.map(({ key }) => key)], ['live', ['k1', 'k2']])
+    await cluster.settle(a.host.store('main', { commands: { 'x@1': tx => tx.put('x', 'all') } }))
+    cluster.network.partition(['z'], ['m', 'n'])
+    assert.equal(await cluster.settle(z.store.get('k2')), 1, 'it serves again')
+  })
+
+  test('lets a client hold a lock whose turn comes while its gateway waits for a command', async () => {
+    const { cluster, m, n, z } = await oddGateway(undefined)
+    const held = await cluster.settle(m.store.lock('l'))
+    let holds = false
+    const got = z.store.lock('l', { ttlMs: 10_000 }).then(lock => {
+      holds = true
+      return lock
+    })
+    await cluster.run(3000)
+    await cluster.settle(m.store.command('x@1', null))
+    await cluster.settle(held.release())
+    await cluster.run(10_000)
+    assert.equal(holds, true)
+    await cluster.settle((await got).release())
+    assert.ok((await cluster.settle(n.store.tryLock('l'))) !== undefined)
+  })
+
+  test('is told anew of the state where its gateway told of another one than the group has', async () => {
+    const { cluster, m, a, z } = await oddGateway({ 'x@1': tx => tx.put('x', 'odd') })
+    const told = keysOf(z.store.watch())
+    const resynced = keysOf(z.store.watch({ resync: true }))
+    const live = z.store.live()
+    live.onChange(() => {})
+    await cluster.run(1000)
+    await cluster.settle(m.store.command('x@1', null))
+    await cluster.run(10_000)
+    assert.equal(a.store.status().diverged?.isQuarantined, true)
+    await cluster.settle(m.store.put('k', 1))
+    await cluster.run(2000)
+    assert.deepEqual(told, ['x', 'COMPACTED'])
+    assert.deepEqual(resynced, ['reset start', 'x', 'reset DIVERGED', 'k'])
+    const { status, entries } = live.getSnapshot()
+    assert.deepEqual([status, entries.map(({ value }) => value)], ['live', [1, 'all']])
   })
 })

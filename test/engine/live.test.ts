@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Live, LiveState } from '../../src/engine/live.ts'
+import { QuorateError } from '../../src/core/error.ts'
+import { Live, type LiveState } from '../../src/engine/live.ts'
+import type { WatchNotice } from '../../src/engine/types.ts'
+import type { Watch } from '../../src/engine/watch.ts'
 import { TestCluster } from './cluster.ts'
 
 /**
@@ -269,5 +272,43 @@ describe('a live view', () => {
     const { store } = await cluster.open('a')
     assert.throws(() => store.live({ prefix: 'a', gt: 'b' }), TypeError)
     assert.throws(() => store.table('t').live({ key: '' }), TypeError)
+  })
+
+  test('says on a member that it is behind while that waits for a command', async () => {
+    const cluster = new TestCluster()
+    const commands = { 'a.b@1': (tx: { put(key: string, value: unknown): void }) => tx.put('k', 2) }
+    const a = await cluster.open('a', { commands })
+    const b = await cluster.open('b')
+    const live = b.store.live()
+    live.onChange(() => {})
+    await cluster.settle(a.store.put('k', 1))
+    await cluster.run(1000)
+    await cluster.settle(a.store.command('a.b@1'))
+    await cluster.run(5000)
+    assert.equal(wordsOf(live.getSnapshot()), 'reconnecting k=1')
+    await cluster.settle(b.host.store('main', { commands }))
+    await cluster.run(3000)
+    assert.equal(wordsOf(live.getSnapshot()), 'live k=2')
+  })
+
+  test('shows what it has read behind the end of its watch as the last that is known', async () => {
+    const notice: WatchNotice = { type: 'reset', entries: [], revision: 7, cause: 'start' }
+    const later: (() => void)[] = []
+    async function* ending() {
+      yield notice
+      throw new QuorateError('SYSTEM_BUSY', 'for now', { retryable: true })
+    }
+    const live = new Live({
+      watch: () => ending() as unknown as Watch<WatchNotice>,
+      opened: () => {},
+      closed: () => {},
+      soon: callback => later.push(callback),
+      throwLater: () => {},
+    })
+    live.onChange(() => {})
+    await new Promise(resolve => setImmediate(resolve))
+    for (const callback of later) callback()
+    const { status, revision, error } = live.getSnapshot()
+    assert.deepEqual([status, revision, error?.code], ['reconnecting', 7, 'SYSTEM_BUSY'])
   })
 })
