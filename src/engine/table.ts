@@ -204,11 +204,11 @@ export class Table {
   /**
    * Changes of keys, as they are applied here: in the order of their revisions, each once, none left out, and those of
    * one revision together. The watch is registered before this returns; where a connection or a gateway is lost it goes
-   * on by itself. It ends with COMPACTED when the history from `range.from` is gone (on a client
-   * also where a gateway's state was a wrong one, the error's `cause` being DIVERGED), SLOW_CONSUMER when its reader does
-   * not keep up (what waits for it is bounded, and nobody else is delayed), the error of the store when that ends;
-   * without an error by `close`. `watch.revision` is where another watch can go on. With `resync` it tells the state
-   * instead of the first two.
+   * on by itself. It ends with COMPACTED when the history from `range.from` is gone (on a client also where a gateway's
+   * state was a wrong one: the error's `cause` is DIVERGED then), SLOW_CONSUMER when its reader does not keep up (what
+   * waits for it is bounded, and nobody else is delayed), the error of the store when that ends; without an error by
+   * `close`. `watch.revision` is where another watch can go on. With `resync` it tells the state instead of the first
+   * two.
    */
   watch<Value = unknown>(
     range?: WatchRange & { readonly resync?: false; readonly bookmarks?: false },
