@@ -193,8 +193,8 @@ export const leases: Section = {
       edits: [
         {
           file: follow,
-          find: 'calls.backend.watch(bounds, revision + 1, {',
-          replace: 'calls.backend.watch(bounds, revision > 0 ? undefined : 1, {',
+          find: 'calls.backend.watch(bounds, from, {',
+          replace: 'calls.backend.watch(bounds, from > 0 ? undefined : 1, {',
         },
       ],
     },
