@@ -459,4 +459,24 @@ describe('a queue', () => {
     await cluster.run(2000)
     assert.equal(got(), 900_000)
   })
+
+  test('gives what came between the look of a client and its watch', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    const [at, away] = [await open(cluster, a), await open(cluster, z)]
+    await cluster.run(1000)
+    // What z asks for behind the first answer is lost: to be told of the queue.
+    let isAnswered = false
+    cluster.tap = from => {
+      isAnswered ||= from === 'a'
+      return from === 'a' || !isAnswered
+    }
+    const taken = settledOf(away.take())
+    await cluster.run(100)
+    await cluster.settle(at.push(1))
+    cluster.tap = () => true
+    await cluster.run(15_000)
+    assert.equal(taken.value, 1)
+  })
 })
