@@ -168,6 +168,9 @@ export const replayWindow = 4096
 /** Frames that came in during one turn. What is beyond is dropped and counted, as a network would. */
 export const inboxBytesMax = 64 * 1024 * 1024
 
+/** Watches of one store that a client may hold: its gateway speaks of each of them once a second. */
+export const watchesPerClientMax = 1000
+
 /** Watchers of one store on one host. */
 export const watchersMax = 10_000
 

@@ -69,7 +69,10 @@ export class ClientBackend implements Backend {
   async submit(proposal: Proposal, call: Call): Promise<Answer> {
     const body = [this.group, encodeProposal(proposal)]
     let attempts = 0
+    const beginning = this.watches.beginning()
     return this.retry(call, async () => {
+      this.gatewayOrThrow()
+      await beginning?.(call)
       const gateway = this.gatewayOrThrow()
       attempts += 1
       const question = { method: 'submit', body, read: asSubmitted }

@@ -1,5 +1,5 @@
 import { isQuorateError, QuorateError } from '../core/error.ts'
-import { appendBytesMax } from '../core/limits.ts'
+import { appendBytesMax, watchesPerClientMax } from '../core/limits.ts'
 import type { Change } from '../core/machine/item.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
@@ -12,8 +12,8 @@ import { asBounds } from './read-codec.ts'
 import type { Requests } from './requests.ts'
 import type { Sender } from './sender.ts'
 
-/** Watches that one client may hold on one gateway. */
-const watchesPerClientMax = 1000
+/** The client keeps to its limit: there may be as many more whose end we have not heard of. */
+const servedPerClientMax = 2 * watchesPerClientMax
 
 interface Served {
   readonly client: HostId
@@ -102,9 +102,11 @@ export class Gateway {
     const group = asText(groupField)
     const id = asNatural(idField)
     const key = `${client} ${id}`
-    const ofClient = [...this.watches.values()].filter(served => served.client === client)
-    if (ofClient.length >= watchesPerClientMax) {
-      throw new QuorateError('SYSTEM_BUSY', `a client has at most ${watchesPerClientMax} watches`, {
+    const ofClient = [...this.watches.values()].filter(
+      served => served.client === client && served.group === group,
+    )
+    if (ofClient.length >= servedPerClientMax) {
+      throw new QuorateError('SYSTEM_BUSY', `a client has at most ${servedPerClientMax} watches`, {
         retryable: true,
       })
     }

@@ -1,8 +1,11 @@
 import type { Clock } from '../clock/clock.ts'
 import { type ErrorCode, QuorateError } from '../core/error.ts'
+import { watchesPerClientMax } from '../core/limits.ts'
 import type { Change } from '../core/machine/item.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
+import type { Call } from './call.ts'
+import { Condition } from './condition.ts'
 import type { Bounds } from './key-filter.ts'
 import type { Question, Requests } from './requests.ts'
 import type { ChangeSink, Feed } from './watchers.ts'
@@ -52,6 +55,9 @@ export class RemoteWatches {
   private readonly gateways: () => readonly HostId[]
   private readonly nextId: () => number
   private readonly watches = new Map<number, RemoteWatch>()
+  /** Those of which no gateway has said yet where they begin. */
+  private readonly placeless = new Set<RemoteWatch>()
+  private readonly placed = new Condition()
 
   constructor(parts: {
     readonly group: GroupId
@@ -68,7 +74,17 @@ export class RemoteWatches {
     this.nextId = parts.nextId
   }
 
+  /** Throws SYSTEM_BUSY at `watchesPerClientMax`. */
   add(bounds: Bounds, from: Revision | undefined, sink: ChangeSink, seen: Revision = 0): Feed {
+    if (this.watches.size >= watchesPerClientMax) {
+      throw new QuorateError(
+        'SYSTEM_BUSY',
+        `a client has at most ${watchesPerClientMax} watches of a store`,
+        {
+          retryable: true,
+        },
+      )
+    }
     const id = this.nextId()
     const watch: RemoteWatch = {
       id,
@@ -85,10 +101,11 @@ export class RemoteWatches {
       isHeard: false,
     }
     this.watches.set(id, watch)
+    if (from === undefined) this.placeless.add(watch)
     this.begin(watch)
     return {
       stop: () => {
-        if (!this.watches.delete(watch.id)) return
+        if (!this.forget(watch)) return
         sink.end(undefined)
         this.leave(watch)
       },
@@ -98,6 +115,32 @@ export class RemoteWatches {
       get isConnected() {
         return watch.isHeard
       },
+    }
+  }
+
+  /**
+   * What is to wait before a write that was asked for now: where no gateway has said where a watch begins, it may begin
+   * behind that write, which would never be told. Undefined where there is nothing to wait for.
+   */
+  beginning(): ((call: Call) => Promise<void>) | undefined {
+    if (this.placeless.size === 0) return undefined
+    const before = [...this.placeless]
+    return async call => {
+      const end = Math.min(call.deadline, this.clock.now() + requestMs)
+      for (const watch of before) if (watch.gateway === undefined) this.begin(watch)
+      while (before.some(watch => this.placeless.has(watch))) {
+        const left = end - this.clock.now()
+        if (left <= 0) {
+          throw new QuorateError(
+            'TIMEOUT',
+            'no gateway said where a watch begins, and the write comes behind it',
+            {
+              retryable: true,
+            },
+          )
+        }
+        await this.placed.wait(this.clock, left, call.signal)
+      }
     }
   }
 
@@ -146,6 +189,8 @@ export class RemoteWatches {
   close(error: QuorateError): void {
     for (const watch of this.watches.values()) watch.sink.end(error)
     this.watches.clear()
+    this.placeless.clear()
+    this.placed.notify()
   }
 
   private deliver(watch: RemoteWatch, changes: readonly Change[]): void {
@@ -153,14 +198,25 @@ export class RemoteWatches {
     const fresh = changes.filter(change => change.revision >= first)
     const last = fresh.at(-1)
     if (last === undefined) return
-    watch.from = last.revision + 1
+    this.place(watch, last.revision + 1)
     watch.sink.changes(fresh)
   }
 
   /** The gateway told all that it had applied there. One that lags behind the one before says nothing new by it. */
   private told(watch: RemoteWatch, revision: Revision): void {
     watch.forgotten = 0
-    watch.from = Math.max(watch.from ?? watch.seen + 1, revision + 1)
+    this.place(watch, Math.max(watch.from ?? watch.seen + 1, revision + 1))
+  }
+
+  private place(watch: RemoteWatch, from: Revision): void {
+    watch.from = from
+    if (this.placeless.delete(watch)) this.placed.notify()
+  }
+
+  /** False where it has ended already. */
+  private forget(watch: RemoteWatch): boolean {
+    if (this.placeless.delete(watch)) this.placed.notify()
+    return this.watches.delete(watch.id)
   }
 
   private end(watch: RemoteWatch, error: unknown): void {
@@ -169,7 +225,7 @@ export class RemoteWatches {
     const reason = code === 'DIVERGED' ? untrue(told) : told
     // The gateway goes; the history may well be known to another one.
     if (code === 'CLOSED' || code === 'REMOVED' || this.mayKnow(watch, told)) return this.restart(watch)
-    this.watches.delete(watch.id)
+    this.forget(watch)
     watch.sink.end(reason)
   }
 
@@ -206,15 +262,13 @@ export class RemoteWatches {
     watch.silentTicks = 0
     const body = [this.group, watch.id, watch.bounds, watch.from ?? null]
     this.request(gateway, { method: 'watch', body, read: asNatural })
-      .then(start => {
-        watch.from ??= Math.max(start, watch.seen + 1)
-      })
+      .then(start => this.place(watch, watch.from ?? Math.max(start, watch.seen + 1)))
       .catch(error => {
         // It may have begun all the same, and only the answer was lost.
         this.leave(watch)
         watch.failures += 1
         const isFinal = error instanceof QuorateError && !error.retryable && error.code !== 'NOT_MEMBER'
-        if (isFinal && !this.mayKnow(watch, error) && this.watches.delete(watch.id)) watch.sink.end(error)
+        if (isFinal && !this.mayKnow(watch, error) && this.forget(watch)) watch.sink.end(error)
       })
       .finally(() => {
         watch.isAsking = false

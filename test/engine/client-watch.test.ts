@@ -42,6 +42,48 @@ function judged(watch: Watch<WatchEvent<string>>, changes: readonly CommittedCha
 }
 
 describe('the watch of a client', () => {
+  test('is told of what its store wrote after it, though no gateway had said yet where it begins', async () => {
+    const cluster = new TestCluster()
+    await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    // The first beginning is lost, and so is the answer to the second one.
+    let lost = 0
+    cluster.tap = (from, to) => {
+      if (lost < 2 && (lost === 0 ? from === 'z' && to === 'a' : from === 'a' && to === 'z')) {
+        lost += 1
+        return false
+      }
+      return true
+    }
+    const told: unknown[] = []
+    const read = async () => {
+      for await (const { value } of z.store.watch({ key: 'k' })) told.push(value)
+    }
+    read().catch(error => told.push(String(error)))
+    await cluster.settle(z.store.put('k', 1, { deadlineMs: 60_000 }))
+    await cluster.run(5000)
+    await cluster.settle(z.store.put('k', 2))
+    await cluster.run(2000)
+    assert.deepEqual(told, [1, 2])
+  })
+
+  test('is refused at once where a client holds as many as it may', async () => {
+    const cluster = new TestCluster()
+    await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    const watches = Array.from({ length: 1000 }, (_, i) => z.store.watch({ key: `k${i}` }))
+    assert.throws(
+      () => z.store.watch({ key: 'more' }),
+      error => isQuorateError(error, 'SYSTEM_BUSY'),
+    )
+    watches[0]?.close()
+    z.store.watch({ key: 'more' }).close()
+    await cluster.settle(z.store.put('k1', 1, { deadlineMs: 60_000 }))
+    await cluster.run(2000)
+    assert.equal((await watches[1]?.next())?.value?.value, 1)
+    await cluster.settle(z.host.close())
+  })
+
   test('is told a revision whole that is larger than a frame, and begins again where a frame was lost', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
