@@ -56,6 +56,7 @@ export class LogStream<Event = LogEntry> implements AsyncIterableIterator<Event,
 
   async return(): Promise<IteratorResult<Event, undefined>> {
     this.close()
+    this.ended = { error: undefined }
     return { done: true, value: undefined }
   }
 

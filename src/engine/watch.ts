@@ -133,8 +133,12 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
     })
   }
 
+  /** Ends the watch, and nothing more is read: neither what is buffered nor an error. */
   async return(): Promise<IteratorResult<Event, undefined>> {
+    this.read = this.revision
     this.close()
+    this.ended = { error: undefined }
+    this.waiting.clear()
     return { done: true, value: undefined }
   }
 

@@ -10,7 +10,7 @@ import type { CommittedChange } from '../../src/testing/checkers/watch-validator
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
-import { TestCluster } from './cluster.ts'
+import { TestCluster, type TestHost } from './cluster.ts'
 
 function put(revision: number, key: string, bytes = 1): Change {
   const numbers = { createRevision: revision, modRevision: revision, version: 1, lease: 0 }
@@ -319,6 +319,36 @@ describe('a watch that resyncs', () => {
     const words = told(again.store.watch({ from: 1, resync: true }))
     await cluster.run(100)
     assert.match(`${words}`, /^reset COMPACTED k=(19|.*,k=19)@\d+$/)
+  })
+
+  test('is over once it was left: neither what waits nor an error comes then, and who waits is told', async () => {
+    const cluster = new TestCluster()
+    const hosts = [await cluster.open('a'), await cluster.open('z', { role: 'client' })]
+    const done = { done: true, value: undefined }
+    for (const { store } of hosts) {
+      const left = store.watch()
+      const waits = store.watch({ key: 'never' })
+      const readers = [waits.next(), waits.next()]
+      const log = store.entries({ from: 2 })
+      await cluster.settle(store.put('k', 1))
+      const { revision } = await cluster.settle(store.put('k', 2))
+      await cluster.run(100)
+      assert.equal((await cluster.settle(left.next())).value?.value, 1)
+      for (const watch of [left, waits, log]) {
+        assert.deepEqual(await watch.return(), done)
+        assert.deepEqual(await cluster.settle<unknown>(watch.next()), done)
+      }
+      assert.deepEqual(await Promise.all(readers), [done, done])
+      assert.equal(left.revision, revision - 1, 'where another one goes on')
+    }
+    const { store } = hosts[0] as TestHost
+    const ending = new AbortController()
+    const watches = [store.watch({ signal: ending.signal }), store.entries({ signal: ending.signal })]
+    ending.abort(new Error('of the signal'))
+    for (const watch of watches) {
+      await watch.return()
+      assert.deepEqual(await cluster.settle<unknown>(watch.next()), done)
+    }
   })
 
   test('ends by its signal while it waits for the state', async () => {
