@@ -41,7 +41,8 @@ export function seedApi(url: string): SeedApi {
       value,
       ...(await put(key, value, { 'if-none-match': '*' }, [201, 412])),
     }),
-    scan: async prefix => (await ask(`/v1/kv?prefix=${encodeURIComponent(prefix)}`)).entries,
+    scan: async prefix =>
+      (await ask(prefix === '' ? '/v1/kv' : `/v1/kv?prefix=${encodeURIComponent(prefix)}`)).entries,
     members: async () => (await ask('/v1/members')).members,
     status: () => ask('/v1/status'),
   }

@@ -1,7 +1,14 @@
 import { httpScanBytesMax, httpScanEntriesMax } from '../core/limits.ts'
 import type { StoreEntry } from '../engine/types.ts'
 import { json, type Reply, refusal, toJson } from './http-reply.ts'
-import { type ApiRequest, readJsonBody, readKey, readNumber, readOptions } from './http-request.ts'
+import {
+  type ApiRequest,
+  boundNames,
+  readJsonBody,
+  readKey,
+  readNumber,
+  readOptions,
+} from './http-request.ts'
 import type { ServedStore } from './served.ts'
 
 export const keyPrefix = '/v1/kv/'
@@ -69,7 +76,7 @@ export async function scanKeys(store: ServedStore, request: ApiRequest): Promise
   if (!limit.ok) return limit.reply
   const most = limit.value ?? httpScanEntriesMax
   const range: Record<string, string> = {}
-  for (const name of ['prefix', 'gt', 'gte', 'lt', 'lte']) {
+  for (const name of boundNames) {
     const bound = query.get(name)
     if (bound !== null) range[name] = bound
   }

@@ -27,6 +27,28 @@ export function readKey(path: string, prefix: string): Parsed<string> {
   }
 }
 
+/** The parameters of a range of keys. */
+export const boundNames = ['prefix', 'gt', 'gte', 'lt', 'lte'] as const
+
+/** The parameters of every call of the store. */
+export const callNames = ['consistency', 'deadlineMs'] as const
+
+/**
+ * Refuses a query that says what the path does not take, the same twice, or nothing: were it ignored, `?table=users`
+ * would change a key of no table, and `?prefix=` list all keys where a script had no name to put in.
+ */
+export function refuseQuery(query: URLSearchParams, names: readonly string[]): Reply | undefined {
+  const wrong = (message: string) => refusal(400, 'BAD_REQUEST', message)
+  const known = names.length === 0 ? 'none' : names.join(', ')
+  for (const [name, value] of query) {
+    if (!names.includes(name))
+      return wrong(`there is no parameter ${JSON.stringify(name)} here; known: ${known}`)
+    if (query.getAll(name).length > 1) return wrong(`the parameter ${name} is given more than once`)
+    if (value === '') return wrong(`the parameter ${name} is empty; leave it out where it is to say nothing`)
+  }
+  return undefined
+}
+
 /** The bounds of a read or write: `consistency` and `deadlineMs`. */
 export function readOptions({ query, signal }: ApiRequest): Parsed<ReadOptions> {
   const consistency = query.get('consistency') ?? 'linearizable'

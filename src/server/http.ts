@@ -5,7 +5,7 @@ import { type Guard, refuseStranger, refuseWithoutSecret } from './http-guard.ts
 import { deleteKey, getKey, keyPrefix, putKey, scanKeys } from './http-keys.ts'
 import { metricsReply } from './http-metrics.ts'
 import { errorReply, json, type Reply, refusal } from './http-reply.ts'
-import type { ApiRequest } from './http-request.ts'
+import { type ApiRequest, boundNames, callNames, refuseQuery } from './http-request.ts'
 import { HttpWatches } from './http-watch.ts'
 import type { Served, ServedSignaling, ServedStore } from './served.ts'
 
@@ -81,30 +81,31 @@ export class HttpApi {
     const { cluster, served, signaling } = this.options
     const { path } = request
     if (path === '/v1/status')
-      return this.byMethod(request, { GET: () => status(served(), cluster, signaling) })
+      return this.byMethod(request, { GET: () => status(served(), cluster, signaling) }, [])
     if (path === '/metrics' || path === '/v1/metrics')
-      return this.byMethod(request, { GET: () => metricsReply(served(), signaling) })
-    if (path === '/v1/kv') return this.byMethod(request, { GET: this.on(scanKeys) })
+      return this.byMethod(request, { GET: () => metricsReply(served(), signaling) }, [])
+    if (path === '/v1/kv') {
+      return this.byMethod(request, { GET: this.on(scanKeys) }, [...boundNames, 'limit', ...callNames])
+    }
     if (path.startsWith(keyPrefix)) {
-      return this.byMethod(request, {
-        GET: this.on(getKey),
-        PUT: this.on(putKey),
-        DELETE: this.on(deleteKey),
-      })
+      const methods = { GET: this.on(getKey), PUT: this.on(putKey), DELETE: this.on(deleteKey) }
+      return this.byMethod(request, methods, callNames)
     }
     if (path === '/v1/watch') {
-      return this.byMethod(request, { GET: this.on((store, asked) => this.watches.open(store, asked)) })
+      const watch = this.on((store, asked) => this.watches.open(store, asked))
+      return this.byMethod(request, { GET: watch }, ['prefix', 'key', 'from'])
     }
     if (path === '/v1/members') {
-      return this.byMethod(request, { GET: this.on(listMembers), POST: this.on(changeMembers) })
+      return this.byMethod(request, { GET: this.on(listMembers), POST: this.on(changeMembers) }, callNames)
     }
     return refusal(404, 'NOT_FOUND', 'there is nothing at this path')
   }
 
-  private byMethod(request: ApiRequest, methods: Methods): Promise<Reply> | Reply {
+  /** `names`: what the query may hold; left out where that is nobody's business. */
+  private byMethod(request: ApiRequest, methods: Methods, names?: readonly string[]): Promise<Reply> | Reply {
     const method = request.message.method === 'HEAD' ? 'GET' : (request.message.method ?? '')
     const handler = Object.hasOwn(methods, method) ? methods[method] : undefined
-    if (handler !== undefined) return handler(request)
+    if (handler !== undefined) return (names && refuseQuery(request.query, names)) ?? handler(request)
     const allow = Object.keys(methods).flatMap(name => (name === 'GET' ? ['GET', 'HEAD'] : [name]))
     const message = `this path answers ${allow.join(', ')}`
     return refusal(405, 'METHOD_NOT_ALLOWED', message, { allow: allow.join(', ') })

@@ -70,6 +70,32 @@ test('a scan gives entries in order and says when there are more', async () => {
   assert.equal((await api.ask('/v1/kv?limit=1e3')).status, 400)
 })
 
+test('a query that says what nobody heeds, the same twice, or nothing is refused, and nothing is done', async () => {
+  await using api = await ApiFixture.start()
+  await api.put('key', 1)
+  const refused: readonly [string, string, RegExp][] = [
+    ['PUT', '/v1/kv/key?table=users', /no parameter "table" here; known: consistency, deadlineMs/],
+    ['DELETE', '/v1/kv/key?table=', /no parameter "table"/],
+    ['GET', '/v1/kv?limit=1&limit=2', /limit is given more than once/],
+    ['GET', '/v1/kv?prefix=', /prefix is empty/],
+    ['GET', '/v1/kv?key=key', /no parameter "key"/],
+    ['GET', '/v1/kv/key?consistency=', /consistency is empty/],
+    ['GET', '/v1/watch?prefx=a', /no parameter "prefx"/],
+    ['GET', '/v1/watch?key=', /key is empty/],
+    ['POST', '/v1/members?host=a', /no parameter "host"/],
+    ['GET', '/v1/status?x', /no parameter "x" here; known: none/],
+    ['GET', '/metrics?x=1', /no parameter "x"/],
+  ]
+  for (const [method, path, message] of refused) {
+    const body = method === 'PUT' || method === 'POST' ? { body: '2', headers: asJson } : {}
+    const { status, body: answer } = await api.ask(path, { method, ...body })
+    assert.equal(status, 400, path)
+    assert.match(String(answer.error?.message), message)
+  }
+  assert.equal((await api.ask('/v1/kv/key')).body, 1)
+  assert.equal((await api.ask('/healthz?from=the-balancer')).status, 200)
+})
+
 test('bytes are told as base64', async () => {
   await using api = await ApiFixture.start()
   await api.store.put('bytes', { inner: new Uint8Array([1, 2, 3]) })
