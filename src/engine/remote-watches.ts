@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/clock.ts'
-import { type ErrorCode, QuorateError } from '../core/error.ts'
+import { type ErrorCode, isQuorateError, QuorateError } from '../core/error.ts'
 import { watchesPerClientMax } from '../core/limits.ts'
 import type { Change } from '../core/machine/item.ts'
 import type { GroupId, HostId, Revision } from '../core/types.ts'
@@ -24,6 +24,8 @@ interface RemoteWatch {
   failures: number
   /** How many of them, one after the other, because their history is gone. */
   forgotten: number
+  /** Since when gateways have had no room for it; undefined where one has it. */
+  busySince: number | undefined
   /** Frames of the gateway that came in order. */
   count: number
   isAsking: boolean
@@ -38,6 +40,9 @@ const silentTicksMax = 5
 
 /** After so many, what the gateway knows may not be the latest. */
 const uncertainTicks = 2
+
+/** Gateways have no room for so long: who watches is to hear of it, and not of nothing. */
+const busyMs = 3000
 
 /** Patience with a gateway that is asked to begin or end a watch. */
 const requestMs = 5000
@@ -95,6 +100,7 @@ export class RemoteWatches {
       gateway: undefined,
       failures: 0,
       forgotten: 0,
+      busySince: undefined,
       count: 0,
       isAsking: false,
       silentTicks: 0,
@@ -234,6 +240,15 @@ export class RemoteWatches {
     return code === 'COMPACTED' && ++watch.forgotten < this.gateways().length
   }
 
+  /** Whether it is no use to ask on. */
+  private isFinal(watch: RemoteWatch, error: unknown): boolean {
+    if (!isQuorateError(error, 'SYSTEM_BUSY'))
+      return error instanceof QuorateError && !error.retryable && error.code !== 'NOT_MEMBER'
+    const now = this.clock.now()
+    watch.busySince ??= now
+    return now - watch.busySince >= busyMs
+  }
+
   /** At the next gateway. */
   private restart(watch: RemoteWatch): void {
     watch.failures += 1
@@ -262,13 +277,16 @@ export class RemoteWatches {
     watch.silentTicks = 0
     const body = [this.group, watch.id, watch.bounds, watch.from ?? null]
     this.request(gateway, { method: 'watch', body, read: asNatural })
-      .then(start => this.place(watch, watch.from ?? Math.max(start, watch.seen + 1)))
+      .then(start => {
+        watch.busySince = undefined
+        this.place(watch, watch.from ?? Math.max(start, watch.seen + 1))
+      })
       .catch(error => {
         // It may have begun all the same, and only the answer was lost.
         this.leave(watch)
         watch.failures += 1
-        const isFinal = error instanceof QuorateError && !error.retryable && error.code !== 'NOT_MEMBER'
-        if (isFinal && !this.mayKnow(watch, error) && this.forget(watch)) watch.sink.end(error)
+        if (this.isFinal(watch, error) && !this.mayKnow(watch, error) && this.forget(watch))
+          watch.sink.end(error)
       })
       .finally(() => {
         watch.isAsking = false

@@ -206,9 +206,10 @@ export class Table {
    * one revision together. The watch is registered before this returns; where a connection or a gateway is lost it goes
    * on by itself. It ends with COMPACTED when the history from `range.from` is gone (on a client also where a gateway's
    * state was a wrong one: the error's `cause` is DIVERGED then), SLOW_CONSUMER when its reader does not keep up (what
-   * waits for it is bounded, and nobody else is delayed), the error of the store when that ends; without an error by
-   * `close`. `watch.revision` is where another watch can go on. With `resync` it tells the state instead of the first
-   * two.
+   * waits for it is bounded, and nobody else is delayed), SYSTEM_BUSY where there are too many (10 000 of a store on a
+   * host, 1000 on a client: thrown at once, or told to a client seconds later where its gateways have no room), the
+   * error of the store when that ends; without an error by `close`. `watch.revision` is where another watch can go on.
+   * With `resync` it tells the state instead of the first two.
    */
   watch<Value = unknown>(
     range?: WatchRange & { readonly resync?: false; readonly bookmarks?: false },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
+import { watchersMax } from '../../src/core/limits.ts'
 import type { Revision } from '../../src/core/types.ts'
 import type { Commands } from '../../src/engine/command.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
@@ -82,6 +83,27 @@ describe('the watch of a client', () => {
     await cluster.run(2000)
     assert.equal((await watches[1]?.next())?.value?.value, 1)
     await cluster.settle(z.host.close())
+  })
+
+  test('ends with SYSTEM_BUSY where gateways have no room for it, unless they have some again soon', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    const full = Array.from({ length: watchersMax }, () => a.store.watch({ key: 'k' }))
+    const watch = store.watch({ key: 'k' })
+    const live = store.live({ key: 'k' })
+    live.onChange(() => {})
+    await assert.rejects(cluster.settle(watch.next()), { code: 'SYSTEM_BUSY', retryable: true })
+    assert.equal(live.getSnapshot().error?.code, 'SYSTEM_BUSY')
+    const patient = store.watch({ key: 'k' })
+    await cluster.run(2000)
+    for (const one of full) one.close()
+    await cluster.settle(a.store.put('k', 1))
+    await cluster.run(2000)
+    await cluster.settle(a.store.put('k', 2))
+    assert.equal((await cluster.settle(patient.next())).value?.value, 2)
+    await cluster.run(2000)
+    assert.deepEqual([live.getSnapshot().status, live.getSnapshot().entries[0]?.value], ['live', 2])
   })
 
   test('is told a revision whole that is larger than a frame, and begins again where a frame was lost', async () => {
