@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { peersMax } from '../../src/core/limits.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
 import { encodeBeats } from '../../src/wire/beat-codec.ts'
@@ -98,6 +99,21 @@ describe('a hostile peer', () => {
     assert(grown < 64 * 1024 * 1024, `the heap grew by ${grown} bytes`)
     const faults = [...transport.faults.values()].reduce((sum, count) => sum + count, 0)
     assert(faults > 6000, `only ${faults} frames were counted as broken`)
+  })
+
+  test('of another deployment is told of, however many came and went before', async () => {
+    const { cluster, transport, host } = await opened()
+    let told = 0
+    host.on('foreign', () => {
+      told += 1
+    })
+    const hello = encodeFrame(other, 'hello', encode([[], 1, 0, false]))
+    for (let number = 0; number <= peersMax; number++) {
+      transport.handlers?.frame(`h${number}`, 'log', hello)
+      transport.handlers?.disconnected(`h${number}`, 'it went')
+    }
+    await cluster.run(1000)
+    assert.equal(told, peersMax + 1)
   })
 
   test('of another deployment or another version is counted, and changes nothing', async () => {
