@@ -150,7 +150,7 @@ test("a start that is ended while the store is far is nobody's error", async t =
   const data = await cleanup.folder()
   await writeFile(
     join(data, 'founding.json'),
-    JSON.stringify({ founder: 'lost', deployment: '0'.repeat(32) }),
+    JSON.stringify({ founder: 'a'.repeat(20), deployment: '0'.repeat(32) }),
   )
   const errors: unknown[] = []
   const ended = new AbortController()
