@@ -50,6 +50,19 @@ describe('a map of numbers that come close to each other', () => {
     )
   })
 
+  test('takes little memory for two numbers with a gap between them, though a ring could span it', () => {
+    const before = process.memoryUsage().heapUsed
+    const maps = Array.from({ length: 2000 }, () => {
+      const map = new SequenceMap<true>()
+      map.set(1, true)
+      map.set(8000, true)
+      return map
+    })
+    const bytesEach = (process.memoryUsage().heapUsed - before) / maps.length
+    assert(bytesEach < 8000, `${bytesEach} bytes`)
+    assert(maps.every(map => map.get(8000) === true && map.size === 2))
+  })
+
   test('takes no memory for what lies between numbers that are far apart', () => {
     const map = new SequenceMap<string>()
     map.set(1, 'first')
