@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { SequenceMap } from '../../src/base/sequence-map.ts'
+import { collectGarbage } from '../run/collect-garbage.ts'
 
 /** Mostly one behind the other, sometimes far off, as the numbers of sessions and of openings are. */
 const numbers = fc.oneof(
@@ -51,6 +52,7 @@ describe('a map of numbers that come close to each other', () => {
   })
 
   test('takes little memory for two numbers with a gap between them, though a ring could span it', () => {
+    collectGarbage()
     const before = process.memoryUsage().heapUsed
     const maps = Array.from({ length: 2000 }, () => {
       const map = new SequenceMap<true>()
@@ -58,6 +60,7 @@ describe('a map of numbers that come close to each other', () => {
       map.set(8000, true)
       return map
     })
+    collectGarbage()
     const bytesEach = (process.memoryUsage().heapUsed - before) / maps.length
     assert(bytesEach < 8000, `${bytesEach} bytes`)
     assert(maps.every(map => map.get(8000) === true && map.size === 2))

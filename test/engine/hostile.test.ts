@@ -9,6 +9,7 @@ import { decode, encode } from '../../src/wire/codec.ts'
 import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
 import { encodeRaftBody, messageFields } from '../../src/wire/message-codec.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
+import { collectGarbage } from '../run/collect-garbage.ts'
 import { deployment, tapped } from './wiretap.ts'
 
 const other = 'b'.repeat(32)
@@ -78,6 +79,7 @@ describe('a hostile peer', () => {
     // To another replica: members are trusted, and one that names a later term would be believed.
     const append = { ...blankMessage, type: 'MsgApp', from: 2, to: 7, term: 9, index: 9 } as const
     const raft = encodeFrame(deployment, 'raft', encodeRaftBody(new Map([['main', [append]]])))
+    collectGarbage()
     const heapBefore = process.memoryUsage().heapUsed
     for (let i = 0; i < 10_000; i++) {
       const [kind, body] = bodies[i % bodies.length] as (typeof bodies)[number]
@@ -95,6 +97,7 @@ describe('a hostile peer', () => {
     assert.equal(await cluster.settle(store.get('mine')), 1)
     await cluster.settle(store.put('mine', 2))
     assert.equal(store.status().role, 'leader')
+    collectGarbage()
     const grown = process.memoryUsage().heapUsed - heapBefore
     assert(grown < 64 * 1024 * 1024, `the heap grew by ${grown} bytes`)
     const faults = [...transport.faults.values()].reduce((sum, count) => sum + count, 0)
