@@ -165,4 +165,10 @@ export const corpus: readonly Finding[] = [
     found: 'the same false alarm, where the disk of the host that closes is slow',
     test: 'src/testing/simulator/simulated-host.ts',
   },
+  {
+    generator: 6,
+    seed: 229431895,
+    found: 'a false alarm: what a storage that closes refused to forget was taken for another replica',
+    test: 'src/testing/simulator/host-mirror.ts',
+  },
 ]

@@ -22,6 +22,8 @@ interface GroupMirror {
 /** What a host's disk holds, as far as the host was told. */
 export class HostMirror implements StorageObserver {
   private readonly groups = new Map<GroupId, GroupMirror>()
+  /** What is being removed: a crash, or a refusal of the storage, may leave it there. */
+  private readonly givenUp = new Map<GroupId, GroupMirror>()
   private readonly events: MirrorEvents
   private readonly report: Report
 
@@ -32,6 +34,7 @@ export class HostMirror implements StorageObserver {
 
   /** A host came back: what it was told to be safe must be there, and of the rest either all of a write or nothing. */
   loaded(stored: StoredHost): void {
+    this.restore(stored)
     for (const [group, { written, durable }] of this.groups) {
       const found = stored.groups.get(group)
       if (found === undefined) {
@@ -61,7 +64,12 @@ export class HostMirror implements StorageObserver {
 
   /** What is written of it from now on is another replica's; what there was may be there, or not. */
   removing(group: GroupId): void {
+    this.givenUp.set(group, this.mirrorOf(group))
     this.groups.delete(group)
+  }
+
+  removed(group: GroupId): void {
+    this.givenUp.delete(group)
   }
 
   writing(batch: WriteBatch): void {
@@ -78,6 +86,18 @@ export class HostMirror implements StorageObserver {
       durable.write(write)
       if (write.bootstrap !== undefined) this.events.named(group, durable)
     }
+  }
+
+  /** What was being removed when its host ended, and is there: it is the same replica as before. */
+  private restore(stored: StoredHost): void {
+    for (const [group, mirror] of this.givenUp) {
+      const found = stored.groups.get(group)
+      if (found === undefined) continue
+      const there = new LogMirror()
+      there.load(found)
+      if (there.replica === mirror.durable.replica) this.groups.set(group, mirror)
+    }
+    this.givenUp.clear()
   }
 
   private mirrorOf(group: GroupId): GroupMirror {
