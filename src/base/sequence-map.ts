@@ -1,6 +1,8 @@
 /** Numbers that are further apart than this are held by a map. */
 const spanMax = 8192
 const slotsMin = 16
+/** A ring becomes no longer than this for each value in it: two numbers with a gap between them take little memory. */
+const slotsPerValueMax = 16
 
 /**
  * Values by number, for numbers that mostly come close to each other and go again: a ring where they do, a map for the
@@ -41,7 +43,7 @@ export class SequenceMap<Value> {
     if (!this.isNear(number) || this.slots[at] === undefined) return false
     this.slots[at] = undefined
     this.near -= 1
-    // So that the span is that of the numbers that are there. Each is passed once for each time it came.
+    // So that the span is that of the numbers that are there.
     while (this.low < this.end && this.slots[this.low % this.slots.length] === undefined) this.low += 1
     return true
   }
@@ -63,8 +65,11 @@ export class SequenceMap<Value> {
   private reach(number: number): boolean {
     const low = this.near === 0 ? number : Math.min(this.low, number)
     const end = this.near === 0 ? number + 1 : Math.max(this.end, number + 1)
-    if (end - low > spanMax) return false
-    if (end - low > this.slots.length) this.grow(end - low)
+    const span = end - low
+    if (span > this.slots.length) {
+      if (span > Math.min(spanMax, slotsPerValueMax * (this.near + 1))) return false
+      this.grow(span)
+    }
     this.low = low
     this.end = end
     return true

@@ -138,7 +138,12 @@ function tellOf(host: Host, terminal: Terminal): void {
 const differencesTold = 16
 
 function waitingFor({ host }: Seed, isJoining: boolean): string {
-  if (host?.deployment !== undefined) return 'no leader yet; waiting for the other members'
+  if (host?.deployment !== undefined) {
+    return (
+      'no leader yet; waiting for the other members. If the storage of too many voters is lost, none will lead: ' +
+      'clear that of all hosts to begin anew'
+    )
+  }
   if (isJoining) return 'this seed knows no cluster yet; waiting for a host that belongs to one'
   return 'this seed knows no cluster yet; the first host that comes founds one, or brings back the one it belongs to'
 }

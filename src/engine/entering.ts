@@ -21,7 +21,7 @@ export interface EnteringParts {
   /** The deployment is durable: this host may speak and listen. */
   readonly entered: (deployment: DeploymentId) => void
   /** A seed said which founding it knows: this host's, or another one. */
-  readonly heard: (standing: Grant) => void
+  readonly heard: (standing: Grant, seed: string) => void
 }
 
 /** How a host becomes part of a cluster: it founds it, enters it, or comes back. */
@@ -51,7 +51,10 @@ export class Entering {
     const deployment = text(deploymentValue)
     if (deployment !== undefined) {
       const cluster = text(clusterValue)
-      if (cluster !== options.cluster || !isDeploymentId(deployment)) {
+      if (!isDeploymentId(deployment)) {
+        throw new QuorateError('STORAGE_CORRUPT', 'what this storage holds of its founding is damaged')
+      }
+      if (cluster !== options.cluster) {
         throw new QuorateError(
           'WRONG_CLUSTER',
           `this storage belongs to cluster ${cluster}, not ${options.cluster}`,

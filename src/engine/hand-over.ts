@@ -10,24 +10,26 @@ const lookMs = 50
 
 /**
  * Has this leader hand over to another replica, and says whether that one leads. Raft gives it up after an election
- * timeout; until then the leader takes no proposals. Rejects with TIMEOUT at the deadline.
+ * timeout; until then the leader takes no proposals. Rejects with TIMEOUT at the deadline, and says `outcome` of what
+ * was asked for.
  */
 export async function transferLeadership(
   clock: Clock,
   replica: Replica,
   to: ReplicaId,
   call: Call,
+  outcome: 'none' | 'unknown' = 'unknown',
 ): Promise<boolean> {
   if (to === replica.id) return true
   const host = replica.hostOf(to)
   replica.node.transferLeadership(to)
   replica.requestTurn()
   for (;;) {
-    replica.check('unknown')
+    replica.check(outcome)
     // For a moment between the two nobody leads.
     if (!replica.leads && replica.leader !== undefined) return replica.leader === host
     if (replica.leads && replica.node.status().leadTransferee !== to) return false
-    if (clock.now() >= call.deadline) throw late()
+    if (clock.now() >= call.deadline) throw late(outcome)
     await replica.leaderChange.wait(clock, lookMs, call.signal)
   }
 }
@@ -54,9 +56,9 @@ async function handOverOne(replica: Replica, clock: Clock, patienceMs: number): 
   }
 }
 
-function late(): QuorateError {
+function late(outcome: 'none' | 'unknown'): QuorateError {
   return new QuorateError('TIMEOUT', 'the deadline passed while leadership was being handed over', {
     retryable: true,
-    outcome: 'unknown',
+    outcome,
   })
 }

@@ -73,8 +73,8 @@ export class Host implements StoreHost {
   /** Aborted when this host ends: nothing is founded, joined or started behind that. */
   private readonly ending = new AbortController()
   private failure: QuorateError | undefined
-  /** The founding that a seed knows is not this host's. */
-  private foreign: QuorateError | undefined
+  /** What is wrong with the founding that a seed knows, by its address; undefined where it is this host's. */
+  private readonly standings = new Map<string, QuorateError | undefined>()
   private closing: Promise<void> | undefined
 
   /**
@@ -109,7 +109,7 @@ export class Host implements StoreHost {
       this.loop.deployment = deployment
       this.greetAll()
     }
-    const heard = (standing: Grant) => this.heard(standing)
+    const heard = (standing: Grant, seed: string) => this.heard(standing, seed)
     this.entering = new Entering({ parts, options, stored, ending, entered, heard })
     const { sender, requests, peerBook, emitter } = this
     this.replicas = startReplicas?.({
@@ -173,8 +173,7 @@ export class Host implements StoreHost {
       if (options.waitForLeader !== false) await this.replicas?.leaderKnown(name, call)
       return store
     } catch (error) {
-      // Nobody else may be left of this host's cluster, which says more than that nobody was met.
-      throw isQuorateError(error) && missing.includes(error.code) ? (this.foreign ?? error) : error
+      throw isQuorateError(error) && missing.includes(error.code) ? (this.foreign() ?? error) : error
     }
   }
 
@@ -374,8 +373,15 @@ export class Host implements StoreHost {
   }
 
   /** A seed knows this founding. It is asked whenever this host comes to it, so what was wrong may be right by now. */
-  private heard({ deployment }: Grant): void {
-    this.foreign = deployment === this.deployment ? undefined : this.met('the seed', deployment)
+  private heard({ deployment }: Grant, seed: string): void {
+    const isOwn = deployment === this.deployment
+    this.standings.set(seed, isOwn ? undefined : this.met(`the seed ${seed}`, deployment))
+  }
+
+  /** Nobody else may be left of this host's cluster, which says more than that nobody was met: no seed knows it. */
+  private foreign(): QuorateError | undefined {
+    const standings = [...this.standings.values()]
+    return standings.includes(undefined) ? undefined : standings[0]
   }
 
   private met(whom: string, deployment?: DeploymentId): QuorateError {

@@ -104,13 +104,25 @@ export class Joining {
     const { clock } = this.joining.parts
     while (replica.leader === undefined || replica.machine.appliedIndex === 0) {
       replica.check('none')
-      if (clock.now() >= call.deadline) {
-        throw new QuorateError('NO_LEADER', 'no leader is known: no quorum of voters is connected', {
-          retryable: true,
-        })
-      }
+      if (clock.now() >= call.deadline) throw this.noLeader(replica)
       await replica.leaderChange.wait(clock, this.joining.options.tickMs, call.signal)
     }
+  }
+
+  /** Says who is missed, and what to do if they cannot come: nothing else brings back what most voters have lost. */
+  private noLeader({ members }: Replica): QuorateError {
+    const { id, transport } = this.joining.parts
+    const here = [id, ...transport.peers().map(({ hostId }) => hostId)]
+    const missing = members.flatMap(({ hostId, role }) =>
+      role === 'voter' && !here.includes(hostId) ? [hostId] : [],
+    )
+    const advice =
+      missing.length === 0
+        ? ''
+        : `. Missing voters: ${missing.join(', ')}. If the storage of too many is lost, the group ends here: ` +
+          'stale reads show what this host has; to begin anew, clear the storage of all hosts'
+    const message = `no leader is known: no quorum of voters is connected${advice}`
+    return new QuorateError('NO_LEADER', message, { retryable: true, detail: { missing } })
   }
 
   /** Stops a replica of which nobody has the store open. The host stays a member of its group. */

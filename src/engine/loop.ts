@@ -57,7 +57,7 @@ export class Loop {
   private inbox: Inbound[] = []
   private inboxBytes = 0
   private readonly inboxGate = new Gate(inboxBytesMax)
-  /** Of another founding: each is told of once, and of no more than can be connected. */
+  /** Peers of another founding: each is told of once for as long as it is connected. */
   private readonly strangers = new Set<HostId>()
   private isTickDue = false
   private lastTickAt: number
@@ -192,6 +192,7 @@ export class Loop {
     } else {
       peerBook.disconnected(from)
       replicas?.disconnected(from)
+      this.strangers.delete(from)
       events.gone(from, inbound.reason)
     }
     replicas?.running.peerChanged(from)

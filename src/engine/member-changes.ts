@@ -17,9 +17,7 @@ import type { Call } from './call.ts'
 import { transferLeadership } from './hand-over.ts'
 import type { MemberRequest } from './member-request.ts'
 import type { Replica } from './replica.ts'
-
-/** A learner may vote once it lags by less than this: else the first commit after its promotion waits for it. */
-const catchUpEntriesMax = 1000
+import { catchUpEntriesMax } from './resignation.ts'
 
 /** What no later time makes possible. Of everything else a leader is free to try again. */
 const finalRefusals: { readonly [Reason in ProposeRefusal]?: string } = {
@@ -165,7 +163,8 @@ export class MemberChanges {
     const isLeaving = steps.some(step => step.replica === replica.id && step.type !== 'update')
     const successor = isLeaving ? replica.resignation.successor() : undefined
     if (successor === undefined) return false
-    await transferLeadership(clock, replica, successor, call)
+    // Nothing of the change is logged before that.
+    await transferLeadership(clock, replica, successor, call, 'none')
     return true
   }
 

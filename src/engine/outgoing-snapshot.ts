@@ -67,7 +67,7 @@ export class OutgoingSnapshot {
     // What answers an offer says it anew: a follower that was started again may have less than it had.
     const isAnew = this.next === undefined && next !== null && !isGap
     // And what it lacks then may lie before what it lacked.
-    if (isAnew && stored < this.stored) this.lastGap = -1
+    if (isAnew && (stored < this.stored || next < this.lastGap)) this.lastGap = -1
     this.stored = isAnew ? stored : Math.max(this.stored, stored)
     if (!isGap) this.next = next ?? this.next
     else if (next !== null && next > this.lastGap) {

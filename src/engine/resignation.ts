@@ -1,11 +1,23 @@
-import type { RaftNode } from '../core/raft/raft-node.ts'
+import type { RaftNode, ReplicaProgress } from '../core/raft/raft-node.ts'
 import type { ReplicaId } from '../core/types.ts'
 
-/** Of the replicas that could lead in place of this leader, the one that knows most of the log. */
+/**
+ * Who lags by less than this may come to vote, or to lead: else the first commit behind a promotion waits for it, and
+ * while leadership is handed over nothing is written until it has the log.
+ */
+export const catchUpEntriesMax = 1000
+
+/**
+ * Of the replicas that could lead in place of this leader now, the one that knows most of the log; of those that were
+ * heard lately, if there are any: another one may stand still.
+ */
 export function successorOf(node: RaftNode, isHere: (replica: ReplicaId) => boolean): ReplicaId | undefined {
-  const { id, progress } = node.status()
-  const candidates = progress.filter(one => one.id !== id && one.mayLead && isHere(one.id))
-  return candidates.sort((left, right) => right.match - left.match)[0]?.id
+  const { id, progress, commit } = node.status()
+  const isNear = ({ state, match }: ReplicaProgress) =>
+    state === 'replicate' && commit - match < catchUpEntriesMax
+  const candidates = progress.filter(one => one.id !== id && one.mayLead && isNear(one) && isHere(one.id))
+  const isHeard = ({ recentActive }: ReplicaProgress) => Number(recentActive)
+  return candidates.sort((left, right) => isHeard(right) - isHeard(left) || right.match - left.match)[0]?.id
 }
 
 /** So many times as long as others, a replica that should not lead waits before it campaigns. */

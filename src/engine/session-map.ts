@@ -1,7 +1,7 @@
 import { SequenceMap } from '../base/sequence-map.ts'
 import type { SessionId } from '../core/machine/command.ts'
 
-/** Sessions from which on those without a value are looked for, and let go, when a new one comes. */
+/** With fewer sessions than this nobody looks for those without a value. */
 const sessionsMany = 64
 
 /** Values by session and number, of commands that are under way. */
@@ -9,6 +9,8 @@ export class SessionMap<Value> {
   /** Kept while it is empty: its next command mostly comes at once. */
   private readonly sessions = new Map<SessionId, SequenceMap<Value>>()
   private count = 0
+  /** How many sessions there are when those without a value are let go. */
+  private sweepAt = sessionsMany
 
   get size(): number {
     return this.count
@@ -31,6 +33,7 @@ export class SessionMap<Value> {
   clear(): void {
     this.sessions.clear()
     this.count = 0
+    this.sweepAt = sessionsMany
   }
 
   /** Session by session, each as its map gives them. */
@@ -39,8 +42,10 @@ export class SessionMap<Value> {
   }
 
   private begin(session: SessionId): SequenceMap<Value> {
-    if (this.sessions.size >= sessionsMany) {
+    if (this.sessions.size >= this.sweepAt) {
       for (const [id, ofSession] of this.sessions) if (ofSession.size === 0) this.sessions.delete(id)
+      // So that a look at all of them is paid for by as many that came since the last one.
+      this.sweepAt = Math.max(sessionsMany, 2 * this.sessions.size)
     }
     const ofSession = new SequenceMap<Value>()
     this.sessions.set(session, ofSession)

@@ -5,7 +5,7 @@ import { joined, noEntries } from '../core/raft/entry-list.ts'
 import type { GroupId } from '../core/types.ts'
 import type { GroupWrite, Storage, WriteBatch } from '../storage/storage.ts'
 
-/** The object around an entry's payload, roughly. */
+/** What an entry takes beside its payload, roughly. */
 const entryOverheadBytes = 64
 
 interface Part {
@@ -58,7 +58,7 @@ export class Writer {
    * nothing: it is done when everything before it is.
    */
   add(group: GroupId, write: GroupWrite, done: () => void): void {
-    const bytes = entriesBytes(write)
+    const bytes = heldBytes(write)
     this.bytes += bytes
     this.queue.push({ group, write, bytes, done })
   }
@@ -112,15 +112,15 @@ function takeBatch(queue: readonly Part[]): { batch: WriteBatch; parts: Part[]; 
       continue
     }
     const earlier = groups.get(part.group)
-    const joined = earlier === undefined ? part.write : join(earlier, part.write)
-    if (joined === undefined) return { batch: { groups }, parts, rest: queue.slice(position) }
-    groups.set(part.group, joined)
+    const together = earlier === undefined ? part.write : join(earlier, part.write)
+    if (together === undefined) return { batch: { groups }, parts, rest: queue.slice(position) }
+    groups.set(part.group, together)
     parts.push(part)
   }
   return { batch: { groups }, parts, rest: [] }
 }
 
-function entriesBytes({ entries = noEntries }: GroupWrite): number {
+function heldBytes({ entries = noEntries }: GroupWrite): number {
   return entries.bytes + entryOverheadBytes * entries.length
 }
 

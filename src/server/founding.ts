@@ -1,9 +1,9 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { QuorateError } from '../core/error.ts'
+import { asGrant } from '../transport/signaling-protocol.ts'
 import type { Grant } from '../transport/transport.ts'
 import { MalformedError } from '../wire/codec.ts'
-import { asText } from '../wire/guards.ts'
 
 /** Where a seed remembers to whom it granted the founding. A grant that was answered must never be forgotten. */
 export interface FoundingStore {
@@ -104,10 +104,7 @@ function parseGrant(content: string, path: string): Grant {
   try {
     const value: unknown = JSON.parse(content)
     const fields = typeof value === 'object' && value !== null ? value : {}
-    return {
-      founder: asText('founder' in fields ? fields.founder : undefined),
-      deployment: asText('deployment' in fields ? fields.deployment : undefined),
-    }
+    return asGrant(['founder' in fields && fields.founder, 'deployment' in fields && fields.deployment])
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof MalformedError)) throw error
     // To grant anew would found a second cluster.

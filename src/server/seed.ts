@@ -186,7 +186,7 @@ async function startHost({
     },
     // A record that was lost beside the host's own data is there again before anybody else may found.
     belong: (grant, heard) => {
-      recorded = founding.adopt(grant).then(heard)
+      recorded = founding.adopt(grant).then(standing => heard(standing, door.url))
       // Whoever waits for it below is told of the failure.
       recorded.catch(() => undefined)
     },

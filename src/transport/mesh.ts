@@ -69,7 +69,7 @@ export class Mesh implements Transport {
       },
       left: hostId => {
         relay?.left(hostId)
-        this.peerMap.get(hostId)?.doubt()
+        this.peerMap.get(hostId)?.missed()
         this.presenceChanged()
       },
     })
@@ -183,7 +183,7 @@ export class Mesh implements Transport {
 
   /** A peer for a host that turned up, unless there are too many. */
   private admit(hostId: HostId): Peer | undefined {
-    if (this.peerMap.size >= peersMax) this.forgetIdle()
+    if (this.peerMap.size >= peersMax) this.makeRoom()
     if (this.peerMap.size >= peersMax && !this.wanted.has(hostId)) {
       this.options.counters.add('peers-full')
       return undefined
@@ -201,7 +201,9 @@ export class Mesh implements Transport {
       handlers: {
         frame: (from, lane, frame) => this.handlers?.frame(from.hostId, lane, frame),
         pathChanged: (changed, path, reason) => this.pathChanged(changed, path, reason),
-        attemptEnded: () => this.considerAll(),
+        attemptEnded: ended => {
+          if (this.peerMap.get(hostId) === ended) this.considerAll()
+        },
         misbehaved: bad => this.refuse(bad.hostId, 'misbehaved'),
       },
     })
@@ -274,9 +276,14 @@ export class Mesh implements Transport {
     return false
   }
 
-  private forgetIdle(): void {
-    for (const peer of [...this.peerMap.values()]) {
-      if (peer.isIdle && !this.wanted.has(peer.hostId)) this.peerMap.delete(peer.hostId)
+  /** Forgets who is idle, and who is only being dialled and gone from every seed. */
+  private makeRoom(): void {
+    for (const [hostId, peer] of [...this.peerMap]) {
+      const isGone = peer.isCutOff && !this.options.signaling.isPresent(hostId)
+      if (this.wanted.has(hostId) || !(peer.isIdle || isGone)) continue
+      // Forgotten first: the end of its attempt must not dial the host for which room is being made.
+      this.peerMap.delete(hostId)
+      peer.drop('forgotten')
     }
   }
 

@@ -113,10 +113,13 @@ export class Peer {
     return this.path === 'none' || (this.path === 'relay' && this.shared.direct)
   }
 
+  /** Whether there is no path, and nobody was left in the belief that there is one. */
+  get isCutOff(): boolean {
+    return this.path === 'none' && this.toldPath === 'none'
+  }
+
   get isIdle(): boolean {
-    return (
-      this.path === 'none' && this.toldPath === 'none' && !this.isDialing && this.cancelPause === undefined
-    )
+    return this.isCutOff && !this.isDialing && this.cancelPause === undefined
   }
 
   status(): PeerStatus {
@@ -169,6 +172,12 @@ export class Peer {
   /** A seed says that the host came or went: it may know before we do. */
   doubt(): void {
     this.active?.doubt()
+  }
+
+  /** The last seed that saw the host has lost it: nobody brings envelopes any more, while a link may yet open. */
+  missed(): void {
+    this.doubt()
+    if (this.isShakingHands) this.endAttempt()
   }
 
   /** The host has just come to a seed: there is no reason to wait, and what was sent to it before may be lost. */
@@ -314,9 +323,12 @@ export class Peer {
       line.part()
       this.lines.delete(line)
     }
+    const isOver = this.session === session && !this.isShakingHands
     if (this.session === session) this.session = undefined
     this.choose('closed by the peer')
-    if (!this.isDialing) this.pauseDialing()
+    if (this.isDialing && !isOver) return
+    this.pauseDialing()
+    this.endAttempt()
   }
 
   private lineClosed(line: Line, reason: string): void {

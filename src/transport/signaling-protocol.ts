@@ -1,6 +1,7 @@
 import { concatBytes } from '../base/bytes.ts'
 import type { DeploymentId, HostId } from '../core/types.ts'
 import { decode, encode, MalformedError } from '../wire/codec.ts'
+import { asDeploymentId } from '../wire/frames.ts'
 import { asArray, asBytes, asNatural, asOneOf, asText } from '../wire/guards.ts'
 import { hostIdCharacters, isHostId } from './identity.ts'
 import { text } from './secret.ts'
@@ -118,7 +119,11 @@ export function decodeHostMessage(bytes: Uint8Array): HostMessage {
       }
     case 'found':
       // An empty proposal is none: such a host only wants to know.
-      return { type, request: asNatural(fields[0]), proposed: asText(fields[1], 64) || undefined }
+      return {
+        type,
+        request: asNatural(fields[0]),
+        proposed: fields[1] === '' ? undefined : asDeploymentId(fields[1]),
+      }
     case 'envelope':
       return { type, to: asHostId(fields[0]), body: asBytes(fields[1]) }
     case 'ping':
@@ -200,8 +205,9 @@ export function payloadOfRelayed(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(relayHeaderBytes)
 }
 
-function asGrant([founder, deployment]: readonly unknown[]): Grant {
-  return { founder: asHostId(founder), deployment: asText(deployment, 64) }
+/** A name that is none would be recorded for good, and sent to hosts that could never speak under it. */
+export function asGrant([founder, deployment]: readonly unknown[]): Grant {
+  return { founder: asHostId(founder), deployment: asDeploymentId(deployment) }
 }
 
 function asHostId(value: unknown): HostId {

@@ -30,6 +30,8 @@ export interface SignalingOptions {
   readonly counters: Counters
 }
 
+type Heard = (standing: Grant, seed: string) => void
+
 interface Asker {
   readonly proposed: DeploymentId | undefined
   readonly resolve: (grant: Grant) => void
@@ -46,7 +48,7 @@ export class Signaling implements Rendezvous {
   private readonly askers = new Map<number, Asker>()
   /** Numbers of questions. What is answered to `belong` has the number 0. */
   private requests = 1
-  private belonging: { readonly grant: Grant; readonly heard: (standing: Grant) => void } | undefined
+  private belonging: { readonly grant: Grant; readonly heard: Heard } | undefined
   private handlers: SignalingHandlers | undefined
   private refusal: QuorateError | undefined
 
@@ -108,7 +110,7 @@ export class Signaling implements Rendezvous {
     })
   }
 
-  belong(grant: Grant, heard: (standing: Grant) => void): void {
+  belong(grant: Grant, heard: Heard): void {
     this.belonging = { grant, heard }
     for (const seed of this.seeds) seed.send({ type: 'belong', ...grant })
   }
@@ -162,7 +164,7 @@ export class Signaling implements Rendezvous {
         envelope: bytes => this.handlers?.envelope(bytes),
         relayed: (from, payload) => this.handlers?.relayed(from, payload),
         granted: (request, { founder, deployment }) => {
-          if (request === 0) this.belonging?.heard({ founder, deployment })
+          if (request === 0) this.belonging?.heard({ founder, deployment }, url)
           else this.askers.get(request)?.resolve({ founder, deployment })
         },
       },

@@ -80,9 +80,10 @@ export interface Rendezvous {
   found(proposed: DeploymentId | undefined, signal: AbortSignal): Promise<Grant>
   /**
    * From now on every seed hears, whenever this host comes to it, to which founding it belongs: one that lost its
-   * record has it again. What stands there, of this or of another founding, is told to `heard` each time.
+   * record has it again. What stands there, of this or of another founding, is told to `heard` each time, with the
+   * address of the seed.
    */
-  belong?(grant: Grant, heard: (standing: Grant) => void): void
+  belong?(grant: Grant, heard: (standing: Grant, seed: string) => void): void
 }
 
 export interface Grant {

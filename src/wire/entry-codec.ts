@@ -12,7 +12,7 @@ import type {
 import type { ReplicaId } from '../core/types.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { MalformedError } from './codec.ts'
+import { MalformedError } from './malformed-error.ts'
 
 // Raft's persistent state as it is sent and stored. By hand rather than by MessagePack: it is written once per entry on
 // the way to an acknowledgement.

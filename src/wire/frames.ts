@@ -85,15 +85,20 @@ export function isDeploymentId(text: unknown): text is DeploymentId {
   return typeof text === 'string' && /^[0-9a-f]{32}$/.test(text)
 }
 
+/** Throws MalformedError where it is none. */
+export function asDeploymentId(value: unknown): DeploymentId {
+  if (!isDeploymentId(value)) throw new MalformedError('a deployment has 32 hexadecimal digits')
+  return value
+}
+
 let lastDeployment: DeploymentId = ''
 let lastBytes = new Uint8Array(16)
 
 // A process has one deployment but for tests, so the last one parsed is nearly always the one asked for.
 function deploymentBytes(deployment: DeploymentId): Uint8Array {
   if (deployment === lastDeployment) return lastBytes
-  if (!isDeploymentId(deployment)) throw new MalformedError('a deployment has 32 hexadecimal digits')
+  lastDeployment = asDeploymentId(deployment)
   lastBytes = new Uint8Array(16)
   for (let i = 0; i < 16; i++) lastBytes[i] = Number.parseInt(deployment.slice(2 * i, 2 * i + 2), 16)
-  lastDeployment = deployment
   return lastBytes
 }

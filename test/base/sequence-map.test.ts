@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { SequenceMap } from '../../src/base/sequence-map.ts'
+import { collectGarbage } from '../run/collect-garbage.ts'
 
 /** Mostly one behind the other, sometimes far off, as the numbers of sessions and of openings are. */
 const numbers = fc.oneof(
@@ -48,6 +49,21 @@ describe('a map of numbers that come close to each other', () => {
       [...map.values()],
       Array.from({ length: 300 }, (_, at) => `${at + 99_700}`),
     )
+  })
+
+  test('takes little memory for two numbers with a gap between them, though a ring could span it', () => {
+    collectGarbage()
+    const before = process.memoryUsage().heapUsed
+    const maps = Array.from({ length: 2000 }, () => {
+      const map = new SequenceMap<true>()
+      map.set(1, true)
+      map.set(8000, true)
+      return map
+    })
+    collectGarbage()
+    const bytesEach = (process.memoryUsage().heapUsed - before) / maps.length
+    assert(bytesEach < 8000, `${bytesEach} bytes`)
+    assert(maps.every(map => map.get(8000) === true && map.size === 2))
   })
 
   test('takes no memory for what lies between numbers that are far apart', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { peersMax } from '../../src/core/limits.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { blankMessage } from '../../src/core/raft/message.ts'
 import { encodeBeats } from '../../src/wire/beat-codec.ts'
@@ -8,6 +9,7 @@ import { decode, encode } from '../../src/wire/codec.ts'
 import { encodeFrame, type FrameKind, frameHeaderBytes } from '../../src/wire/frames.ts'
 import { encodeRaftBody, messageFields } from '../../src/wire/message-codec.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
+import { collectGarbage } from '../run/collect-garbage.ts'
 import { deployment, tapped } from './wiretap.ts'
 
 const other = 'b'.repeat(32)
@@ -81,6 +83,7 @@ describe('a hostile peer', () => {
     // To another replica: members are trusted, and one that names a later term would be believed.
     const append = { ...blankMessage, type: 'MsgApp', from: 2, to: 7, term: 9, index: 9 } as const
     const raft = encodeFrame(deployment, 'raft', encodeRaftBody(new Map([['main', [append]]])))
+    collectGarbage()
     const heapBefore = process.memoryUsage().heapUsed
     for (let i = 0; i < 10_000; i++) {
       const [kind, body] = bodies[i % bodies.length] as (typeof bodies)[number]
@@ -98,10 +101,26 @@ describe('a hostile peer', () => {
     assert.equal(await cluster.settle(store.get('mine')), 1)
     await cluster.settle(store.put('mine', 2))
     assert.equal(store.status().role, 'leader')
+    collectGarbage()
     const grown = process.memoryUsage().heapUsed - heapBefore
     assert(grown < 64 * 1024 * 1024, `the heap grew by ${grown} bytes`)
     const faults = [...transport.faults.values()].reduce((sum, count) => sum + count, 0)
     assert(faults > 6000, `only ${faults} frames were counted as broken`)
+  })
+
+  test('of another deployment is told of, however many came and went before', async () => {
+    const { cluster, transport, host } = await opened()
+    let told = 0
+    host.on('foreign', () => {
+      told += 1
+    })
+    const hello = encodeFrame(other, 'hello', encode([[], 1, 0, false]))
+    for (let number = 0; number <= peersMax; number++) {
+      transport.handlers?.frame(`h${number}`, 'log', hello)
+      transport.handlers?.disconnected(`h${number}`, 'it went')
+    }
+    await cluster.run(1000)
+    assert.equal(told, peersMax + 1)
   })
 
   test('of another deployment or another version is counted, and changes nothing', async () => {

@@ -256,6 +256,29 @@ describe('a leader that shall not vote any more', () => {
     await cluster.settle(b.store.put('k', 1))
   })
 
+  test('does not hand over to a voter that stands still, where another one does not', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    await cluster.settle(a.store.put('k', 0))
+    cluster.pause('b')
+    await cluster.run(3500)
+    const before = cluster.timers.now()
+    await cluster.settle(a.store.demote('a', { deadlineMs: 900 }).catch(() => undefined))
+    assert.equal(a.store.status().leader, 'c')
+    assert(cluster.timers.now() - before < 1000, 'nobody waited for an election timeout')
+  })
+
+  test('has changed nothing when the deadline passes while it hands over', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    await cluster.settle(a.store.put('k', 0))
+    cluster.tap = (from, _to, _lane, bytes) => from !== 'a' || !hasMessage(a, bytes, 'MsgTimeoutNow')
+    const demoted = cluster.settle(a.store.demote('a', { deadlineMs: 300 }))
+    await assert.rejects(demoted, error => isQuorateError(error, 'TIMEOUT') && error.outcome === 'none')
+    const { members } = await cluster.settle(a.store.membership())
+    assert.equal(members.find(({ hostId }) => hostId === 'a')?.role, 'voter')
+  })
+
   test('stays when the change is refused', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three()

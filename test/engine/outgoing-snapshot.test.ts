@@ -74,4 +74,12 @@ describe('a snapshot on its way to a follower', () => {
     // What is lost now is sent again at once, though a later piece was missing before.
     assert.deepEqual(await hear({ stored: 1, next: 2, isGap: true }), ['offer'])
   })
+
+  test('hears of a gap at once where the follower begins anew before it stored anything', async () => {
+    const { hear, from } = sending()
+    await hear({ stored: 0, next: 0 })
+    assert.deepEqual(await hear({ stored: 0, next: 5, isGap: true }), ['offer'])
+    assert.deepEqual(await hear({ stored: 0, next: 0 }), from(0, window))
+    assert.deepEqual(await hear({ stored: 0, next: 2, isGap: true }), ['offer'])
+  })
 })

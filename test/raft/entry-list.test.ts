@@ -105,3 +105,17 @@ test('a million single entries are kept in runs of hundreds, and a part of a lis
   assert.deepEqual([part.length, part.first, part.end, [...terms]], [8901, 100, 9001, [1]])
   assert.equal(list.term(200), 2)
 })
+
+test('large entries stay as they came: to join them would copy megabytes at once', () => {
+  const list = new EntryList(1)
+  const data = new Uint8Array(20_000)
+  const came = Array.from({ length: 300 }, (_, at) =>
+    packed([{ term: 1, index: at + 1, type: 'normal', data, change: null }]),
+  )
+  for (const entries of came) list.append(entries)
+  assert.deepEqual(
+    list.runs.map(run => run.bytes.buffer),
+    came.map(({ runs }) => runs[0]?.bytes.buffer),
+  )
+  assert.equal(list.dataBytes(256), 20_000)
+})

@@ -32,7 +32,8 @@ export function runProcess(options: ProcessOptions): Promise<ProcessResult> {
     // A group of its own, so that a test that hangs takes its own children with it, and nobody else's.
     const child = spawn(options.command, options.arguments, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      // What Node tells the files of a run about it: tests within a test would report to the outer run in its own way.
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: process.platform !== 'win32',
     })

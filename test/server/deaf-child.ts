@@ -17,5 +17,5 @@ const signaling = new Signaling({
   random: seededRandom(1),
   counters: new Counters(),
 })
-await signaling.found('any', AbortSignal.timeout(10_000))
+await signaling.found('0'.repeat(32), AbortSignal.timeout(10_000))
 process.send?.(identity.hostId)

@@ -56,8 +56,8 @@ describe('a signaling server', () => {
     const seed = await openSeedFor(t)
     const good = await admittedHost(seed)
     const stranger = await host(seed, { secret: 'a guess' })
-    await assert.rejects(stranger.signaling.found('deployment', never), { code: 'UNAUTHORIZED' })
-    await assert.rejects(stranger.signaling.found('deployment', never), { code: 'UNAUTHORIZED' })
+    await assert.rejects(stranger.signaling.found(ofFirst, never), { code: 'UNAUTHORIZED' })
+    await assert.rejects(stranger.signaling.found(ofFirst, never), { code: 'UNAUTHORIZED' })
     assert.equal(seed.signaling.counters()['refused-unauthorized'], 1, 'it does not try again')
     assert.deepEqual(seed.signaling.hosts(), [good.hostId])
     assert.deepEqual(good.events, [])
@@ -69,9 +69,9 @@ describe('a signaling server', () => {
     const bad = await createIdentity(true)
     const seed = await openSeedFor(t, { verify: hostId => hostId !== bad.hostId })
     const other = await host(seed, { cluster: 'another' })
-    await assert.rejects(other.signaling.found('deployment', never), { code: 'WRONG_CLUSTER' })
+    await assert.rejects(other.signaling.found(ofFirst, never), { code: 'WRONG_CLUSTER' })
     const refused = await host(seed, { identity: bad })
-    await assert.rejects(refused.signaling.found('deployment', never), { code: 'UNAUTHORIZED' })
+    await assert.rejects(refused.signaling.found(ofFirst, never), { code: 'UNAUTHORIZED' })
     other.close()
     refused.close()
   })
@@ -196,15 +196,34 @@ describe('a signaling server', () => {
   })
 })
 
+const anybody = 'f'.repeat(20)
+const ofFirst = '1'.repeat(32)
+const ofSecond = '2'.repeat(32)
+
 describe('the founding', () => {
+  test('is neither granted nor taken over under a name that no host could speak under', async t => {
+    const memory = memoryFoundingStore()
+    const seed = await openSeedFor(t, { founding: memory })
+    for (const deployment of ['first', `${ofFirst}0`, ofFirst.replace('1', 'A'), `${ofFirst.slice(1)}\n`]) {
+      const [asker, member] = await Promise.all([host(seed), host(seed)])
+      const asked = asker.signaling.found(deployment, AbortSignal.timeout(100))
+      member.signaling.belong({ founder: anybody, deployment }, () => undefined)
+      await assert.rejects(asked, { name: 'TimeoutError' })
+      assert.equal(await memory.load(), undefined)
+      for (const one of [asker, member]) one.close()
+    }
+    assert((seed.signaling.counters().malformed ?? 0) > 0)
+  })
+
   test('is granted once among many that ask at the same moment', async t => {
     const seed = await openSeedFor(t)
     const hosts = await Promise.all(Array.from({ length: 5 }, () => host(seed)))
     const grants = await Promise.all(
-      hosts.map(({ signaling, hostId }) => signaling.found(`of ${hostId}`, never)),
+      hosts.map(({ signaling }, n) => signaling.found(`${n}`.repeat(32), never)),
     )
     for (const grant of grants) assert.deepEqual(grant, grants[0])
-    assert.equal(grants[0]?.deployment, `of ${grants[0]?.founder}`)
+    const winner = hosts.findIndex(({ hostId }) => hostId === grants[0]?.founder)
+    assert.equal(grants[0]?.deployment, `${winner}`.repeat(32))
     for (const one of hosts) one.close()
   })
 
@@ -214,14 +233,14 @@ describe('the founding', () => {
     const given = curious.signaling.found(undefined, AbortSignal.timeout(50))
     await assert.rejects(given, { name: 'TimeoutError' })
     const again = curious.signaling.found(undefined, never)
-    const grant = await founder.signaling.found('first', never)
+    const grant = await founder.signaling.found(ofFirst, never)
     assert.deepEqual(await again, grant)
     assert.deepEqual(await curious.signaling.found(undefined, never), grant)
     for (const one of [curious, founder]) one.close()
   })
 
   test('is known again to a seed that lost its record from the first host that belongs to it', async t => {
-    const grant = { founder: 'f'.repeat(20), deployment: 'first' }
+    const grant = { founder: anybody, deployment: ofFirst }
     const told: string[] = []
     const memory = memoryFoundingStore()
     const seed = await openSeedFor(t, {
@@ -232,11 +251,11 @@ describe('the founding', () => {
     const heard: string[] = []
     member.signaling.belong(grant, standing => heard.push(standing.deployment))
     await until(() => heard.length === 1)
-    assert.deepEqual(await fresh.signaling.found('another', never), grant)
+    assert.deepEqual(await fresh.signaling.found(ofSecond, never), grant)
     assert.deepEqual(await memory.load(), grant)
     member.signaling.reconnect()
     await until(() => heard.length === 2)
-    assert.deepEqual([heard, told], [['first', 'first'], []])
+    assert.deepEqual([heard, told], [[ofFirst, ofFirst], []])
     for (const one of [member, fresh]) one.close()
   })
 
@@ -246,16 +265,16 @@ describe('the founding', () => {
       onForeign: (from, theirs, standing) => told.push(`${from} ${theirs.deployment} ${standing.deployment}`),
     })
     const [founder, member] = await Promise.all([host(seed), host(seed)])
-    const grant = await founder.signaling.found('second', never)
+    const grant = await founder.signaling.found(ofSecond, never)
     const heard: string[] = []
-    member.signaling.belong({ founder: 'f'.repeat(20), deployment: 'first' }, standing =>
+    member.signaling.belong({ founder: anybody, deployment: ofFirst }, standing =>
       heard.push(standing.deployment),
     )
     await until(() => heard.length === 1)
     member.signaling.reconnect()
     await until(() => heard.length === 2)
-    assert.deepEqual(heard, ['second', 'second'])
-    assert.deepEqual(told, Array(2).fill(`${member.hostId} first second`))
+    assert.deepEqual(heard, [ofSecond, ofSecond])
+    assert.deepEqual(told, Array(2).fill(`${member.hostId} ${ofFirst} ${ofSecond}`))
     assert.equal(seed.signaling.counters().foreign, 2)
     assert.deepEqual(await member.signaling.found(undefined, never), grant)
     for (const one of [founder, member]) one.close()
@@ -264,9 +283,9 @@ describe('the founding', () => {
   test('is granted to nobody by a seed that joins, until a host that belongs to the cluster comes', async t => {
     const seed = await openSeedFor(t, { mayFound: false })
     const [fresh, member] = await Promise.all([host(seed), host(seed)])
-    await assert.rejects(fresh.signaling.found('another', AbortSignal.timeout(50)), { name: 'TimeoutError' })
-    const asked = fresh.signaling.found('another', never)
-    const grant = { founder: 'f'.repeat(20), deployment: 'first' }
+    await assert.rejects(fresh.signaling.found(ofSecond, AbortSignal.timeout(50)), { name: 'TimeoutError' })
+    const asked = fresh.signaling.found(ofSecond, never)
+    const grant = { founder: anybody, deployment: ofFirst }
     member.signaling.belong(grant, () => undefined)
     assert.deepEqual(await asked, grant)
     for (const one of [fresh, member]) one.close()
@@ -287,8 +306,8 @@ describe('the founding', () => {
       onError: error => errors.push(error),
     })
     const a = await host(seed)
-    const grant = await a.signaling.found('first', never)
-    assert.deepEqual(grant, { founder: a.hostId, deployment: 'first' })
+    const grant = await a.signaling.found(ofFirst, never)
+    assert.deepEqual(grant, { founder: a.hostId, deployment: ofFirst })
     assert.equal(errors.length, 1)
     a.close()
   })
@@ -300,7 +319,7 @@ describe('the founding', () => {
     const seed = await openSeedFor(t, { founding, onError: error => errors.push(error) })
     const [a, b] = await Promise.all([host(seed), host(seed)])
     await until(() => b.present().has(a.hostId))
-    a.signaling.belong({ founder: 'f'.repeat(20), deployment: 'first' }, () => undefined)
+    a.signaling.belong({ founder: anybody, deployment: ofFirst }, () => undefined)
     await until(() => errors.length === 1)
     b.signaling.sendEnvelope(a.hostId, Uint8Array.of(1))
     await until(() => a.events.includes('envelope 1'))
@@ -313,8 +332,8 @@ describe('the founding', () => {
     await first.close()
     const a = await host(first)
     const stop = new AbortController()
-    const asked = a.signaling.found('late', stop.signal)
-    const given = assert.rejects(a.signaling.found('never', AbortSignal.timeout(20)), {
+    const asked = a.signaling.found(ofFirst, stop.signal)
+    const given = assert.rejects(a.signaling.found(ofFirst, AbortSignal.timeout(20)), {
       name: 'TimeoutError',
     })
     await given
@@ -344,9 +363,14 @@ describe('the founding', () => {
     t.after(() => rm(directory, { recursive: true }))
     const path = join(directory, 'founding.json')
     assert.equal(await fileFoundingStore(path).load(), undefined)
-    await fileFoundingStore(path).save({ founder: 'f', deployment: 'd' })
-    assert.equal(await readFile(path, 'utf8'), '{"founder":"f","deployment":"d"}\n')
-    for (const damage of ['', '{', 'null', '{"founder":1,"deployment":"d"}']) {
+    await fileFoundingStore(path).save({ founder: anybody, deployment: ofFirst })
+    assert.equal(await readFile(path, 'utf8'), `{"founder":"${anybody}","deployment":"${ofFirst}"}\n`)
+    const wrong = [
+      `{"founder":1,"deployment":"${ofFirst}"}`,
+      `{"founder":"f","deployment":"${ofFirst}"}`,
+      `{"founder":"${anybody}","deployment":"${ofFirst.slice(1)}"}`,
+    ]
+    for (const damage of ['', '{', 'null', ...wrong]) {
       await writeFile(path, damage)
       await assert.rejects(fileFoundingStore(path).load(), { code: 'STORAGE_CORRUPT' })
     }
@@ -403,7 +427,7 @@ async function host(
 async function admittedHost(seed: TestSeed): Promise<Client> {
   const client = await host(seed)
   // An answer shows that everything before it was heard, too.
-  await client.signaling.found('any', never)
+  await client.signaling.found(ofFirst, never)
   client.events.length = 0
   return client
 }

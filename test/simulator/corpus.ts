@@ -166,6 +166,12 @@ export const corpus: readonly Finding[] = [
     test: 'src/testing/simulator/simulated-host.ts',
   },
   {
+    generator: 6,
+    seed: 229431895,
+    found: 'a false alarm: what a storage that closes refused to forget was taken for another replica',
+    test: 'src/testing/simulator/host-mirror.ts',
+  },
+  {
     generator: 9,
     seed: 247,
     found: 'a false alarm: a grant that its session had given up was taken for one that moved the clock',

@@ -20,6 +20,8 @@ test('a replica is the same where a crash undid its removal from the disk, and a
     mirror.written(batch)
   }
   write(1)
+  // The storage refuses the first time.
+  mirror.removing('main')
   mirror.removing('main')
   const hardState = { term: 0, vote: 0, commit: 0 }
   const stored = { hardState, entries: [], snapshot: undefined, bootstrap: bootstrap(1) }

@@ -16,6 +16,7 @@ import { Relay } from '../../src/transport/relay.ts'
 import { deriveClusterKeys } from '../../src/transport/secret.ts'
 import { agree, makeOffering } from '../../src/transport/session.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
+import { collectGarbage } from '../run/collect-garbage.ts'
 import { cluster, openSeed, openTestHost, realTimers, secret, type TestHost, until } from './real-cluster.ts'
 
 describe('an envelope', () => {
@@ -191,7 +192,7 @@ describe('a member that misbehaves', () => {
     const outbox = new Outbox()
     outbox.connect({ send: (_channel, chunk) => sent.push(chunk.slice()), bufferedBytes: () => 0 })
     for (const size of [10, 1_000, 40_000]) outbox.send('log', new Uint8Array(size))
-    globalThis.gc?.()
+    collectGarbage()
     const before = process.memoryUsage().arrayBuffers
     for (let i = 0; i < 10_000; i++) {
       const chunk = (sent[i % sent.length] as Uint8Array).slice()
@@ -202,7 +203,7 @@ describe('a member that misbehaves', () => {
         assert(error instanceof MalformedError)
       }
     }
-    globalThis.gc?.()
+    collectGarbage()
     assert(process.memoryUsage().arrayBuffers - before < 64 * 1024 * 1024)
     assert.notEqual(pathTo(victim, good.hostId), 'none')
   })

@@ -3,9 +3,11 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, type TestContext, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
+import { dialsMax, dialTimeoutMs, peersMax } from '../../src/core/limits.ts'
 import { Backoff } from '../../src/transport/backoff.ts'
-import type { CreateMeshOptions } from '../../src/transport/create-mesh.ts'
+import type { CreateMeshOptions, MeshEnvironment } from '../../src/transport/create-mesh.ts'
 import type { Rtc } from '../../src/transport/rtc.ts'
+import type { OpenSocket, Socket } from '../../src/transport/socket.ts'
 import type { Lane } from '../../src/transport/transport.ts'
 import { loadNodeRtc } from '../../src/transport/webrtc-node.ts'
 import { openNodeSocket } from '../../src/transport/websocket-node.ts'
@@ -83,6 +85,51 @@ describe('a mesh', () => {
     assert(!a.transport.present().has(hostId))
   })
 
+  test('hosts that left, in order or not, give way to one that comes', async t => {
+    const seed = await openSeed()
+    t.after(() => seed.close())
+    for (const leave of ['close', 'vanish'] as const) {
+      const a = await openProbe(t, seed, { isReserved, environment: stalled(dialTimeoutMs) })
+      const gone = await openMany(peersMax, async () => openVanishing(t, seed))
+      for (const { probe } of gone) probe.transport.want(new Set([a.hostId]))
+      await until(() => a.transport.peers().filter(({ path }) => path === 'relay').length === peersMax)
+      await Promise.all(gone.map(one => one[leave]()))
+      await until(() => a.transport.present().size === 0)
+      const late = await openProbe(t, seed, { isReserved })
+      late.transport.want(new Set([a.hostId]))
+      await until(() => pathTo(late, a) === 'relay', `the newcomer after those who ${leave}`)
+      assert.equal(a.transport.counters()['peers-full'], undefined)
+      assert(a.transport.peers().length <= peersMax)
+      await late.transport.close()
+      await a.transport.close()
+    }
+  })
+
+  test('hosts that left, answering or mute, hold back no dial to another', async t => {
+    const seed = await openSeed()
+    t.after(() => seed.close())
+    for (const isMute of [false, true]) {
+      const a = await openProbe(t, seed, { isReserved, environment: stalled(handshakeMs) })
+      // A mute host comes to the seed, and answers nobody: it was never started.
+      const gone = await openMany(dialsMax, () =>
+        isMute ? openTestHost(seed) : openProbe(t, seed, { isReserved, environment: stalled(handshakeMs) }),
+      )
+      await until(() => a.transport.present().size === dialsMax)
+      a.transport.want(new Set(gone.map(({ hostId }) => hostId)))
+      const path = isMute ? 'none' : 'relay'
+      await until(() => a.transport.peers().filter(peer => peer.path === path).length === dialsMax)
+      const late = await openProbe(t, seed, { isReserved })
+      a.transport.want(new Set([...gone, late].map(({ hostId }) => hostId)))
+      await Promise.all(gone.map(({ transport }) => transport.close()))
+      await until(
+        () => pathTo(a, late) === 'relay',
+        `the dial after those who were ${isMute ? 'mute' : 'here'}`,
+      )
+      await late.transport.close()
+      await a.transport.close()
+    }
+  })
+
   test('a heartbeat overtakes a snapshot', async t => {
     const seed = await openSeed()
     t.after(() => seed.close())
@@ -112,15 +159,60 @@ test('pauses grow, never beyond their limit, and start over after a success', ()
   assert(backoff.nextMs() <= 200)
 })
 
+const isReserved = true
+
+/** Time for a handshake: no timer of a stalled host that is as long ever runs. */
+const handshakeMs = 3_000
+
+/** Direct links never open, and nothing is given up for its time: whatever goes on does so for another reason. */
+function stalled(fromMs: number): MeshEnvironment {
+  return {
+    openSocket: openNodeSocket,
+    loadRtc: () => new Promise(() => undefined),
+    timers: {
+      ...realTimers,
+      after: (ms, run) => (ms < fromMs ? realTimers.after(ms, run) : () => undefined),
+    },
+    random: Math.random,
+  }
+}
+
+async function openMany<T>(count: number, open: () => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, open))
+}
+
+/** A host that can go without a goodbye, as if its process were killed. */
+async function openVanishing(t: TestContext, seed: TestSeed) {
+  const sockets: Socket[] = []
+  const openSocket: OpenSocket = (url, handlers) => {
+    if (sockets.length > 0) return { send: () => undefined, close: () => undefined }
+    const socket = openNodeSocket(url, handlers)
+    sockets.push(socket)
+    return socket
+  }
+  const probe = await openProbe(t, seed, {
+    isReserved,
+    environment: { ...stalled(dialTimeoutMs), openSocket },
+  })
+  return {
+    probe,
+    close: () => probe.transport.close(),
+    async vanish() {
+      for (const socket of sockets) socket.close()
+    },
+  }
+}
+
 interface MeshProbe extends TestHost {
   readonly events: string[]
   readonly frames: { readonly lane: Lane; readonly frame: Uint8Array }[]
 }
 
+/** A probe that wants everybody who is present or, reserved, whom it is told to. */
 async function openProbe(
   t: TestContext,
   seed: TestSeed,
-  options: Partial<CreateMeshOptions> = {},
+  { isReserved, ...options }: Partial<CreateMeshOptions> & { readonly isReserved?: boolean } = {},
 ): Promise<MeshProbe> {
   const host = await openTestHost(seed, options)
   t.after(() => host.transport.close())
@@ -129,7 +221,9 @@ async function openProbe(
     frame: (_from, lane, frame) => probe.frames.push({ lane, frame }),
     connected: (_peer, path) => probe.events.push(`+ ${path}`),
     disconnected: (_peer, reason) => probe.events.push(`- ${reason}`),
-    presence: () => host.transport.want(host.transport.present()),
+    presence: () => {
+      if (!isReserved) host.transport.want(host.transport.present())
+    },
   })
   return probe
 }

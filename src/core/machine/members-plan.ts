@@ -36,7 +36,10 @@ export function planJoin(members: Members, host: HostId, witness = false): Membe
   if (members.list.length === 0) return refused('MEMBERSHIP_REFUSED', 'the group is not founded')
   if (memberOfHost(members, host) !== undefined) return { type: 'unchanged' }
   if (members.list.length >= membersMax) {
-    return refused('MEMBERSHIP_REFUSED', `the group has ${membersMax} members already`)
+    return refused(
+      'MEMBERSHIP_REFUSED',
+      `the group has ${membersMax} members already; remove one, or come as a client`,
+    )
   }
   return planned(members, [...members.list, newMember(members, host, witness)])
 }

@@ -49,6 +49,12 @@ export class EntryList implements Iterable<Entry> {
     return index < this.first || index >= this.end ? undefined : this.runs[this.find(index)]?.term
   }
 
+  /** Length of the data of an entry that is in the list. */
+  dataBytes(index: Index): number {
+    const run = this.runs[this.find(index)] as EntryRun
+    return startOf(run, index - run.first + 1) - startOf(run, index - run.first)
+  }
+
   /** The entries of [from, end), which lies in the list, up to `bytesMax`, but at least one. */
   slice(from: Index, end: Index, bytesMax = Number.POSITIVE_INFINITY): Entries {
     const runs: EntryRun[] = []
@@ -99,16 +105,15 @@ export class EntryList implements Iterable<Entry> {
 
   /**
    * Joins small runs, once. Of single entries, as a quiet group has them, each would take more than its data does, and
-   * the collector copies all of it twice before it lets it be.
+   * the collector copies all of it twice before it lets it be. Large entries stay as they came.
    */
   private settle(): void {
     const first = this.runs[this.settled]?.first ?? this.end
     const length = this.end - first
     if (length < settledEntries) return
-    if ((this.runs.length - this.settled) * entriesPerRun > length) {
-      const fresh = new EntryList(first, this.runs.slice(this.settled))
+    const fresh = new EntryList(first, this.runs.slice(this.settled))
+    if (fresh.runs.length * entriesPerRun > length && fresh.bytes <= runBytesMax)
       this.runs = [...this.runs.slice(0, this.settled), ...packed([...fresh]).runs]
-    }
     this.settled = this.runs.length
   }
 

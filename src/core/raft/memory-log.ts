@@ -70,7 +70,7 @@ export class MemoryLog implements LogStorage {
 
   /** Length of the data of an entry that is at hand. */
   dataBytes(index: Index): number {
-    return this.list.slice(index, index + 1, 0).bytes
+    return this.list.dataBytes(index)
   }
 
   snapshot(): Snapshot | 'unavailable' {

@@ -27,7 +27,7 @@ export type ProposeRefusal =
   | 'busy' // too much waits for its commit already
   | ChangeRefusal
 
-/** An entry that has no place in the log yet; its index tells those of one proposal apart. */
+/** An entry that has no place in the log yet. Those of one proposal have ascending indexes, and can be one run. */
 export function draftEntry(data: Uint8Array, index = 0): Entry {
   return { term: 0, index, type: 'normal', data, change: null }
 }

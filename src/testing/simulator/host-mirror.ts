@@ -22,8 +22,8 @@ interface GroupMirror {
 /** What a host's disk holds, as far as the host was told. */
 export class HostMirror implements StorageObserver {
   private readonly groups = new Map<GroupId, GroupMirror>()
-  /** Those that are being removed: a crash in the midst of that brings them back. */
-  private readonly leaving = new Map<GroupId, GroupMirror>()
+  /** What is being removed: a crash, or a refusal of the storage, may leave it there. */
+  private readonly givenUp = new Map<GroupId, GroupMirror>()
   private readonly events: MirrorEvents
   private readonly report: Report
 
@@ -34,6 +34,7 @@ export class HostMirror implements StorageObserver {
 
   /** A host came back: what it was told to be safe must be there, and of the rest either all of a write or nothing. */
   loaded(stored: StoredHost): void {
+    this.restore(stored)
     for (const [group, { written, durable }] of this.groups) {
       const found = stored.groups.get(group)
       if (found === undefined) {
@@ -54,21 +55,22 @@ export class HostMirror implements StorageObserver {
       }
     }
     for (const [group, found] of stored.groups) {
-      const back = this.groups.has(group) ? undefined : this.leaving.get(group)
-      if (back !== undefined) this.groups.set(group, back)
       const { written, durable } = this.mirrorOf(group)
       written.load(found)
       durable.load(found)
       this.events.named(group, durable)
     }
-    this.leaving.clear()
   }
 
   /** What is written of it from now on is another replica's; what there was may be there, or not. */
   removing(group: GroupId): void {
     const mirror = this.groups.get(group)
-    if (mirror !== undefined) this.leaving.set(group, mirror)
+    if (mirror !== undefined) this.givenUp.set(group, mirror)
     this.groups.delete(group)
+  }
+
+  removed(group: GroupId): void {
+    this.givenUp.delete(group)
   }
 
   writing(batch: WriteBatch): void {
@@ -85,6 +87,18 @@ export class HostMirror implements StorageObserver {
       durable.write(write)
       if (write.bootstrap !== undefined) this.events.named(group, durable)
     }
+  }
+
+  /** What was being removed when its host ended, and is there: it is the same replica as before. */
+  private restore(stored: StoredHost): void {
+    for (const [group, mirror] of this.givenUp) {
+      const found = stored.groups.get(group)
+      if (found === undefined) continue
+      const there = new LogMirror()
+      there.load(found)
+      if (there.replica === mirror.durable.replica) this.groups.set(group, mirror)
+    }
+    this.givenUp.clear()
   }
 
   private mirrorOf(group: GroupId): GroupMirror {

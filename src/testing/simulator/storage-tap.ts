@@ -7,6 +7,8 @@ export interface StorageObserver {
   loaded(stored: StoredHost): void
   /** All that is stored of a group is about to be given up. */
   removing(group: GroupId): void
+  /** It is gone for good. */
+  removed(group: GroupId): void
   writing(batch: WriteBatch): void
   /** Before the host hears of it. */
   written(batch: WriteBatch): void
@@ -47,7 +49,7 @@ export class StorageTap implements Storage {
 
   removeGroup(group: GroupId): Promise<void> {
     this.observer.removing(group)
-    return this.storage.removeGroup(group)
+    return this.storage.removeGroup(group).then(() => this.observer.removed(group))
   }
 
   loadKeys(): Promise<CryptoKeyPair | undefined> {
