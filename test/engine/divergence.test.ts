@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import type { Commands } from '../../src/engine/command.ts'
 import type { Divergence } from '../../src/engine/types.ts'
+import { decodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 
 const diverged = (error: unknown) => isQuorateError(error) && error.code === 'DIVERGED'
@@ -31,6 +32,14 @@ async function diverge(cluster: TestCluster, at: TestHost, odd: string): Promise
   assert.ok(entry !== undefined)
   await cluster.settle(at.store.put('after', 1))
   return entry.modRevision
+}
+
+/** So many writes in so much time, of which nobody waits for one. */
+async function load(cluster: TestCluster, at: TestHost, perSecond: number, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 10) {
+    for (let i = 0; i < perSecond / 100; i++) at.store.put('load', i).catch(() => {})
+    await cluster.run(10)
+  }
 }
 
 describe('replicas whose states differ', () => {
@@ -192,6 +201,49 @@ describe('replicas whose states differ', () => {
   })
 })
 
+describe('replicas whose states differ under load', () => {
+  test('are found exactly, though a learner answers nothing because it lacks a command', async () => {
+    const cluster = new TestCluster()
+    const [a, , c] = await cluster.three(hooksOf)
+    const d = await cluster.open('d')
+    await cluster.settle(a.store.command('odd.one@1', 'nobody'))
+    await load(cluster, a, 6000, 2500)
+    assert.equal(d.store.status().unknownCommand, 'odd.one@1')
+    a.store.command('odd.one@1', 'c').catch(() => {})
+    await load(cluster, a, 6000, 200)
+    const revision = (await cluster.settle(a.store.entry('who')))?.modRevision
+    const expected = { revision, isExact: true, hosts: ['c'] }
+    assert.deepEqual(a.store.status().diverged, { ...expected, isQuarantined: false })
+    assert.deepEqual(c.store.status().diverged, { ...expected, isQuarantined: true })
+  })
+
+  test('are found within two seconds, though a voter grows silent in that moment', async () => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.three(hooksOf)
+    const others = [await cluster.open('d', hooksOf('d')), await cluster.open('e', hooksOf('e'))]
+    await cluster.settle(a.store.promote(['d', 'e']))
+    await load(cluster, a, 6000, 1500)
+    cluster.tap = (from, _to, _lane, frame) => from !== 'e' || kindOf(frame) !== 'response'
+    a.store.command('odd.one@1', 'c').catch(() => {})
+    await load(cluster, a, 6000, 2000)
+    for (const host of [a, b, c, ...others])
+      assert.deepEqual(host.store.status().diverged?.hosts, host.name === 'e' ? undefined : ['c'])
+    assert.deepEqual([a, b, c].map(quarantined), [false, false, true])
+  })
+
+  test('are not held to be wrong sooner than without it, where no quorum agrees', async () => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.three(hooksOf)
+    await cluster.settle(c.host.close())
+    await cluster.run(2000)
+    a.store.command('odd.one@1', 'b').catch(() => {})
+    await load(cluster, a, 3000, 3000)
+    assert.deepEqual([a, b].map(quarantined), [undefined, undefined])
+    await load(cluster, a, 3000, 3000)
+    assert.deepEqual([a, b].map(quarantined), [true, true])
+  })
+})
+
 test('a client looks for a host that is not in quarantine', async () => {
   const cluster = new TestCluster()
   const [a] = await cluster.three(hooksOf)
@@ -217,6 +269,11 @@ test('replicas that agree are compared while they work, and say nothing when the
   const asleep = await cluster.recorded(() => cluster.run(60_000))
   assert.equal(asleep.frames.filter(({ kind }) => kind !== 'hello').length, 0)
 })
+
+function kindOf(frame: Uint8Array) {
+  const decoded = decodeFrame(Buffer.from(frame.subarray(4, 20)).toString('hex'), frame)
+  return typeof decoded === 'string' ? undefined : decoded.kind
+}
 
 async function endOf(watch: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of watch) void _

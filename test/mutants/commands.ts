@@ -4,8 +4,11 @@ import type { Section } from './mutant.ts'
 const appliedState = 'src/engine/applied-state.ts'
 const chain = 'src/core/machine/outcome-chain.ts'
 const compaction = 'src/engine/compaction.ts'
+const comparison = 'src/engine/comparison.ts'
 const divergence = 'src/engine/divergence.ts'
 const machine = 'src/core/machine/machine.ts'
+const notes = 'src/engine/divergence-notes.ts'
+const questions = 'src/engine/chain-questions.ts'
 const registries = 'src/engine/registries.ts'
 const replicas = 'src/engine/replicas.ts'
 const resignation = 'src/engine/resignation.ts'
@@ -111,7 +114,7 @@ export const commands: Section = {
       title: 'a quarantine ends with the process',
       edits: [
         {
-          file: divergence,
+          file: notes,
           find: 'return bytes && noted(bytes)',
           replace: 'return bytes && undefined',
         },
@@ -160,7 +163,7 @@ export const commands: Section = {
       edits: [
         {
           file: divergence,
-          find: "for (const comparison of this.comparisons.values()) comparison.hosts = ''\n  }",
+          find: 'for (const comparison of this.comparisons.values()) comparison.repeat()\n  }',
           replace: '}',
         },
       ],
@@ -171,7 +174,7 @@ export const commands: Section = {
       title: 'a leader in quarantine does not hand over to who is right',
       edits: [
         {
-          file: divergence,
+          file: comparison,
           find: 'if (best !== undefined) node.transferLeadership(best.replica)',
           replace: 'if (best === undefined) node.transferLeadership(0)',
         },
@@ -194,7 +197,7 @@ export const commands: Section = {
       first: 'engine/divergence',
       title: 'replicas are compared at every tick',
       edits: [
-        { file: divergence, find: 'const compareEveryMs = 1000', replace: 'const compareEveryMs = 50' },
+        { file: comparison, find: 'const compareEveryMs = 1000', replace: 'const compareEveryMs = 50' },
       ],
     },
     {
@@ -220,6 +223,37 @@ export const commands: Section = {
           replace: 'if (isSame) ofGroup.get(hostId)\n',
         },
       ],
+    },
+    {
+      id: 'D15',
+      first: 'engine/divergence',
+      title:
+        'what a replica answered is forgotten when more has been applied, so that it cannot judge itself',
+      edits: [
+        {
+          file: questions,
+          find: 'const chain = chains.keep(index)',
+          replace: 'const chain = chains.at(index)',
+        },
+      ],
+    },
+    {
+      id: 'D16',
+      first: 'engine/divergence',
+      title: 'all wait for who never answers, although a quorum agrees',
+      edits: [
+        {
+          file: comparison,
+          find: '[...missing].every(one => this.mute.has(one))',
+          replace: 'missing.size < 0',
+        },
+      ],
+    },
+    {
+      id: 'D17',
+      first: 'engine/divergence',
+      title: 'under load everybody is held to be wrong as soon as no quorum agrees',
+      edits: [{ file: comparison, find: ' || this.undecided > 0)', replace: ')' }],
     },
   ],
 }

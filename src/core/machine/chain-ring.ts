@@ -11,6 +11,7 @@ export interface Chains {
 export class ChainRing {
   private first: Index
   private chains: number[]
+  private kept: { readonly index: Index; readonly chain: number } | undefined
 
   /** Begins with a state as it is. */
   constructor(index: Index, chain: number) {
@@ -28,7 +29,15 @@ export class ChainRing {
 
   /** Undefined where it is forgotten, or not there yet. */
   at(index: Index): number | undefined {
-    return this.chains[index - this.first]
+    const { kept } = this
+    return kept?.index === index ? kept.chain : this.chains[index - this.first]
+  }
+
+  /** The same, which is remembered until it is another one's turn: however many entries follow meanwhile. */
+  keep(index: Index): number | undefined {
+    const chain = this.at(index)
+    if (chain !== undefined) this.kept = { index, chain }
+    return chain
   }
 
   /** All that is known, as it is now. */
