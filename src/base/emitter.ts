@@ -14,6 +14,7 @@ export class Emitter<Events extends object> {
   }
 
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): Unsubscribe {
+    checkListener(listener)
     const own = (event: Events[Name]) => listener(event)
     let set = this.listeners.get(name)
     if (set === undefined) {
@@ -33,4 +34,8 @@ export class Emitter<Events extends object> {
       }
     }
   }
+}
+
+export function checkListener(listener: unknown): void {
+  if (typeof listener !== 'function') throw new TypeError('a listener is a function')
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock/clock.ts'
 import { QuorateError } from '../core/error.ts'
 import { deadlineMsMax } from '../core/limits.ts'
 import type { Revision } from '../core/types.ts'
+import { checkOptions } from './check-options.ts'
 import type { CallOptions } from './types.ts'
 
 /** One call of the public face while it waits: when it must have ended, and who may end it before. */
@@ -14,10 +15,12 @@ export interface Call {
 }
 
 export function startCall(clock: Clock, options: CallOptions, deadlineMsDefault: number): Call {
-  const ms = options.deadlineMs ?? deadlineMsDefault
-  if (typeof ms !== 'number' || !(ms > 0)) throw new TypeError('deadlineMs must be a number above 0')
-  options.signal?.throwIfAborted()
-  return { deadline: clock.now() + Math.min(ms, deadlineMsMax), signal: options.signal }
+  checkOptions(options)
+  const { deadlineMs = deadlineMsDefault, signal } = options
+  if (typeof deadlineMs !== 'number' || !(deadlineMs > 0))
+    throw new TypeError('deadlineMs must be a number above 0')
+  signal?.throwIfAborted()
+  return { deadline: clock.now() + Math.min(deadlineMs, deadlineMsMax), signal }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { QuorateError } from '../core/error.ts'
 import { keyCharactersMax } from '../core/limits.ts'
 import { isKey } from '../core/machine/key.ts'
+import { checkOptions } from './check-options.ts'
 import type { KeyRange, ScanRange, WatchRange } from './types.ts'
 
 /** Whether a watcher wants to hear of a key. */
@@ -32,8 +33,7 @@ export const watchNames = ['key', 'from', 'signal', 'resync', 'bookmarks']
  * those and `others`: a bound whose name is misspelt would be none, and every key meant.
  */
 export function checkBounds(range: WatchRange | ScanRange, others: readonly string[] = []): Bounds {
-  if (typeof range !== 'object' || range === null || Array.isArray(range))
-    throw new TypeError('a range is an object')
+  checkOptions(range, 'range')
   for (const name of Object.keys(range))
     if (name !== 'prefix' && !(boundNames as readonly string[]).includes(name) && !others.includes(name))
       throw new TypeError(`${name} means nothing in this range`)

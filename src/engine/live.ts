@@ -1,4 +1,4 @@
-import type { Unsubscribe } from '../base/emitter.ts'
+import { checkListener, type Unsubscribe } from '../base/emitter.ts'
 import { QuorateError } from '../core/error.ts'
 import type { Revision } from '../core/types.ts'
 import type { KeyRange, StoreEntry, WatchNotice } from './types.ts'
@@ -64,13 +64,17 @@ export class Live<Value = unknown> {
 
   /** The contract of Svelte's stores: `run` is called with the state, at once and whenever it is another one. */
   readonly subscribe = (run: (state: LiveState<Value>) => void): Unsubscribe => {
+    checkListener(run)
     const stop = this.listen(() => run(this.state))
     run(this.state)
     return stop
   }
 
   /** `listener` is called whenever there is another state: React's `useSyncExternalStore(onChange, getSnapshot)`. */
-  readonly onChange = (listener: () => void): Unsubscribe => this.listen(() => listener())
+  readonly onChange = (listener: () => void): Unsubscribe => {
+    checkListener(listener)
+    return this.listen(() => listener())
+  }
 
   /** The state: the same object until it is another one. */
   readonly getSnapshot = (): LiveState<Value> => this.state

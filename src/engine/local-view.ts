@@ -51,11 +51,11 @@ export class LocalView {
 
   /** What `scan` gives, one by one: whoever leaves early, or needs little of it at a time, pays for no more. */
   iterate<Value = unknown>(range: ScanRange = {}): IterableIterator<StoreEntry<Value>> {
+    const bounds = this.keys.range(checkScan(range))
     const { limit, reverse } = range
-    return entries(
-      this.state().scan({ ...this.keys.range(checkScan(range)), limit, reverse }),
-      this.keys,
-    ) as IterableIterator<StoreEntry<Value>>
+    return entries(this.state().scan({ ...bounds, limit, reverse }), this.keys) as IterableIterator<
+      StoreEntry<Value>
+    >
   }
 
   /** How many keys a range holds. */

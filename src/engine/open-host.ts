@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Authorize } from '../transport/transport.ts'
+import { checkOptions } from './check-options.ts'
 import { checkPriority } from './check-priority.ts'
 import { Host, type StartReplicas } from './host.ts'
 import { type EngineOptions, engineDefaults, type HostParts } from './parts.ts'
@@ -44,6 +45,7 @@ export interface HostOptions {
 /** Throws TypeError on what is no option of a host. */
 export function checkHostOptions(options: HostOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('a host needs its options')
+  checkOptions(options)
   const { cluster, secret, deadlineMs, tickMs, role, priority = 0, authorize } = options
   checkClusterName(cluster)
   if (typeof secret !== 'string' || secret === '')

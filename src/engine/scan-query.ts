@@ -7,8 +7,9 @@ import type { ScanRange, StoreEntry } from './types.ts'
 
 /** What a scan of a table asks of its store, from the beginning. Throws TypeError on what is no range. */
 export function scanQuery(range: ScanRange, keys: TableKeys): Omit<ScanQuery, 'isPage'> {
+  const bounds = keys.range(checkScan(range))
   const { limit, reverse = false } = range
-  return { type: 'scan', bounds: keys.range(checkScan(range)), limit, reverse, after: undefined }
+  return { type: 'scan', bounds, limit, reverse, after: undefined }
 }
 
 export function entriesOf<Value>(items: readonly (Item | null)[], keys: TableKeys): StoreEntry<Value>[] {

@@ -7,12 +7,13 @@ import type { Revision } from '../core/types.ts'
 import { decodeValue } from '../wire/value.ts'
 import type { Backend, Freshness, Reader, ReadResult } from './backend.ts'
 import { type Call, startCall } from './call.ts'
+import { checkOptions } from './check-options.ts'
 import { encodeArgs } from './command.ts'
 import { checkKey } from './key-filter.ts'
 import type { HostParts } from './parts.ts'
 import type { ReadQuery } from './read-query.ts'
 import { ClientSession } from './session.ts'
-import type { CallOptions, ReadOptions, WriteOptions, Written } from './types.ts'
+import type { CallOptions, Fence, ReadOptions, WriteOptions, Written } from './types.ts'
 
 /**
  * The calls of one store, whichever of its faces makes them: its session, what it has seen, and how it ends. Writes and
@@ -104,8 +105,8 @@ export class StoreCalls {
     options: WriteOptions,
     answerOf: (result: Result) => Value,
   ): Promise<Value> {
-    const { fence } = options
     const call = this.withCommitted(this.start(options), options)
+    const { fence } = options
     if (fence === undefined) return this.session.execute(command, call, answerOf)
     return this.session.execute({ type: 'fenced', ...checkFence(fence), command }, call, answerOf)
   }
@@ -132,8 +133,8 @@ export class StoreCalls {
   /** What `show` makes of a key's item. No async function: where the item is here already, it is one promise. */
   get<Shown>(key: string, options: ReadOptions, show: (item: Item | null) => Shown): Promise<Shown> {
     try {
-      const freshness = this.freshness(options)
       const call = this.start(options)
+      const freshness = this.freshness(options)
       const here = this.backend.present(freshness)
       if (here === undefined) {
         return this.backend
@@ -151,13 +152,15 @@ export class StoreCalls {
   }
 
   async read(query: ReadQuery, options: ReadOptions): Promise<ReadResult> {
-    const result = await this.backend.read(query, this.freshness(options), this.start(options))
+    const call = this.start(options)
+    const result = await this.backend.read(query, this.freshness(options), call)
     this.see(result.revision)
     return result
   }
 
   async view(options: ReadOptions): Promise<Reader> {
-    const reader = await this.backend.view(this.freshness(options), this.start(options))
+    const call = this.start(options)
+    const reader = await this.backend.view(this.freshness(options), call)
     this.see(reader.revision)
     return reader
   }
@@ -216,10 +219,9 @@ export function expectType<Type extends Result['type']>(
   throw new QuorateError('INTERNAL', `a command was answered by a result of another kind: ${result.type}`)
 }
 
-function checkFence({ key, token }: NonNullable<WriteOptions['fence']>): {
-  readonly key: string
-  readonly createRevision: Revision
-} {
+function checkFence(fence: Fence): { readonly key: string; readonly createRevision: Revision } {
+  checkOptions(fence, 'fence')
+  const { key, token } = fence
   checkKey(key, 'key of a fence')
   if (!Number.isSafeInteger(token) || token < 1) throw new TypeError('the token of a fence is a revision')
   return { key, createRevision: token }

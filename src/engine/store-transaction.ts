@@ -2,6 +2,7 @@ import { QuorateError } from '../core/error.ts'
 import { transactionKeysMax } from '../core/limits.ts'
 import type { Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
+import { checkOptions } from './check-options.ts'
 import { closed } from './closed.ts'
 import type { LeaseOptions } from './command-transaction.ts'
 import { checkBounds, checkScan, keyFilter } from './key-filter.ts'
@@ -138,8 +139,8 @@ export class StoreTransaction {
 
   /** In the order of the keys. Nothing may come into the range, go from it or change in it until the commit. */
   async scan<Value = unknown>(range: ScanRange = {}): Promise<StoreEntry<Value>[]> {
-    const { limit, reverse } = range
     const bounds = checkScan(range)
+    const { limit, reverse } = range
     const own = this.own(bounds)
     this.record.count()
     // Each own write may hide one of those that are there.
@@ -163,7 +164,9 @@ export class StoreTransaction {
   }
 
   /** Sets a key at the commit. With a lease that is over by then the transaction rejects (LEASE_NOT_FOUND). */
-  put(key: string, value: unknown, { lease = 0 }: LeaseOptions = {}): void {
+  put(key: string, value: unknown, options: LeaseOptions = {}): void {
+    checkOptions(options)
+    const { lease = 0 } = options
     if (!Number.isSafeInteger(lease)) throw new TypeError('lease must be an integer')
     this.write(key, { value: encodeValue(value), lease })
   }

@@ -4,6 +4,7 @@ import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 import type { Backend } from './backend.ts'
 import type { Call } from './call.ts'
+import { checkOptions } from './check-options.ts'
 import { checkRevision } from './check-revision.ts'
 import { checkWeights } from './check-weights.ts'
 import { closed } from './closed.ts'
@@ -159,6 +160,7 @@ export class Store extends Table {
   ): Promise<Lock | Value> {
     const { acquireLock, holding } = await loadRecipes()
     const [options, run] = typeof given === 'function' ? [{}, given] : [given, then]
+    if (run !== undefined && typeof run !== 'function') throw new TypeError('a lock is held for a function')
     const lock = await acquireLock(this.means, name, options)
     return run === undefined ? lock : holding(lock, run)
   }
@@ -171,7 +173,9 @@ export class Store extends Table {
   /**
    * Permits, `limit` of them at a time, an integer from 1. Nobody is asked; in a page a script is loaded (UNREACHABLE).
    */
-  async semaphore(name: string, { limit }: { readonly limit: number }): Promise<Semaphore> {
+  async semaphore(name: string, options: { readonly limit: number }): Promise<Semaphore> {
+    checkOptions(options)
+    const { limit } = options
     return new (await loadRecipes()).Semaphore(this.means, name, limit)
   }
 
@@ -219,6 +223,7 @@ export class Store extends Table {
 
   /** What is broadcast, as it is applied here: the broadcasts among `entries`, with the same promises. */
   broadcasts<Body = unknown>(range: BroadcastRange = {}): LogStream<Broadcast<Body>> {
+    checkOptions(range, 'range')
     const { topic } = range
     if (topic !== undefined) checkKey(topic, 'topic')
     return this.stream(range, entry => {
@@ -306,6 +311,7 @@ export class Store extends Table {
    * members change meanwhile. Without a rule the weights count again.
    */
   async setQuorum(rule: QuorumRule | undefined, options: ChangeOptions = {}): Promise<readonly Member[]> {
+    checkOptions(options)
     const { revision, members } = await this.membership(options)
     const voters = rule === undefined ? [] : members.filter(member => member.role === 'voter')
     const hosts = voters.map(member => member.hostId)
@@ -399,6 +405,7 @@ export class Store extends Table {
   }
 
   private stream<Event>(range: LogRange, eventOf: (entry: LogEntry) => Event | undefined): LogStream<Event> {
+    checkOptions(range, 'range')
     const { from, to = Number.POSITIVE_INFINITY, signal } = range
     checkRevision(from, 'from')
     checkRevision(range.to, 'to')
@@ -418,6 +425,7 @@ export class Store extends Table {
     options: ChangeOptions,
     numbers: readonly number[] = [],
   ): Promise<readonly Member[]> {
+    checkOptions(options)
     const list: readonly unknown[] = Array.isArray(hosts) ? hosts : [hosts]
     if (!list.every(host => typeof host === 'string'))
       throw new TypeError('a host is named by its id, a string')

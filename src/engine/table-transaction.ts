@@ -2,6 +2,7 @@ import type { Item } from '../core/machine/item.ts'
 import { CommandFailure, type Transaction } from '../core/machine/transaction.ts'
 import type { Revision } from '../core/types.ts'
 import { encodeValue } from '../wire/value.ts'
+import { checkOptions } from './check-options.ts'
 import type {
   CommandTransaction,
   Incremented,
@@ -48,7 +49,9 @@ export class TableTransaction implements CommandTransaction {
     return this.transaction.count(this.keys.range(checkBounds(range)))
   }
 
-  put(key: string, value: unknown, { lease = 0 }: LeaseOptions = {}): void {
+  put(key: string, value: unknown, options: LeaseOptions = {}): void {
+    checkOptions(options)
+    const { lease = 0 } = options
     this.transaction.put(this.keys.inStore(key), encodeValue(value), lease)
   }
 
@@ -69,6 +72,7 @@ export class TableTransaction implements CommandTransaction {
   }
 
   increment(key: string, options: IncrementOptions = {}): Incremented {
+    checkOptions(options)
     const { by = 1, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER, initial = 0 } = options
     const entry = this.entry(key)
     const value = entry === undefined ? initial : entry.value
@@ -101,8 +105,9 @@ export class TableTransaction implements CommandTransaction {
   }
 
   private items(range: ScanRange): Iterable<Item> {
+    const bounds = this.keys.range(checkScan(range))
     const { limit, reverse } = range
-    return this.transaction.scan({ ...this.keys.range(checkScan(range)), limit, reverse })
+    return this.transaction.scan({ ...bounds, limit, reverse })
   }
 }
 

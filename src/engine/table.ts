@@ -3,6 +3,7 @@ import type { Result } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
 import type { Revision } from '../core/types.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
+import { checkOptions } from './check-options.ts'
 import { checkRevision } from './check-revision.ts'
 import { txnCommand } from './command.ts'
 import type { Incremented, IncrementOptions } from './command-transaction.ts'
@@ -71,6 +72,7 @@ export class Table {
    */
   put(key: string, value: unknown, options: PutOptions = {}): Promise<Written> {
     try {
+      checkOptions(options)
       const { lease } = options
       if (lease !== undefined)
         return this.operate({ type: 'put', key, value, lease }, options).then(({ revision }) => ({
@@ -150,6 +152,7 @@ export class Table {
    * something else stands.
    */
   async increment(key: string, options: IncrementOptions & WriteOptions = {}): Promise<Incremented> {
+    checkOptions(options)
     const { by, min, max, initial } = options
     const given = Object.entries({ by, min, max, initial }).filter(([, number]) => number !== undefined)
     const operation = { type: 'increment', key, ...Object.fromEntries(given) } as const
@@ -216,11 +219,11 @@ export class Table {
   ): Watch<WatchEvent<Value>>
   watch<Value = unknown>(options: WatchOptions): Watch<WatchNotice<Value>>
   watch<Value>(options: WatchOptions = {}): Watch<WatchNotice<Value>> {
+    const range = checkBounds(options, watchNames)
     const { from, signal, resync = false, bookmarks = false } = options
     const { calls } = this
     checkRevision(from, 'from')
     calls.check()
-    const range = checkBounds(options, watchNames)
     const bounds = this.keys.range(range)
     let watch: Watch<WatchNotice<Value>> | undefined
     watch = new Watch<WatchNotice<Value>>({

@@ -1,6 +1,7 @@
 import { QuorateError } from '../core/error.ts'
 import { transactTriesDefault } from '../core/limits.ts'
 import { type Call, Pending } from './call.ts'
+import { checkOptions } from './check-options.ts'
 import { txnCommand } from './command.ts'
 import { Condition } from './condition.ts'
 import type { StoreCalls } from './store-calls.ts'
@@ -31,6 +32,7 @@ export async function transact<Value>(
   run: (tx: StoreTransaction) => Promise<Value>,
   options: TransactOptions,
 ): Promise<Value> {
+  checkOptions(options)
   const { tries = transactTriesDefault, fence, consistency } = options
   if (typeof run !== 'function') throw new TypeError('a transaction is a function')
   if (!Number.isSafeInteger(tries) || tries < 1) throw new TypeError('tries must be an integer from 1')

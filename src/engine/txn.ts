@@ -69,10 +69,16 @@ export function checkTxn(txn: Txn): Txn {
   if (typeof txn !== 'object' || txn === null) throw new TypeError('a transaction is an object')
   checkNames(txn as Fields, ['compare', 'success', 'failure'])
   const { compare = [], success = [], failure = [] } = txn
-  compare.forEach(checkCompare)
-  success.forEach(checkOperation)
-  failure.forEach(checkOperation)
-  return { compare, success, failure }
+  const lists = { compare, success, failure }
+  for (const [name, list] of Object.entries(lists)) {
+    if (!Array.isArray(list)) throw new TypeError(`${name} must be an array`)
+    for (const one of list) {
+      if (typeof one !== 'object' || one === null) throw new TypeError(`${name} holds objects`)
+      if (name === 'compare') checkCompare(one)
+      else checkOperation(one)
+    }
+  }
+  return lists
 }
 
 /** What a comparison may look at, of those that are numbers. */

@@ -1,4 +1,5 @@
 import { decodeValue } from '../../wire/value.ts'
+import { checkOptions } from '../check-options.ts'
 import type { Incremented, IncrementOptions } from '../command-transaction.ts'
 import type { ReadOptions, WriteOptions } from '../types.ts'
 import type { Means } from './means.ts'
@@ -18,7 +19,9 @@ export class Counter {
   private readonly key: string
 
   /** @internal */
-  constructor(means: Means, name: string, { min, max, initial }: CounterOptions) {
+  constructor(means: Means, name: string, options: CounterOptions) {
+    checkOptions(options)
+    const { min, max, initial } = options
     const given = Object.entries({ min, max, initial }).filter(([, number]) => number !== undefined)
     for (const [option, number] of given) checkInteger(option, number)
     this.means = means

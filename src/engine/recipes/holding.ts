@@ -1,5 +1,6 @@
 import { QuorateError } from '../../core/error.ts'
 import type { Revision } from '../../core/types.ts'
+import { checkOptions } from '../check-options.ts'
 import type { CallOptions, Fence } from '../types.ts'
 import { type HeldPlace, keyHere } from './line.ts'
 import { type RecipeTable, setCommand } from './places.ts'
@@ -51,6 +52,7 @@ export class Holding implements Fence {
 
   /** @internal Changes what it says. */
   protected async set(table: RecipeTable, value: unknown, options: CallOptions): Promise<Revision> {
+    checkOptions(options)
     const { calls } = this.place.means
     const args = [table, keyHere(this.key), value]
     return (await calls.run(setCommand, args, { ...options, fence: this })).revision

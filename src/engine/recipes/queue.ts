@@ -2,6 +2,7 @@ import { isQuorateError } from '../../core/error.ts'
 import type { Change } from '../../core/machine/item.ts'
 import type { Revision } from '../../core/types.ts'
 import type { Call } from '../call.ts'
+import { checkOptions } from '../check-options.ts'
 import type { CallOptions, WriteOptions, Written } from '../types.ts'
 import { changesFrom } from './follow.ts'
 import { Holding } from './holding.ts'
@@ -26,6 +27,7 @@ export class Message<Value = unknown> extends Holding {
    * will. With `release` instead it comes back at once.
    */
   async acknowledge(options: CallOptions = {}): Promise<void> {
+    checkOptions(options)
     await this.place.means.calls.execute({ type: 'delete', key: this.item }, { ...options, fence: this })
     await this[Symbol.asyncDispose]()
   }
