@@ -1,3 +1,4 @@
+import { isQuorateError } from '../../core/error.ts'
 import { linePlacesMax } from '../../core/limits.ts'
 import type { CommandContext } from '../command.ts'
 import type { IncrementOptions } from '../command-transaction.ts'
@@ -63,7 +64,14 @@ function take(tx: TableTransaction, [name, lease]: Taking): Taken {
   for (const item of queue.keysOf({ prefix: items })) {
     const claim = prefixOf(name) + claimMark + item.slice(items.length)
     if (queue.has(claim)) continue
-    const value = queue.get(item)
+    let value: unknown
+    try {
+      value = queue.get(item)
+    } catch (error) {
+      if (!isQuorateError(error, 'UNSUPPORTED')) throw error
+      queue.delete(item)
+      return [item]
+    }
     if (lease === null) queue.delete(item)
     else queue.put(claim, null, { lease })
     return [item, claim, value]

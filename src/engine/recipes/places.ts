@@ -54,8 +54,11 @@ export type Entered =
 /** Arguments of `takeCommand`. Without a lease the item is removed. */
 export type Taking = readonly [name: string, lease: number | null]
 
-/** What taking gave, with keys in the table of queues; null: nothing is free. */
-export type Taken = readonly [item: string, claim: string, value: unknown] | null
+/**
+ * What taking gave, with keys in the table of queues; null: nothing is free. An item alone cannot be read, and was
+ * removed: it would stand before all others for ever.
+ */
+export type Taken = readonly [item: string, claim: string, value: unknown] | readonly [item: string] | null
 
 /** Built-in commands, as they are in the log. */
 export const enterCommand = '$enter@1'

@@ -1,4 +1,4 @@
-import { isQuorateError } from '../../core/error.ts'
+import { isQuorateError, QuorateError } from '../../core/error.ts'
 import type { Change } from '../../core/machine/item.ts'
 import type { Revision } from '../../core/types.ts'
 import type { Call } from '../call.ts'
@@ -57,12 +57,16 @@ export class Queue<Value = unknown> {
 
   /**
    * Removes the first item and gives its value; waits for one as long as `deadlineMs` says (TIMEOUT; default: as long
-   * as it takes). Each item is given out once at most: one whose taker is gone before it heard of it, or that had
-   * OUTCOME_UNKNOWN, is lost. `receive` is for what must be done at least once.
+   * as it takes). The signal ends the wait, and takes back no taking: where an item was asked for already, and is
+   * given, it comes all the same, a moment later. So an abort loses nothing, and none was taken where it rejects with
+   * the signal's reason. Each item is given out once at most: one whose taker is gone before it heard of it, or had
+   * OUTCOME_UNKNOWN, is lost. `receive` is for what must be done at least once. An item that cannot be read (a broken
+   * host wrote it) is removed, and whoever asked for it gets UNSUPPORTED, from `receive`, too.
    */
   async take(options: CallOptions = {}): Promise<Value> {
     const call = startOf(this.means, options)
-    const [, , value] = await this.first(call, () => this.takeOne(null, step(this.means, options, call)))
+    const taking = { ...call, signal: undefined }
+    const [, , value] = await this.first(call, () => this.takeOne(null, step(this.means, options, taking)))
     return value as Value
   }
 
@@ -131,7 +135,12 @@ export class Queue<Value = unknown> {
     const args: Taking = [this.name, lease]
     const { value, revision } = await this.means.calls.run(takeCommand, args, options)
     const taken = value as Taken
-    return taken === null ? undefined : ([...taken, revision] as const)
+    if (taken === null) return undefined
+    if (taken.length === 1) {
+      const message = 'an item of the queue is of a form that this version does not read; it was removed'
+      throw new QuorateError('UNSUPPORTED', message, { retryable: true, outcome: 'applied' })
+    }
+    return [...taken, revision] as const
   }
 
   private inStore(key: string): string {

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { loadRecipes } from '../../src/engine/recipes/load.ts'
+import type { StoreCalls } from '../../src/engine/store-calls.ts'
+import { TestCluster } from './cluster.ts'
+
+// Loaded for real, so before any time is virtual.
+await loadRecipes()
+
+describe('a queue', () => {
+  test('removes an item that nobody can read, tells one of those who ask for it, and gives the others', async () => {
+    const cluster = new TestCluster()
+    const [, b] = await cluster.three()
+    const z = await cluster.open('z', { role: 'client' })
+    const broken = new Uint8Array([0xc1])
+    for (const { name, store } of [b, z]) {
+      const { calls } = store as unknown as { readonly calls: StoreCalls }
+      const spoil = (order: string) =>
+        cluster.settle(calls.write({ type: 'put', key: `\0$queue\0${name}\0i${order}`, value: broken }, {}))
+      const queue = await store.queue<number>(name)
+      await spoil('0')
+      await spoil('00')
+      await cluster.settle(queue.push(1))
+      await cluster.settle(queue.push(2))
+      await assert.rejects(cluster.settle(queue.take()), { code: 'UNSUPPORTED', outcome: 'applied' })
+      await assert.rejects(cluster.settle(queue.receive()), { code: 'UNSUPPORTED', outcome: 'applied' })
+      assert.equal(await cluster.settle(queue.take()), 1)
+      assert.equal((await cluster.settle(queue.receive())).value, 2)
+      assert.equal(await cluster.settle(queue.size()), 1)
+    }
+  })
+
+  test('loses no item by an abort, whenever it comes: it is given all the same, or stays', async () => {
+    const cluster = new TestCluster()
+    const [, b] = await cluster.three()
+    const z = await cluster.open('z', { role: 'client' })
+    for (const { name, store } of [b, z]) {
+      const queue = await store.queue<number>(name)
+      for (let i = 0; i < 20; i++) await cluster.settle(queue.push(i))
+      const taken: number[] = []
+      const reasons = new Set<unknown>()
+      for (let ms = 0; ms < 40; ms += 4) {
+        const ending = new AbortController()
+        const take: { value?: number; error?: unknown } = {}
+        queue.take({ signal: ending.signal }).then(
+          value => Object.assign(take, { value }),
+          error => Object.assign(take, { error }),
+        )
+        await cluster.run(ms)
+        ending.abort('enough')
+        await cluster.run(1000)
+        if (take.value === undefined) reasons.add(take.error)
+        else taken.push(take.value)
+      }
+      assert.ok(taken.length > 0 && taken.length < 10, 'some were aborted in time')
+      assert.deepEqual([...reasons], ['enough'])
+      assert.deepEqual(
+        taken,
+        taken.map((_, i) => i),
+      )
+      assert.equal(await cluster.settle(queue.size()), 20 - taken.length)
+    }
+  })
+})
