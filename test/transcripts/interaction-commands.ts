@@ -10,6 +10,7 @@ import {
   packed,
   type StepResult,
 } from '../../src/core/raft/index.ts'
+import { forgetLeader, reportUnreachable } from '../raft/outside-events.ts'
 import { type Argument, parseFlag, parseNumber, type Step } from './datadriven.ts'
 import {
   describeEntry,
@@ -47,8 +48,9 @@ export class InteractionCommands {
     'log-level': step => this.output.setLevel(step.arguments[0]?.key ?? ''),
     'raft-log': step => this.describeLog(this.node(step)),
     'raft-state': () => this.describeStates(),
-    'set-randomized-election-timeout': step =>
-      this.node(step).raft.setElectionTimeout(parseNumber(argumentOf(step, 'timeout'))),
+    'set-randomized-election-timeout': step => {
+      this.node(step).raft.raft.electionTimeout = parseNumber(argumentOf(step, 'timeout'))
+    },
     // Not a command of etcd-io/raft: a replica asks for a read index under a number.
     'read-index': step => this.node(step).raft.readIndex(parseNumber(step.arguments[1]?.key ?? '')),
     stabilize: step => this.stabilizeAtLevel(step),
@@ -56,7 +58,7 @@ export class InteractionCommands {
     'tick-election': step => this.tick(this.node(step), this.node(step).options.electionTicks),
     'tick-heartbeat': step => this.tick(this.node(step), this.node(step).options.heartbeatTicks),
     'transfer-leadership': step => this.transferLeadership(step),
-    'forget-leader': step => this.node(step).raft.forgetLeader(),
+    'forget-leader': step => forgetLeader(this.node(step).raft),
     'send-snapshot': step => this.sendSnapshot(step),
     propose: step => reportProposal(this.node(step).raft.propose([encode(step.arguments[1]?.key ?? '')])),
     'propose-conf-change': step => this.proposeConfChange(step),
@@ -259,7 +261,8 @@ export class InteractionCommands {
   }
 
   private describeStatus(node: InteractionNode): void {
-    for (const progress of node.raft.status().progress) this.output.writeLine(describeProgress(progress))
+    if (node.raft.status().role !== 'leader') return
+    for (const progress of node.raft.raft.progress) this.output.writeLine(describeProgress(progress))
   }
 
   private describeStates(): void {
@@ -289,7 +292,7 @@ export class InteractionCommands {
   private reportUnreachable(step: Step): void {
     const [at, unreachable] = this.nodesOf(step)
     if (at === undefined || unreachable === undefined) throw new Error('two nodes are needed')
-    at.raft.reportUnreachable(idOf(unreachable))
+    reportUnreachable(at.raft, idOf(unreachable))
   }
 
   private tick(node: InteractionNode, ticks: number): void {
