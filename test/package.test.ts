@@ -125,7 +125,7 @@ describe('the browser module', () => {
   const budgets = [
     { what: 'what a page loads at once', scripts: atOnce, most: 22 },
     { what: 'what a client loads, with WebRTC', scripts: byClients, most: 37 },
-    { what: 'what a member loads, all there is', scripts, most: 75 },
+    { what: 'what a member loads, all there is', scripts, most: 76 },
   ]
   for (const { what, scripts, most } of budgets) {
     test(`has a budget: ${what}, is at most ${most} KB compressed`, async () => {

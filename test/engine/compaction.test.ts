@@ -20,10 +20,15 @@ function follower(fields: Partial<ReplicaProgress>): ReplicaProgress {
   return {
     id: 2,
     match: 40,
+    next: 41,
     state: 'replicate',
+    isLearner: false,
     mayLead: true,
     recentActive: true,
+    isPaused: false,
     pendingSnapshot: 0,
+    inflightMessages: 0,
+    isInflightFull: false,
     ...fields,
   }
 }

@@ -129,6 +129,19 @@ export const reads: Section = {
       ],
     },
     {
+      id: 'M107b',
+      title: 'a follower forgets its leader although that one reads by lease',
+      edits: [
+        {
+          file: raftNode,
+          find:
+            "if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') " +
+            'this.raft.leader = 0',
+          replace: "if (this.raft.role === 'follower') this.raft.leader = 0",
+        },
+      ],
+    },
+    {
       id: 'M107c',
       title: 'a replica that restarted has forgotten the lease that it gave',
       edits: [

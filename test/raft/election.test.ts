@@ -170,7 +170,7 @@ test('a replica that was cut off with pre-vote comes back without a newer term (
 test('a pre-vote changes neither the term nor the vote nor the timer of who is asked', () => {
   const cluster = new Cluster(3, { preVote: true })
   const { node } = cluster.replica(2)
-  node.raft.electionTimeout = 10
+  node.setElectionTimeout(10)
   for (let i = 0; i < 9; i++) node.tick()
   node.step({ ...blankMessage, type: 'MsgPreVote', from: 1, to: 2, term: 2, index: 1, logTerm: 1 })
   assert.deepEqual([node.status().term, node.status().vote, node.status().role], [1, 0, 'follower'])
@@ -273,7 +273,7 @@ test('a message of the leader that has to be rejected still shows that it lives'
   const cluster = new Cluster(3)
   const { node } = cluster.replica(1)
   node.step({ ...blankMessage, type: 'MsgHeartbeat', from: 2, to: 1, term: 2 })
-  node.raft.electionTimeout = 10
+  node.setElectionTimeout(10)
   for (let i = 0; i < 30; i++) {
     node.tick()
     if (i % 5 === 0)

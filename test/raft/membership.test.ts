@@ -13,7 +13,6 @@ import { changeMembership, changeSimply } from '../../src/core/raft/membership.t
 import { Progress, progressAfter } from '../../src/core/raft/progress.ts'
 import { parseSteps } from '../transcripts/describe.ts'
 import { Cluster, entriesOf } from './cluster.ts'
-import { forgetLeader } from './outside-events.ts'
 
 function change(steps: string, transition: ConfChange['transition'] = 'auto'): ConfChange {
   return { transition, steps: parseSteps(steps), context: new Uint8Array(0) }
@@ -86,7 +85,7 @@ test('a joint configuration is left by the next leader when the first one is los
   cluster.tick(2)
   assert.equal(cluster.replica(2).status.conf.votersOutgoing.length, 3)
   cluster.partition([1], [2, 3, 4, 5])
-  forgetLeader(cluster.replica(2).node)
+  cluster.replica(2).node.forgetLeader()
   cluster.elect(2)
   cluster.tick(3, 2)
   assert.deepEqual(cluster.replica(2).status.conf, { ...emptyConfState, voters: [1, 2, 3, 4, 5] })

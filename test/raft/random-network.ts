@@ -11,7 +11,6 @@ import type {
 } from '../../src/core/raft/index.ts'
 import { changeMembership, replicasOf } from '../../src/core/raft/membership.ts'
 import { Cluster, type ReplicaOptions, type TestReplica, textOf } from './cluster.ts'
-import { forgetLeader, reportUnreachable } from './outside-events.ts'
 
 /** How often things happen; each is the chance per step. */
 interface Faults {
@@ -102,8 +101,8 @@ export class RandomNetwork {
     if (this.chance(0.05)) this.propose(replica)
     if (this.chance(0.03)) this.read(replica)
     if (this.chance(0.005)) replica.node.transferLeadership(this.pick(this.cluster.replicas).id)
-    if (this.chance(0.005)) forgetLeader(replica.node)
-    if (this.chance(0.01)) reportUnreachable(replica.node, this.pick(this.cluster.replicas).id)
+    if (this.chance(0.005)) replica.node.forgetLeader()
+    if (this.chance(0.01)) replica.node.reportUnreachable(this.pick(this.cluster.replicas).id)
     if (this.chance(0.01)) replica.node.reportReachable(this.pick(this.cluster.replicas).id)
     if (this.chance(0.6) && replica.node.hasReady()) this.cluster.send(replica.takeReady())
     if (this.chance(0.5)) this.cluster.send(replica.store())

@@ -208,6 +208,13 @@ test('reads by lease go together with the check of the quorum, on which they res
   assert.throws(() => new Cluster(3, { readOnly: 'lease' }), /lease reads need checkQuorum/)
 })
 
+test('with reads by lease a leader cannot be forgotten', () => {
+  const cluster = new Cluster(3, { checkQuorum: true, readOnly: 'lease' }, { currentTerm: 0 })
+  cluster.elect(1)
+  cluster.replica(2).node.forgetLeader()
+  assert.equal(cluster.replica(2).status.leader, 1)
+})
+
 test('a lease ends before the followers may elect another leader, counted from when the heartbeat left', () => {
   const cluster = new Cluster(
     3,

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { blankMessage, type Entry, type Message, packed } from '../../src/core/raft/index.ts'
 import { Cluster, entriesOf } from './cluster.ts'
-import { forgetLeader, reportUnreachable } from './outside-events.ts'
 
 type Fields = Partial<Omit<Message, 'entries'>> & { readonly entries?: readonly Entry[] }
 
@@ -169,7 +168,7 @@ test('acknowledgements that arrive in any order never take back what is known', 
   for (const index of [5, 3, 4, 2]) {
     leader.node.step({ ...blankMessage, type: 'MsgAppResp', from: 2, to: 1, term: 2, index })
   }
-  const progress = leader.node.raft.progressOf(2)
+  const progress = leader.status.progress.find(each => each.id === 2)
   assert.deepEqual([progress?.match, progress?.next], [5, 6])
   assert.equal(leader.status.commit, 5)
 })
@@ -247,7 +246,7 @@ test('a new leader starts with an empty quota', () => {
   cluster.elect(2)
   cluster.partition()
   cluster.tick(2)
-  forgetLeader(cluster.replica(3).node)
+  cluster.replica(3).node.forgetLeader()
   cluster.elect(1)
   assert.equal(cluster.propose(1, 'x').type, 'proposed')
 })
@@ -326,7 +325,7 @@ test('an unreachable follower is probed, and pipelined again when it answers', (
   const leader = cluster.elect(1)
   const state = () => leader.status.progress.find(each => each.id === 2)?.state
   assert.equal(state(), 'replicate')
-  reportUnreachable(leader.node, 2)
+  leader.node.reportUnreachable(2)
   assert.equal(state(), 'probe')
   cluster.tick(1)
   assert.equal(state(), 'replicate')
@@ -336,7 +335,7 @@ test('a probe that was lost is repeated when its follower can be heard, and not 
   const cluster = new Cluster(2)
   const leader = cluster.elect(1)
   cluster.partition([1], [2])
-  reportUnreachable(leader.node, 2)
+  leader.node.reportUnreachable(2)
   cluster.propose(1, 'a')
   cluster.settle()
   cluster.partition()
@@ -401,7 +400,7 @@ test('a rejection that was overtaken by an acknowledgement is stale', () => {
     reject: true,
     rejectHint: 1,
   })
-  const progress = leader.node.raft.progressOf(2)
+  const progress = leader.status.progress.find(each => each.id === 2)
   assert.deepEqual([progress?.state, progress?.next], ['replicate', 5])
 })
 

@@ -7,6 +7,7 @@ import {
 } from '../../src/core/raft/membership.ts'
 import { emptyConfState } from '../../src/core/raft/memory-log.ts'
 import { type Progress, progressAfter } from '../../src/core/raft/progress.ts'
+import { describeProgress as progressStatus } from '../../src/core/raft/raft-node.ts'
 import type { ConfState } from '../../src/core/raft/types.ts'
 import { parseFlag, type Step } from './datadriven.ts'
 import { describeConf, describeProgress, parseSteps } from './describe.ts'
@@ -46,7 +47,7 @@ export class ConfchangeCommands {
       next: Math.max(this.lastIndex, 1),
       window: { messagesMax: 10, bytesMax: Number.POSITIVE_INFINITY },
     })
-    const lines = this.progress.map(describeProgress)
+    const lines = this.progress.map(each => describeProgress(progressStatus(each)))
     return [describeConf(this.conf), ...lines].join('\n')
   }
 

@@ -9,10 +9,10 @@ import {
   type Message,
   type ProgressState,
   type Ready,
+  type ReplicaProgress,
   type Role,
   type Snapshot,
 } from '../../src/core/raft/index.ts'
-import type { Progress } from '../../src/core/raft/progress.ts'
 
 /**
  * Changes that were proposed in etcd's older form; only the print of their entries tells the two forms apart.
@@ -126,15 +126,14 @@ export function describeConf(conf: ConfState): string {
   return text
 }
 
-export function describeProgress(progress: Progress): string {
+export function describeProgress(progress: ReplicaProgress): string {
   let text = `${progress.id}: ${progressStates[progress.state]} match=${progress.match} next=${progress.next}`
   if (progress.isLearner) text += ' learner'
-  if (progress.isPaused()) text += ' paused'
+  if (progress.isPaused) text += ' paused'
   if (progress.pendingSnapshot > 0) text += ` pendingSnap=${progress.pendingSnapshot}`
   if (!progress.recentActive) text += ' inactive'
-  const { inflights } = progress
-  if (inflights.count > 0) text += ` inflight=${inflights.count}`
-  if (inflights.count > 0 && inflights.isFull()) text += '[full]'
+  if (progress.inflightMessages > 0) text += ` inflight=${progress.inflightMessages}`
+  if (progress.inflightMessages > 0 && progress.isInflightFull) text += '[full]'
   return text
 }
 

@@ -10,7 +10,6 @@ import {
   packed,
   type StepResult,
 } from '../../src/core/raft/index.ts'
-import { forgetLeader, reportUnreachable } from '../raft/outside-events.ts'
 import { type Argument, parseFlag, parseNumber, type Step } from './datadriven.ts'
 import {
   describeEntry,
@@ -48,9 +47,8 @@ export class InteractionCommands {
     'log-level': step => this.output.setLevel(step.arguments[0]?.key ?? ''),
     'raft-log': step => this.describeLog(this.node(step)),
     'raft-state': () => this.describeStates(),
-    'set-randomized-election-timeout': step => {
-      this.node(step).raft.raft.electionTimeout = parseNumber(argumentOf(step, 'timeout'))
-    },
+    'set-randomized-election-timeout': step =>
+      this.node(step).raft.setElectionTimeout(parseNumber(argumentOf(step, 'timeout'))),
     // Not a command of etcd-io/raft: a replica asks for a read index under a number.
     'read-index': step => this.node(step).raft.readIndex(parseNumber(step.arguments[1]?.key ?? '')),
     stabilize: step => this.stabilizeAtLevel(step),
@@ -58,7 +56,7 @@ export class InteractionCommands {
     'tick-election': step => this.tick(this.node(step), this.node(step).options.electionTicks),
     'tick-heartbeat': step => this.tick(this.node(step), this.node(step).options.heartbeatTicks),
     'transfer-leadership': step => this.transferLeadership(step),
-    'forget-leader': step => forgetLeader(this.node(step).raft),
+    'forget-leader': step => this.node(step).raft.forgetLeader(),
     'send-snapshot': step => this.sendSnapshot(step),
     propose: step => reportProposal(this.node(step).raft.propose([encode(step.arguments[1]?.key ?? '')])),
     'propose-conf-change': step => this.proposeConfChange(step),
@@ -261,8 +259,7 @@ export class InteractionCommands {
   }
 
   private describeStatus(node: InteractionNode): void {
-    if (node.raft.status().role !== 'leader') return
-    for (const progress of node.raft.raft.progress) this.output.writeLine(describeProgress(progress))
+    for (const progress of node.raft.status().progress) this.output.writeLine(describeProgress(progress))
   }
 
   private describeStates(): void {
@@ -292,7 +289,7 @@ export class InteractionCommands {
   private reportUnreachable(step: Step): void {
     const [at, unreachable] = this.nodesOf(step)
     if (at === undefined || unreachable === undefined) throw new Error('two nodes are needed')
-    reportUnreachable(at.raft, idOf(unreachable))
+    at.raft.reportUnreachable(idOf(unreachable))
   }
 
   private tick(node: InteractionNode, ticks: number): void {

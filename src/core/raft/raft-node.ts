@@ -10,7 +10,7 @@ import { draftChange, draftEntry, type ProposeResult, propose } from './proposal
 import { Raft, type Role } from './raft.ts'
 import { handleReadIndex } from './read-index.ts'
 import { type Ready, ReadyQueue } from './ready.ts'
-import { handleReachable, handleSnapshotStatus } from './replication.ts'
+import { handleReachable, handleSnapshotStatus, handleUnreachable } from './replication.ts'
 import { isAtRest, isAtRestBehind, leaderLost, resume } from './rest.ts'
 import { type StepResult, stepPeer, storageAppended, storageApplied, tick } from './step.ts'
 import type { ConfChange, ConfState } from './types.ts'
@@ -21,12 +21,18 @@ export type { Ready } from './ready.ts'
 export interface ReplicaProgress {
   readonly id: ReplicaId
   readonly match: Index
+  readonly next: Index
   readonly state: ProgressState
+  readonly isLearner: boolean
   /** False for learners and witnesses. */
   readonly mayLead: boolean
   readonly recentActive: boolean
+  /** Only heartbeats go to it until it answers. */
+  readonly isPaused: boolean
   /** The index of the snapshot it is being sent, or 0. */
   readonly pendingSnapshot: Index
+  readonly inflightMessages: number
+  readonly isInflightFull: boolean
 }
 
 export interface RaftStatus {
@@ -173,10 +179,24 @@ export class RaftNode {
     if (this.raft.role !== 'follower') this.raft.becomeFollower(this.raft.term, 0)
   }
 
+  /**
+   * A follower forgets its leader, so that it grants votes at once; used when the leader is known to be gone.
+   * Nothing happens on other roles, and with lease reads, whose promise it would break.
+   */
+  forgetLeader(): void {
+    if (this.raft.role === 'follower' && this.raft.config.readOnly !== 'lease') this.raft.leader = 0
+  }
+
   /** The replica can be heard, after it could not. */
   reportReachable(id: ReplicaId): void {
     const progress = this.leadersProgress(id)
     if (progress !== undefined) handleReachable(this.raft, progress)
+  }
+
+  /** The last message to the replica could not be delivered. */
+  reportUnreachable(id: ReplicaId): void {
+    const progress = this.leadersProgress(id)
+    if (progress !== undefined) handleUnreachable(progress)
   }
 
   /** The snapshot for the replica was delivered, or could not be. */
@@ -211,6 +231,11 @@ export class RaftNode {
     this.readyQueue.advance()
   }
 
+  /** Replaces the election timeout that was drawn for this term. A preferred leader gets a shorter one. */
+  setElectionTimeout(ticks: number): void {
+    this.raft.electionTimeout = ticks
+  }
+
   status(): RaftStatus {
     const { raft } = this
     const isLeader = raft.role === 'leader'
@@ -238,13 +263,18 @@ export class RaftNode {
   }
 }
 
-function describeProgress(progress: Raft['progress'][number]): ReplicaProgress {
+export function describeProgress(progress: Raft['progress'][number]): ReplicaProgress {
   return {
     id: progress.id,
     match: progress.match,
+    next: progress.next,
     state: progress.state,
+    isLearner: progress.isLearner,
     mayLead: progress.mayLead,
     recentActive: progress.recentActive,
+    isPaused: progress.isPaused(),
     pendingSnapshot: progress.pendingSnapshot,
+    inflightMessages: progress.inflights.count,
+    isInflightFull: progress.inflights.isFull(),
   }
 }

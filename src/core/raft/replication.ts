@@ -185,6 +185,11 @@ export function handleReachable(raft: Raft, progress: Progress): void {
   sendAppend(raft, progress, true)
 }
 
+/** The engine could not deliver a message: pipelining would only add to the loss. */
+export function handleUnreachable(progress: Progress): void {
+  if (progress.state === 'replicate') progress.becomeProbe()
+}
+
 /** The engine delivered a snapshot or failed to. Either way the next message waits for a sign of life. */
 export function handleSnapshotStatus(progress: Progress, failed: boolean): void {
   if (progress.state !== 'snapshot') return
