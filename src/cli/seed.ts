@@ -138,6 +138,13 @@ function tellOf(host: Host, terminal: Terminal): void {
 const differencesTold = 16
 
 function waitingFor({ host }: Seed, isJoining: boolean): string {
+  // It has no part in the store, and its folder knows whose cluster this is: the record of the founding outlives it.
+  if (host?.deployment !== undefined && host.info().stores.length === 0) {
+    return (
+      'this host is new to the cluster, which exists; waiting for a member to let it in. If what the host had was ' +
+      'lost, and no member is left, remove host and founding.json from the data folder to begin anew'
+    )
+  }
   if (host?.deployment !== undefined) {
     return (
       'no leader yet; waiting for the other members. If the storage of too many voters is lost, none will lead: ' +

@@ -84,14 +84,19 @@ export class MemberChanges {
 
   /**
    * Plans and logs until the plan says that nothing is left to do. Between two looks others may have changed the
-   * table, so nothing that was read before a wait is used behind it.
+   * table, so nothing that was read before a wait is used behind it. `hasBegun`: something of what was asked for is
+   * logged already, so no error says that nothing was changed.
    */
   async carryOut(
     plan: () => MembersPlan,
-    { expected, isDone = () => false }: { expected?: Revision | undefined; isDone?: () => boolean } = {},
+    {
+      expected,
+      hasBegun = false,
+      isDone = () => false,
+    }: { expected?: Revision | undefined; hasBegun?: boolean; isDone?: () => boolean } = {},
   ): Promise<void> {
     const { replica, clock, call } = this
-    for (let hasLogged = false, hasOffered = false; ; ) {
+    for (let hasLogged = hasBegun, hasOffered = false; ; ) {
       if (hasLogged && isDone()) return
       const outcome = hasLogged ? 'unknown' : 'none'
       replica.check(outcome)
@@ -131,7 +136,7 @@ export class MemberChanges {
     if (isVoter) await this.carryOut(demote, { expected })
     const remove = () => planRemove(replica.machine.members, host, replica.id)
     const isDone = () => member() === undefined
-    await this.carryOut(remove, { expected: isVoter ? undefined : expected, isDone })
+    await this.carryOut(remove, { expected, hasBegun: isVoter, isDone })
   }
 
   /**
@@ -216,7 +221,7 @@ function conflict(expected: Revision, revision: Revision): QuorateError {
 }
 
 function changePending(): QuorateError {
-  return new QuorateError('OUTCOME_UNKNOWN', 'the change was logged and is not committed yet', {
+  return new QuorateError('OUTCOME_UNKNOWN', 'the change is under way, and not yet in force', {
     outcome: 'unknown',
     retryable: true,
   })

@@ -1,4 +1,5 @@
 import type { RaftNode, ReplicaProgress } from '../core/raft/raft-node.ts'
+import { bestOf } from '../core/raft/succession.ts'
 import type { ReplicaId } from '../core/types.ts'
 
 /**
@@ -7,17 +8,13 @@ import type { ReplicaId } from '../core/types.ts'
  */
 export const catchUpEntriesMax = 1000
 
-/**
- * Of the replicas that could lead in place of this leader now, the one that knows most of the log; of those that were
- * heard lately, if there are any: another one may stand still.
- */
+/** Of the replicas that could lead in place of this leader now, the best. */
 export function successorOf(node: RaftNode, isHere: (replica: ReplicaId) => boolean): ReplicaId | undefined {
   const { id, progress, commit } = node.status()
   const isNear = ({ state, match }: ReplicaProgress) =>
     state === 'replicate' && commit - match < catchUpEntriesMax
   const candidates = progress.filter(one => one.id !== id && one.mayLead && isNear(one) && isHere(one.id))
-  const isHeard = ({ recentActive }: ReplicaProgress) => Number(recentActive)
-  return candidates.sort((left, right) => isHeard(right) - isHeard(left) || right.match - left.match)[0]?.id
+  return bestOf(candidates)
 }
 
 /** So many times as long as others, a replica that should not lead waits before it campaigns. */

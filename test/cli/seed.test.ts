@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
@@ -169,3 +169,26 @@ async function isListening(port: number): Promise<boolean> {
     socket.destroy()
   }
 }
+
+test('a seed whose host lost its folder, and not the record of the founding, says so and what to do', async t => {
+  const data = await new Cleanup(t).folder()
+  const start = ['seed', '--port', '0', '--data', data]
+  await using seed = new Quorate(start)
+  await seed.printed(ready)
+  seed.signal('SIGTERM')
+  assert.equal((await seed.ended()).code, 0)
+  await rm(join(data, 'host'), { recursive: true })
+  await using again = new Quorate(start)
+  await again.printed(ready)
+  again.signal('SIGTERM')
+  const { err } = await again.ended()
+  assert.match(
+    err,
+    /^quorate: this host is new to the cluster, .* remove host and founding\.json from [^\n]*\n$/,
+  )
+  for (const name of ['host', 'founding.json']) await rm(join(data, name), { recursive: true })
+  await using anew = new Quorate(start)
+  await anew.printed(ready)
+  anew.signal('SIGTERM')
+  assert.equal((await anew.ended()).err, '')
+})

@@ -246,6 +246,22 @@ describe('a leader that shall not vote any more', () => {
     })
   }
 
+  for (const order of ['abc', 'bca', 'cab', 'acb', 'ba', 'ca', 'ab']) {
+    test(`leaves no group without a leader behind it, where ${[...order].join(', ')} are to go at once`, async () => {
+      const cluster = new TestCluster()
+      const [a, b, c] = await cluster.three()
+      await cluster.settle(a.store.put('k', 0))
+      const before = cluster.timers.now()
+      const going = [...order].map(name => b.store.demote(name))
+      const results = await cluster.settle(Promise.allSettled(going))
+      await cluster.settle(c.store.put('k', 1))
+      assert.ok(cluster.timers.now() - before < 900, 'nobody waited for an election timeout')
+      assert.equal(results.filter(({ status }) => status === 'rejected').length, order.length === 3 ? 1 : 0)
+      const { members } = await cluster.settle(c.store.membership())
+      assert.equal(members.filter(({ role }) => role === 'voter').length, 1)
+    })
+  }
+
   test('goes all the same when nobody takes it over', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three()

@@ -5,6 +5,7 @@ const asking = 'src/engine/membership.ts'
 const changes = 'src/engine/member-changes.ts'
 const confChange = 'src/core/raft/conf-change.ts'
 const election = 'src/core/raft/election.ts'
+const follower = 'src/core/raft/follower.ts'
 const leader = 'src/core/raft/leader.ts'
 const membershipFile = 'src/core/raft/membership.ts'
 const proposal = 'src/core/raft/proposal.ts'
@@ -239,6 +240,68 @@ import { changeMembership } from './membership.ts'
 `,
           replace: `      known?.catch(() => undefined)
 `,
+        },
+      ],
+    },
+    {
+      id: 'Q150',
+      title: 'a leader that steps down leaves it to an election timeout who comes next',
+      first: 'raft/membership',
+      edits: [
+        {
+          file: confChange,
+          find: `    callSuccessor(raft)
+`,
+          replace: '',
+        },
+      ],
+    },
+    {
+      id: 'Q151',
+      title: 'a leader that steps down calls a replica that lacks what is committed',
+      first: 'raft/membership',
+      edits: [
+        {
+          file: confChange,
+          find: 'mayLead && match >= raft.log.committed',
+          replace: 'mayLead && match >= 0',
+        },
+      ],
+    },
+    {
+      id: 'Q152',
+      title: 'a leader that steps down calls a witness',
+      first: 'raft/membership',
+      edits: [
+        {
+          file: confChange,
+          find: '({ mayLead, match }) => mayLead && ',
+          replace: '({ isLearner, match }) => !isLearner && ',
+        },
+      ],
+    },
+    {
+      id: 'Q153',
+      title: 'a call to campaign is forgotten where changes are to be applied first',
+      first: 'raft/membership',
+      edits: [
+        {
+          file: follower,
+          find: "raft.isCalled = !startElection(raft, 'transfer')",
+          replace: "startElection(raft, 'transfer')",
+        },
+      ],
+    },
+    {
+      id: 'Q154',
+      title: 'a call to campaign stands though the leader leads on',
+      first: 'raft/membership',
+      edits: [
+        {
+          file: follower,
+          find: `      raft.isCalled = false
+`,
+          replace: '',
         },
       ],
     },

@@ -16,7 +16,7 @@ const quorum = 'src/core/quorum.ts'
 const replica = 'src/engine/replica.ts'
 const replication = 'src/core/raft/replication.ts'
 const requests = 'src/engine/requests.ts'
-const resignation = 'src/engine/resignation.ts'
+const succession = 'src/core/raft/succession.ts'
 const rest = 'src/core/raft/rest.ts'
 const snapshots = 'src/engine/snapshots.ts'
 
@@ -305,7 +305,7 @@ export const ownGroups: Section = {
       id: 'Q94',
       title: 'a host that ends hands over to the voter that knows least',
       first: 'engine/resignation',
-      edits: [{ file: resignation, find: 'right.match - left.match', replace: 'left.match - right.match' }],
+      edits: [{ file: succession, find: 'right.match - left.match', replace: 'left.match - right.match' }],
     },
     {
       id: 'Q95',

@@ -96,8 +96,8 @@ test('the last voter learns that the joint configuration was left from those who
   const leader = cluster.elect(1)
   leader.node.proposeConfChange(change('l1 l3'))
   // The new voter acknowledges the change that leaves the joint configuration, and never hears that it is committed.
-  const isLate = ({ to, commit }: { to: number; commit: number }) => to === 2 && commit > 3
-  cluster.isLost = isLate
+  // Nor does it hear that it is to campaign.
+  cluster.isLost = ({ to, commit, type }) => to === 2 && (commit > 3 || type === 'MsgTimeoutNow')
   cluster.settle()
   assert.deepEqual(leader.status.conf, { ...emptyConfState, voters: [2], learners: [1, 3] })
   assert.equal(leader.status.role, 'follower')
@@ -204,6 +204,77 @@ test('a leader that is told to steps down when it applies its own removal', () =
   cluster.settle()
   assert.equal(leader.status.role, 'follower')
   cluster.elect(2)
+})
+
+test('a leader that steps down has who remains campaign at once, also one that has still to apply the change', () => {
+  for (const steps of ['r1', 'l1', 'l1 l3']) {
+    const cluster = new Cluster(3, { stepDownOnRemoval: true, checkQuorum: true, preVote: true })
+    cluster.elect(1).node.proposeConfChange(change(steps))
+    cluster.settle()
+    assert.notEqual(cluster.leader.id, 1, steps)
+  }
+})
+
+test('a leader that steps down calls the voter that knows most of the log', () => {
+  const cluster = new Cluster(3, { stepDownOnRemoval: true })
+  cluster.elect(1)
+  cluster.isLost = ({ to, type }) => to === 2 && type === 'MsgApp'
+  cluster.replica(1).node.proposeConfChange(change('r1'))
+  cluster.settle()
+  assert.equal(cluster.leader.id, 3)
+})
+
+test('a leader that steps down calls nobody who lacks what is committed, keeps no values, or is no voter', () => {
+  const conf = { voters: [1, 2, 4, 5], witnesses: [2], learners: [3] }
+  const cluster = new Cluster(5, { stepDownOnRemoval: true }, { conf })
+  const leader = cluster.elect(1)
+  const called: number[] = []
+  cluster.isLost = ({ to, type }) => {
+    // The one that has all was heard longer ago than the others, whenever the leader says something.
+    for (const progress of leader.node.raft.progress) progress.recentActive = progress.id !== 5
+    if (type === 'MsgTimeoutNow') called.push(to)
+    return to === 4 && type === 'MsgApp'
+  }
+  leader.node.proposeConfChange(change('r1'))
+  cluster.tick(2)
+  assert.equal(leader.status.role, 'follower')
+  assert.deepEqual(called, [5])
+})
+
+test('a leader that steps down has the one campaign that it hands over to, and no second one', () => {
+  const cluster = new Cluster(3, { stepDownOnRemoval: true })
+  const leader = cluster.elect(1)
+  const called: number[] = []
+  cluster.isLost = ({ to, type }) => type === 'MsgTimeoutNow' && called.push(to) > 0
+  leader.node.proposeConfChange(change('r1'))
+  cluster.finish(leader)
+  cluster.deliver()
+  for (const id of [2, 3]) cluster.finish(cluster.replica(id))
+  cluster.deliver()
+  leader.node.transferLeadership(3)
+  cluster.settle()
+  assert.deepEqual([leader.status.role, called], ['follower', [3, 3]])
+})
+
+test('a call to campaign waits for changes to be applied, and is void when the leader is heard again before', () => {
+  for (const isHeard of [false, true]) {
+    const cluster = new Cluster(3)
+    cluster.elect(1)
+    const one = cluster.replica(2)
+    const { term, commit } = one.status
+    const word = { ...blankMessage, from: 1, to: 2, term }
+    const entries = entriesOf([term], commit + 1).map(entry => {
+      return { ...entry, type: 'conf-change' as const, change: change('l3') }
+    })
+    const append = { index: commit, logTerm: term, commit: commit + 1, entries: packed(entries) }
+    one.node.step({ ...word, type: 'MsgApp', ...append })
+    one.node.step({ ...word, type: 'MsgTimeoutNow' })
+    assert.equal(one.status.term, term)
+    if (isHeard) one.node.step({ ...word, type: 'MsgHeartbeat', commit })
+    cluster.settle()
+    assert.deepEqual(one.status.conf.learners, [3])
+    assert.equal(one.status.term, isHeard ? term : term + 1)
+  }
 })
 
 test('a removed replica takes part until its removal is applied there, not only appended', () => {

@@ -9,7 +9,8 @@ import {
   type MembershipRefusal,
 } from './membership.ts'
 import type { Raft } from './raft.ts'
-import { advanceCommit, broadcastAppend, sendAppend } from './replication.ts'
+import { advanceCommit, broadcastAppend, sendAppend, sendTimeoutNow } from './replication.ts'
+import { bestOf } from './succession.ts'
 import type { ConfChange, ConfState } from './types.ts'
 
 /** 'pending': another change is in the log and not yet applied. */
@@ -51,7 +52,9 @@ export function switchConfiguration(raft: Raft, change: MembershipChange): void 
   if (own === undefined || own.isLearner) {
     // It leads on, without counting itself, until its followers elect another one; or it stops at once if
     // told so.
-    if (raft.config.stepDownOnRemoval) raft.becomeFollower(raft.term, 0)
+    if (!raft.config.stepDownOnRemoval) return
+    callSuccessor(raft)
+    raft.becomeFollower(raft.term, 0)
     return
   }
   // Fewer voters may have to agree now: what they hold already may be committed by the change itself.
@@ -62,4 +65,14 @@ export function switchConfiguration(raft: Raft, change: MembershipChange): void 
     for (const progress of raft.progress) if (progress.id !== raft.id) sendAppend(raft, progress, false)
   }
   if (raft.leadTransferee !== 0 && !isVoter(raft.conf, raft.leadTransferee)) raft.leadTransferee = 0
+}
+
+/**
+ * Has one of who remains campaign: else everybody waits for an election timeout (Raft thesis §4.2.2). It holds all that
+ * is committed, or it could not win. As safe as any election, and a call that is lost costs that timeout only.
+ */
+function callSuccessor(raft: Raft): void {
+  const candidates = raft.progress.filter(({ mayLead, match }) => mayLead && match >= raft.log.committed)
+  const successor = bestOf(candidates, raft.leadTransferee)
+  if (successor !== undefined) sendTimeoutNow(raft, successor)
 }

@@ -13,6 +13,8 @@ export function stepFollower(raft: Raft, message: Message): void {
       // Any word of the leader shows that it lives, also one that has to be rejected.
       raft.electionElapsed = 0
       raft.leader = message.from
+      // It leads on: whatever it asked for before is void.
+      raft.isCalled = false
       followLeader(raft, message)
       break
     case 'MsgTransferLeader':
@@ -26,7 +28,8 @@ export function stepFollower(raft: Raft, message: Message): void {
       raft.readStates.push({ index: message.index, context: message.context })
       break
     case 'MsgTimeoutNow':
-      startElection(raft, 'transfer')
+      // The change that the leader left behind may be what this replica has still to apply.
+      raft.isCalled = !startElection(raft, 'transfer')
       break
   }
 }

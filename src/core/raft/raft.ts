@@ -58,6 +58,8 @@ export class Raft {
    * the order may still be on its way after the transfer was given up.
    */
   isLeaseVoid = false
+  /** The leader of this term told this replica to campaign, and it has changes to apply before. */
+  isCalled = false
   reads: ReadQueue
   /** Reads that came before this leader committed an entry of its own term (Raft thesis §6.4, step 1). */
   earlyReads: Message[] = []
@@ -167,6 +169,7 @@ export class Raft {
     const { electionTicks, random } = this.config
     this.electionTimeout = electionTicks + Math.floor(random() * electionTicks)
     this.leadTransferee = 0
+    this.isCalled = false
     this.votes.clear()
     const last = this.log.lastIndex()
     this.progress = this.progress.map(each => each.restarted(each.id === this.id ? last : 0, last + 1))

@@ -149,4 +149,5 @@ export function storageAppended(raft: Raft, message: Message): void {
 /** What was handed to the apply thread is applied. */
 export function storageApplied(raft: Raft, message: Message): void {
   entriesApplied(raft, message.entries, entriesBytes(message.entries))
+  if (raft.isCalled) raft.isCalled = !startElection(raft, 'transfer')
 }
