@@ -50,8 +50,11 @@ export const viewLifeMs = 60 * 60 * 1000
 /** Items (members of arrays and objects, keys) of one encoded message: what a value of `valueBytesMax` can hold. */
 export const messageItemsMax = 1024 * 1024 + 1024
 
-/** Arrays and objects inside each other in one encoded message: people stop far below, a stack stops above. */
-export const messageDepthMax = 64
+/** Arrays and objects inside each other in one value: people stop far below, a stack stops above. */
+export const valueDepthMax = 64
+
+/** The same in one encoded message: what a command takes and gives has values inside. */
+export const messageDepthMax = valueDepthMax + 8
 
 /** Entries in one MsgApp: enough to fill a link, little enough that a heartbeat behind it is not late. */
 export const appendBytesMax = 256 * 1024

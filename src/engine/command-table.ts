@@ -1,8 +1,15 @@
 import { QuorateError } from '../core/error.ts'
 import type { CommandHandler, CommandHandlers } from '../core/machine/handler.ts'
 import { CommandFailure } from '../core/machine/transaction.ts'
-import { decodeValue, encodeValue } from '../wire/value.ts'
-import { type Command, type Commands, encodeResult, isCommandError, txnCommand } from './command.ts'
+import { encodeValue } from '../wire/value.ts'
+import {
+  type Command,
+  type Commands,
+  decodeCall,
+  encodeResult,
+  isCommandError,
+  txnCommand,
+} from './command.ts'
 import { isPromise } from './is-promise.ts'
 import { recipeCommands } from './recipes/built-in.ts'
 import { runTxn } from './run-txn.ts'
@@ -44,7 +51,7 @@ export class CommandTable implements CommandHandlers {
 function handlerOf(command: Command): CommandHandler {
   return (transaction, args, context) => {
     try {
-      const result = command(new TableTransaction(transaction), decodeValue(args), context)
+      const result = command(new TableTransaction(transaction), decodeCall(args), context)
       if (isPromise(result)) throw new TypeError('a command is no async function')
       return encodeResult(result)
     } catch (error) {

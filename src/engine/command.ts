@@ -1,7 +1,8 @@
 import { keepBytes } from '../base/keep-bytes.ts'
-import { proposalBytesMax, resultBytesMax } from '../core/limits.ts'
+import { messageDepthMax, proposalBytesMax, resultBytesMax, valueDepthMax } from '../core/limits.ts'
 import type { HostId } from '../core/types.ts'
 import { encodeOnce } from '../wire/codec.ts'
+import { decodeValue } from '../wire/value.ts'
 import type { CommandTransaction } from './command-transaction.ts'
 
 /** What a command may know besides its transaction and arguments: the same on every replica. */
@@ -79,7 +80,7 @@ export function checkCommandName(name: unknown): asserts name is string {
 
 /** What a command is given: as large as an entry may be. */
 export function encodeArgs(value: unknown): Uint8Array {
-  return keepBytes(encodeOnce(value, argsBytesMax))
+  return keepBytes(encodeOnce(value, argsBytesMax, argsDepthMax))
 }
 
 /** What a command gives. */
@@ -87,5 +88,12 @@ export function encodeResult(value: unknown): Uint8Array {
   return keepBytes(encodeOnce(value === undefined ? null : value, resultBytesMax))
 }
 
+/** Either of them, new at every call. It may be nested deeper than a value: it has values inside. */
+export function decodeCall(bytes: Uint8Array): unknown {
+  return decodeValue(bytes, messageDepthMax)
+}
+
+/** A value that is too deep is refused in a transaction, three levels down, where it is asked for. */
+const argsDepthMax = valueDepthMax + 3
 /** An entry, but for its name and session. */
 const argsBytesMax = proposalBytesMax - 4096

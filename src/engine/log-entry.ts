@@ -3,6 +3,7 @@ import type { Entry } from '../core/raft/types.ts'
 import type { HostId } from '../core/types.ts'
 import { decodeMembersDelta, decodeProposal } from '../wire/proposal-codec.ts'
 import { decodeValue } from '../wire/value.ts'
+import { decodeCall } from './command.ts'
 import { keyInTable } from './table-keys.ts'
 import { absent, type LogEntry, type StoreCommand } from './types.ts'
 
@@ -43,7 +44,7 @@ export function storeCommandOf(command: Command): StoreCommand | undefined {
     case 'fenced':
       return storeCommandOf(command.command)
     case 'call':
-      return { type: 'command', name: command.name, args: decodeValue(command.args) }
+      return { type: 'command', name: command.name, args: decodeCall(command.args) }
     case 'lease-grant':
     case 'lease-keep-alive':
     case 'lease-revoke':

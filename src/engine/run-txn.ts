@@ -27,9 +27,11 @@ function tableOf(tx: CommandTransaction, { table }: { readonly table?: string })
 
 function perform(tx: CommandTransaction, operation: Operation): unknown {
   switch (operation.type) {
-    case 'put':
-      tx.put(operation.key, operation.value, operation)
+    case 'put': {
+      const { key, value, lease = 0 } = operation
+      tx.put(key, value, { lease })
       return null
+    }
     case 'delete':
       return tx.delete(operation.key)
     case 'deleteRange':

@@ -8,7 +8,7 @@ import { decodeValue } from '../wire/value.ts'
 import type { Backend, Freshness, Reader, ReadResult } from './backend.ts'
 import { type Call, startCall } from './call.ts'
 import { checkOptions } from './check-options.ts'
-import { encodeArgs } from './command.ts'
+import { decodeCall, encodeArgs } from './command.ts'
 import { checkKey } from './key-filter.ts'
 import type { HostParts } from './parts.ts'
 import type { ReadQuery } from './read-query.ts'
@@ -127,7 +127,7 @@ export class StoreCalls {
     const result = await this.execute({ type: 'call', name, args: encodeArgs(args), now: 0 }, options)
     if (result.type === 'failed') throw commandFailed(name, result)
     const { value, revision } = expectType(result, 'called')
-    return { value: decodeValue(value), revision }
+    return { value: decodeCall(value), revision }
   }
 
   /** What `show` makes of a key's item. No async function: where the item is here already, it is one promise. */

@@ -117,7 +117,10 @@ export interface Checked<Value = unknown> {
   readonly ok: boolean
   /** The value after the call; undefined where the key does not exist. */
   readonly value: Value | undefined
-  /** Revision of that value; 0 where the key does not exist. */
+  /**
+   * The revision that wrote that value. Where the key does not exist after the call: the one at which this call removed
+   * it, and 0 where it was not there before.
+   */
   readonly revision: Revision
 }
 

@@ -3,7 +3,7 @@ import { seededRandom } from '../base/random.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import { type Applied, Machine } from '../core/machine/machine.ts'
 import type { HostId } from '../core/types.ts'
-import { type Commands, checkCommands, encodeArgs } from '../engine/command.ts'
+import { type Commands, checkCommands, decodeCall, encodeArgs } from '../engine/command.ts'
 import { CommandTable } from '../engine/command-table.ts'
 import { keyInTable } from '../engine/table-keys.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
@@ -116,7 +116,7 @@ const firstMs = Date.UTC(2020, 0, 1)
 function outcomeOf({ result, changes }: Applied): Outcome {
   const given =
     result.type === 'called'
-      ? { value: decodeValue(result.value) }
+      ? { value: decodeCall(result.value) }
       : result.type === 'failed'
         ? { code: result.code, data: result.detail && decodeValue(result.detail) }
         : { type: result.type }

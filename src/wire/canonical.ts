@@ -1,5 +1,5 @@
 import { QuorateError } from '../core/error.ts'
-import { messageDepthMax, messageItemsMax } from '../core/limits.ts'
+import { messageItemsMax } from '../core/limits.ts'
 
 /**
  * The value in its only form: members in the order of their names, none of them undefined. It is a copy, except for
@@ -7,8 +7,8 @@ import { messageDepthMax, messageItemsMax } from '../core/limits.ts'
  * which names the place, on what would not come back equal, and TOO_LARGE where the encoded value would surely have
  * more than `bytesMax` bytes. It ends for a knot of objects, too.
  */
-export function canonical(value: unknown, bytesMax: number): unknown {
-  return walked(value, { path: [], itemsLeft: messageItemsMax, bytesLeft: bytesMax, bytesMax })
+export function canonical(value: unknown, bytesMax: number, depthMax: number): unknown {
+  return walked(value, { path: [], itemsLeft: messageItemsMax, bytesLeft: bytesMax, bytesMax, depthMax })
 }
 
 export function tooLarge(bytesMax: number): QuorateError {
@@ -22,6 +22,7 @@ interface Walk {
   /** By a lower bound. */
   bytesLeft: number
   readonly bytesMax: number
+  readonly depthMax: number
 }
 
 function walked(value: unknown, walk: Walk): unknown {
@@ -49,7 +50,7 @@ function walkedObject(value: object, walk: Walk): object {
     take(walk, value.length)
     return value
   }
-  if (walk.path.length >= messageDepthMax)
+  if (walk.path.length >= walk.depthMax)
     throw refused(walk, 'a value that is nested too deep, or holds itself')
   if (Array.isArray(value)) return walkedArray(value, walk)
   const prototype: unknown = Object.getPrototypeOf(value)

@@ -25,8 +25,8 @@ export function encode(value: unknown): Uint8Array<ArrayBuffer> {
 }
 
 /** Like `encode`, without the copy: the result is valid only until the next call of either. */
-export function encodeOnce(value: unknown, bytesMax = frameBytesMax): Uint8Array {
-  const bytes = pack(canonical(value, bytesMax))
+export function encodeOnce(value: unknown, bytesMax = frameBytesMax, depthMax = messageDepthMax): Uint8Array {
+  const bytes = pack(canonical(value, bytesMax, depthMax))
   if (bytes.length > bytesMax) throw tooLarge(bytesMax)
   return bytes
 }
@@ -35,9 +35,9 @@ export function encodeOnce(value: unknown, bytesMax = frameBytesMax): Uint8Array
  * The value that the bytes stand for. Throws MalformedError, and nothing else, where they stand for none that
  * `encode` accepts. Byte strings in the result are Uint8Arrays that share the memory of `bytes`, or copies.
  */
-export function decode(bytes: Uint8Array, copies = false): unknown {
+export function decode(bytes: Uint8Array, copies = false, depthMax = messageDepthMax): unknown {
   if (bytes.length > frameBytesMax) throw new MalformedError('too long')
-  return new Decoder(plainBytes(bytes), copies).message()
+  return new Decoder(plainBytes(bytes), copies).message(depthMax)
 }
 
 /** Reads one message. A class, because the place moves through every call. */
@@ -54,8 +54,8 @@ class Decoder {
     this.copies = copies
   }
 
-  message(): unknown {
-    const value = this.value(messageDepthMax)
+  message(depthMax: number): unknown {
+    const value = this.value(depthMax)
     if (this.position !== this.bytes.length) throw new MalformedError('bytes after the end')
     return value
   }

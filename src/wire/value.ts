@@ -1,6 +1,6 @@
 import { keepBytes } from '../base/keep-bytes.ts'
 import { QuorateError } from '../core/error.ts'
-import { valueBytesMax } from '../core/limits.ts'
+import { valueBytesMax, valueDepthMax } from '../core/limits.ts'
 import { decode, encodeOnce, MalformedError } from './codec.ts'
 
 /**
@@ -8,10 +8,11 @@ import { decode, encodeOnce, MalformedError } from './codec.ts'
  * Uint8Arrays, arrays and plain objects of these. Equal values have equal bytes, whatever the order of their
  * members, so that they can be compared as bytes. As in JSON, a member that is undefined is left out and
  * symbols are no members; unlike in JSON, nothing is converted: everything else, -0, NaN and holes in arrays
- * included, is a TypeError that names the place. Throws TOO_LARGE above `valueBytesMax` bytes.
+ * included, is a TypeError that names the place, and so is what is nested deeper than `valueDepthMax`. Throws
+ * TOO_LARGE above `valueBytesMax` bytes.
  */
 export function encodeValue(value: unknown): Uint8Array {
-  return keepBytes(encodeOnce(value, valueBytesMax))
+  return keepBytes(encodeOnce(value, valueBytesMax, valueDepthMax))
 }
 
 /**
@@ -19,9 +20,9 @@ export function encodeValue(value: unknown): Uint8Array {
  * Throws UNSUPPORTED where they stand for none: they came from another host, with all that was checked but this, and
  * whoever reads the value waits for it.
  */
-export function decodeValue(bytes: Uint8Array): unknown {
+export function decodeValue(bytes: Uint8Array, depthMax = valueDepthMax): unknown {
   try {
-    return decode(bytes, true)
+    return decode(bytes, true, depthMax)
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error
     throw new QuorateError('UNSUPPORTED', 'a value is of a form that this version does not read', {

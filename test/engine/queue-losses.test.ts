@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { valueDepthMax } from '../../src/core/limits.ts'
+import { loadTransact } from '../../src/engine/load-transact.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
 import type { StoreCalls } from '../../src/engine/store-calls.ts'
 import { TestCluster } from './cluster.ts'
 
 // Loaded for real, so before any time is virtual.
 await loadRecipes()
+await loadTransact()
 
 describe('a queue', () => {
   test('removes an item that nobody can read, tells one of those who ask for it, and gives the others', async () => {
@@ -61,4 +64,23 @@ describe('a queue', () => {
       assert.equal(await cluster.settle(queue.size()), 20 - taken.length)
     }
   })
+})
+
+test('values nested as deep as can be are said and queued; what is deeper is a TypeError', async () => {
+  const cluster = new TestCluster()
+  const { store } = await cluster.open('a')
+  const nested = (depth: number): unknown => (depth === 0 ? 'deep' : [nested(depth - 1)])
+  const queue = await store.queue('q')
+  const election = await store.election('e')
+  await cluster.settle(queue.push(nested(valueDepthMax)))
+  assert.deepEqual(await cluster.settle(queue.take()), nested(valueDepthMax))
+  await assert.rejects(cluster.settle(queue.push(nested(valueDepthMax + 1))), TypeError)
+  const leading = await cluster.settle(election.campaign(nested(valueDepthMax - 1)))
+  await assert.rejects(cluster.settle(leading.proclaim(nested(valueDepthMax))), TypeError)
+  await assert.rejects(cluster.settle(election.campaign(nested(valueDepthMax))), TypeError)
+  const lease = await cluster.settle(store.lease(5000))
+  await cluster.settle(store.put('k', nested(valueDepthMax), { lease: lease.id }))
+  const copied = store.transact(async tx => tx.put('copy', await tx.get('k')))
+  await cluster.settle(copied)
+  assert.deepEqual(await cluster.settle(store.get('copy')), nested(valueDepthMax))
 })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resultBytesMax } from '../../src/core/limits.ts'
+import { resultBytesMax, valueDepthMax } from '../../src/core/limits.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import {
   CommandError,
   type Commands,
   checkCommands,
+  decodeCall,
   encodeArgs,
   txnCommand,
 } from '../../src/engine/command.ts'
@@ -23,7 +24,7 @@ function logWith(commands: Commands = {}): Log {
 
 function run(log: Log, name: string, args: unknown): unknown {
   const { result } = log.apply({ type: 'call', name, args: encodeArgs(args), now: 1000 })
-  if (result.type === 'called') return decodeValue(result.value)
+  if (result.type === 'called') return decodeCall(result.value)
   assert.equal(result.type, 'failed')
   return result.type === 'failed' && [result.code, result.detail && decodeValue(result.detail)]
 }
@@ -151,6 +152,27 @@ test('tables have keys of their own; a scan of one sees no other', () => {
     'COMMAND_FAILED',
     null,
   ])
+})
+
+test('a value that is null, or as deep as values can be, is written, compared and read in a transaction', () => {
+  let deep: unknown = 'deep'
+  for (let depth = 0; depth < valueDepthMax; depth++) deep = depth % 2 === 0 ? [deep] : { deep }
+  const log = logWith()
+  for (const value of [null, deep]) {
+    const write = { success: [{ type: 'put', key: 'k', value }] } as const
+    assert.deepEqual(txn(log, write), { ok: true, results: [null] })
+    const read = {
+      compare: [{ key: 'k', value }],
+      success: [
+        { type: 'get', key: 'k' },
+        { type: 'scan', range: {} },
+      ],
+    } as const
+    const { results } = txn(log, read) as { readonly results: [{ value: unknown }, [{ value: unknown }]] }
+    assert.deepEqual([results[0].value, results[1][0].value], [value, value])
+  }
+  assert.throws(() => put(log, 'k', [deep]), TypeError)
+  assert.throws(() => txn(log, { success: [{ type: 'put', key: 'k', value: [deep] }] }), TypeError)
 })
 
 test('what is no transaction is a TypeError before anything is sent', () => {

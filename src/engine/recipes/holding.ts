@@ -3,7 +3,7 @@ import type { Revision } from '../../core/types.ts'
 import { checkOptions } from '../check-options.ts'
 import type { CallOptions, Fence } from '../types.ts'
 import { type HeldPlace, keyHere } from './line.ts'
-import { type RecipeTable, setCommand } from './places.ts'
+import { checkSaid, type RecipeTable, setCommand } from './places.ts'
 
 /**
  * A lock, a permit, leadership of an election, presence, a message: held until it is released or its lease is lost.
@@ -54,6 +54,7 @@ export class Holding implements Fence {
   protected async set(table: RecipeTable, value: unknown, options: CallOptions): Promise<Revision> {
     checkOptions(options)
     const { calls } = this.place.means
+    checkSaid(value, true)
     const args = [table, keyHere(this.key), value]
     return (await calls.run(setCommand, args, { ...options, fence: this })).revision
   }

@@ -7,7 +7,7 @@ import { keyInTable } from '../table-keys.ts'
 import type { CallOptions } from '../types.ts'
 import { follow } from './follow.ts'
 import { type Means, rest, scan, startOf, step, timeout } from './means.ts'
-import { type Entered, type Entering, enterCommand, placeOf, type RecipeTable } from './places.ts'
+import { checkSaid, type Entered, type Entering, enterCommand, placeOf, type RecipeTable } from './places.ts'
 
 /** How something is held, and how long one waits for it. */
 export interface HoldOptions extends CallOptions {
@@ -68,6 +68,7 @@ export class Line {
   async enter(options: HoldOptions, value: unknown, waits: boolean): Promise<HeldPlace | undefined> {
     const { calls } = this.means
     const call = startOf(this.means, options)
+    checkSaid(value, true)
     const lease = await grant(this.means, options, call)
     return withLease(this.means, lease, options, async () => {
       const held = await this.join(lease, { value, waits }, options, call)

@@ -1,4 +1,5 @@
 import type { HostId, Revision } from '../../core/types.ts'
+import { encodeValue } from '../../wire/value.ts'
 import { TableKeys } from '../table-keys.ts'
 
 // The keys of recipes lie in tables of their own, which users cannot open. A name's keys are behind it and U+0000, in
@@ -33,6 +34,11 @@ export function placeOf(table: RecipeTable, name: unknown): string {
 
 /** What stands in a line for one who holds or waits: how many may hold at once (null: all), and what it says. */
 export type Place = readonly [host: HostId | null, limit: number | null, value: unknown]
+
+/** Throws as `encodeValue` does, before anything is logged. What is said in a line lies inside of a place. */
+export function checkSaid(value: unknown, isPlaced = false): void {
+  encodeValue(isPlaced ? ([null, null, value] satisfies Place) : value)
+}
 
 /** Arguments of `enterCommand`. Who does not wait where nothing is free writes nothing. */
 export type Entering = readonly [

@@ -8,7 +8,16 @@ import { changesFrom } from './follow.ts'
 import { Holding } from './holding.ts'
 import { confirm, grant, type HeldPlace, type HoldOptions, watchOver, withLease } from './line.ts'
 import { type Means, rest, scan, startOf, step } from './means.ts'
-import { claimMark, itemMark, placeOf, pushCommand, type Taken, type Taking, takeCommand } from './places.ts'
+import {
+  checkSaid,
+  claimMark,
+  itemMark,
+  placeOf,
+  pushCommand,
+  type Taken,
+  type Taking,
+  takeCommand,
+} from './places.ts'
 
 /** An item that was received and is still in the queue, hidden from others until it is acknowledged or comes back. */
 export class Message<Value = unknown> extends Holding {
@@ -51,6 +60,7 @@ export class Queue<Value = unknown> {
 
   /** Puts a value at the end, once. */
   async push(value: Value, options: WriteOptions = {}): Promise<Written> {
+    checkSaid(value)
     const { revision } = await this.means.calls.run(pushCommand, [this.name, value], options)
     return { revision }
   }
