@@ -77,7 +77,7 @@ class SeedProcess implements Seed {
     const port = this.url === '' ? '0' : new URL(this.url).port
     const child = spawn(
       process.execPath,
-      [...this.#command, 'seed', '--port', port, '--data', this.#folder, ...this.#words],
+      [...this.#command, 'seed', '--demo', '--port', port, '--data', this.#folder, ...this.#words],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.#env } },
     )
     this.#child = child

@@ -21,14 +21,11 @@ export async function loadHooks(path: string): Promise<StoreHooks> {
   }
 }
 
-/** Both; where they share a name, that of `over`. */
-export function mergeHooks(under: StoreHooks, over: StoreHooks): StoreHooks {
-  return {
-    ...under,
-    ...over,
-    commands: { ...under.commands, ...over.commands },
-    requests: { ...under.requests, ...over.requests },
-  }
+/** Those of the application, and the commands of the demo: neither may take the place of the other's. */
+export function withDemo(demo: StoreHooks, own: StoreHooks): StoreHooks {
+  const both = Object.keys(own.commands ?? {}).find(name => Object.hasOwn(demo.commands ?? {}, name))
+  if (both !== undefined) throw new CommandFailed(`--hooks and --demo both have the command ${both}`)
+  return { ...own, commands: { ...demo.commands, ...own.commands } }
 }
 
 async function importModule(path: string, file: string): Promise<Readonly<Record<string, unknown>>> {

@@ -13,7 +13,7 @@ interface Entry {
 const commands: readonly Entry[] = [
   {
     name: 'seed',
-    summary: 'run a seed: signaling, a voter on disk, the HTTP API and the demo',
+    summary: 'run a seed: signaling, a voter on disk, the HTTP API, the demo where it is asked for',
     load: async () => (await import('./seed.ts')).seed,
   },
   {

@@ -5,7 +5,7 @@ import { isQuorateError } from '../core/error.ts'
 import type { Host } from '../engine/host.ts'
 import { type Seed, startSeed } from '../server/seed.ts'
 import { type Command, CommandFailed, exitFailed, operands, parse, type Terminal } from './command.ts'
-import { loadHooks, mergeHooks } from './hooks.ts'
+import { loadHooks, withDemo } from './hooks.ts'
 
 export const seed: Command = {
   help: `Usage: quorate seed [options]
@@ -25,6 +25,7 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
                    For a seed that lost its folder, and harmless on one that did not
   --hooks FILE     a module (ESM) whose exports the seed's store is opened with: commands, validate, requests. A seed
                    leads more often than others, and stops where it was not given a command that is in use
+  --demo           serve the demo, and open the store with its commands
   --json           print the line that says it is ready as JSON`,
 
   async run(args, terminal) {
@@ -35,7 +36,7 @@ Runs a seed until SIGTERM or SIGINT; then it hands leadership over and exits. A 
     for (const name of ['host', 'data'] as const) {
       if (values[name] === '') throw new CommandFailed(`--${name} is empty`)
     }
-    const demo = demoFolder(terminal.home)
+    const demo = values.demo === true ? demoFolder(terminal.home) : undefined
     const hooks = await hooksOf(values.hooks, demo, values['signal-only'] === true)
     const failed = new AbortController()
     const running = await start({
@@ -82,6 +83,7 @@ const options = {
   witness: { type: 'boolean' },
   join: { type: 'boolean' },
   hooks: { type: 'string' },
+  demo: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const
 
@@ -167,20 +169,21 @@ function readPort(text: string): number {
 }
 
 /** The built demo: beside the built command, or in dist/ where the command runs from its sources. */
-function demoFolder(home: URL): string | undefined {
+function demoFolder(home: URL): string {
   const places = ['../demo/', '../../dist/demo/'].map(place => fileURLToPath(new URL(place, home)))
-  return places.find(place => existsSync(`${place}main.js`))
+  const built = places.find(place => existsSync(`${place}main.js`))
+  if (built === undefined) throw new CommandFailed('--demo: the demo is not built; npm run build does that')
+  return built
 }
 
-/** What the application adds to the store, and the commands of the demo, where that is served. */
+/** What the application adds to the store, and the commands of the demo, where that is asked for. */
 async function hooksOf(path: string | undefined, demo: string | undefined, isSignalOnly: boolean) {
   if (isSignalOnly) {
     if (path !== undefined) throw new CommandFailed('--hooks are for a store, and --signal-only has none')
     return {}
   }
-  const file = `${demo}hooks.js`
-  const ofDemo = demo !== undefined && existsSync(file) ? await loadHooks(file) : {}
-  return path === undefined ? ofDemo : mergeHooks(ofDemo, await loadHooks(path))
+  const ofDemo = demo === undefined ? {} : await loadHooks(`${demo}hooks.js`)
+  return path === undefined ? ofDemo : withDemo(ofDemo, await loadHooks(path))
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { EventEmitter, once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { runCommand } from '../../src/cli/run.ts'
 import { openHost } from '../../src/node.ts'
 import { Cleanup } from '../server/cleanup.ts'
 import { Quorate, quorate } from './run-quorate.ts'
@@ -41,6 +43,72 @@ describe('quorate seed --hooks', () => {
     const { code, err } = await seed.ended()
     assert.equal(code, 0)
     assert.match(err, /^quorate: the command broken@1 failed: Error: as planned\n/)
+  })
+
+  test('has the page and the commands of the demo with --demo alone, and refuses what both would name', async t => {
+    const folder = await new Cleanup(t).folder()
+    await mkdir(join(folder, 'demo'))
+    await writeFile(join(folder, 'demo/main.js'), '')
+    await writeFile(join(folder, 'demo/index.html'), 'the demo')
+    await writeFile(
+      join(folder, 'demo/hooks.js'),
+      `export const commands = { 'seat.book@1': () => 'booked' }`,
+    )
+    const own = join(folder, 'own.mjs')
+    await writeFile(own, `export const commands = { 'own@1': () => 'own' }`)
+    const home = pathToFileURL(join(folder, 'cli/'))
+    const started = async (data: string, ...words: readonly string[]) => {
+      const ending = new AbortController()
+      const args = [
+        'seed',
+        '--port',
+        '0',
+        '--data',
+        join(folder, data),
+        '--secret',
+        'secret',
+        '--json',
+        ...words,
+      ]
+      const said = new EventEmitter()
+      const print = async (line: string) => void said.emit('line', line)
+      const terminal = {
+        env: {},
+        home,
+        stdin: Readable.from([]),
+        ended: ending.signal,
+        print,
+        warn: () => {},
+      }
+      const ended = runCommand(args, terminal)
+      const [line] = await once(said, 'line')
+      const { url } = JSON.parse(line) as { readonly url: string }
+      const page = (await fetch(url)).status
+      const options = {
+        cluster: 'demo',
+        secret: 'secret',
+        role: 'client',
+        webrtc: 'off',
+        seeds: [url],
+      } as const
+      await using host = await openHost(options)
+      const store = await host.store()
+      const ends = ['seat.book@1', 'own@1'].map(name => store.command(name).catch(error => error.code))
+      const given = await Promise.all(ends)
+      await host.close()
+      ending.abort()
+      await ended
+      return [page, ...given]
+    }
+    assert.deepEqual(await started('plain', '--hooks', own), [404, 'COMMAND_UNKNOWN', 'own'])
+    assert.deepEqual(await started('demo', '--demo', '--hooks', own), [200, 'booked', 'own'])
+    const both = await quorate(['seed', '--demo', '--hooks', `${folder}/demo/hooks.js`], {}, '', home)
+    assert.deepEqual(
+      [both.code, both.err],
+      [2, 'quorate: --hooks and --demo both have the command seat.book@1\n'],
+    )
+    const none = await quorate(['seed', '--demo'], {}, '', pathToFileURL(join(folder, 'elsewhere/cli/')))
+    assert.match(none.err, /^quorate: --demo: the demo is not built/)
   })
 
   test('says which commands the pages have and the seed has not', async t => {

@@ -75,11 +75,12 @@ export async function quorate(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input = '',
+  home = new URL('../../src/cli/', import.meta.url),
 ): Promise<Ended> {
   let [out, err] = ['', '']
   const code = await runCommand(args, {
     env,
-    home: new URL('../../src/cli/', import.meta.url),
+    home,
     stdin: Readable.from([Buffer.from(input)]),
     ended: new AbortController().signal,
     print: async line => {
