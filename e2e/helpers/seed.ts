@@ -25,13 +25,14 @@ export interface Seed {
 export interface SeedOptions {
   /** Further words of its command line, `--signal-only` say. */
   readonly words?: readonly string[]
-  /** How Node runs the `quorate` command. Default: the built one. */
+  /** How Node runs `quorate seed`. Default: the built one, with the demo. */
   readonly command?: readonly string[]
   /** Further variables of its environment. */
   readonly env?: Readonly<Record<string, string>>
 }
 
 const builtCommand = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const builtSeed = [builtCommand, 'seed', '--demo']
 const startTimeoutMs = 15_000
 
 /** Starts a seed on a free port of loopback and waits until it serves. */
@@ -61,7 +62,7 @@ class SeedProcess implements Seed {
   #child: ChildProcess | undefined
   #output = ''
 
-  constructor(folder: string, { command = [builtCommand], words = [], env = {} }: SeedOptions) {
+  constructor(folder: string, { command = builtSeed, words = [], env = {} }: SeedOptions) {
     this.#folder = folder
     this.#command = command
     this.#words = words
@@ -77,7 +78,7 @@ class SeedProcess implements Seed {
     const port = this.url === '' ? '0' : new URL(this.url).port
     const child = spawn(
       process.execPath,
-      [...this.#command, 'seed', '--demo', '--port', port, '--data', this.#folder, ...this.#words],
+      [...this.#command, '--port', port, '--data', this.#folder, ...this.#words],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.#env } },
     )
     this.#child = child

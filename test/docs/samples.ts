@@ -134,7 +134,7 @@ export class SampleFolder {
     const hooks = join(this.path, 'hooks.ts')
     const words = existsSync(hooks) ? [...wordsOf(sample), '--hooks', hooks] : wordsOf(sample)
     const env = { TSX_TSCONFIG_PATH: join(this.path, 'tsconfig.json') }
-    return startSeed({ command: ['--import', 'tsx', join(root, 'src/cli/main.ts')], words, env })
+    return startSeed({ command: ['--import', 'tsx', join(root, 'src/cli/main.ts'), 'seed'], words, env })
   }
 
   remove(): Promise<void> {
