@@ -7,7 +7,7 @@ import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
 import type { Call } from './call.ts'
 import { Condition } from './condition.ts'
 import type { Bounds } from './key-filter.ts'
-import type { Question, Requests } from './requests.ts'
+import { endingCodes, type Question, type Requests } from './requests.ts'
 import type { ChangeSink, Feed } from './watchers.ts'
 
 interface RemoteWatch {
@@ -228,9 +228,10 @@ export class RemoteWatches {
   private end(watch: RemoteWatch, error: unknown): void {
     const [code, message] = asArray(error, 2)
     const told = new QuorateError(asText(code) as ErrorCode, asText(message))
+    const isGone = endingCodes.includes(told.code) || told.code === 'INTERNAL'
     const reason = code === 'DIVERGED' ? untrue(told) : told
     // The gateway goes; the history may well be known to another one.
-    if (code === 'CLOSED' || code === 'REMOVED' || this.mayKnow(watch, told)) return this.restart(watch)
+    if (isGone || this.mayKnow(watch, told)) return this.restart(watch)
     this.forget(watch)
     watch.sink.end(reason)
   }

@@ -46,7 +46,7 @@ export const attemptMs = 3000
 const answerMs = 400
 
 /** What ended the asked host, or its replica, and not us: another host may well answer. */
-const endingCodes: readonly ErrorCode[] = ['CLOSED', 'REMOVED', 'STORAGE_FAILED']
+export const endingCodes: readonly ErrorCode[] = ['CLOSED', 'REMOVED', 'STORAGE_FAILED']
 
 /**
  * Questions and answers between hosts, over unreliable frames: an answer that does not come is an error at the asker's

@@ -129,6 +129,23 @@ describe('the watch of a client', () => {
     assert.deepEqual(told, ['+k1', '+k2', 'k3', '+k1', '+k2', 'k3'])
   })
 
+  test('goes on at another gateway where the disk of its own one fails', async () => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    const { changes, write } = writing(cluster)
+    await write(a.store, 'k', 'before')
+    await cluster.run(2000)
+    const verdict = judged(store.watch<string>({ from: 1 }), changes, 1)
+    await cluster.run(1000)
+    cluster.disks.get('a')?.fail('the disk is full')
+    await assert.rejects(cluster.settle(a.store.barrier()), { code: 'STORAGE_FAILED' })
+    await cluster.run(10_000)
+    await write(b.store, 'k', 'after')
+    await cluster.run(2000)
+    assert.deepEqual(verdict(), [])
+  })
+
   test('goes on at another gateway that lags behind, without a gap and with nothing twice (mutant M139)', async () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three()
