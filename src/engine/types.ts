@@ -128,7 +128,7 @@ export interface Checked<Value = unknown> {
 export interface Deleted {
   /** False when there was nothing to delete. */
   readonly ok: boolean
-  /** Of the entry of the log, whether it changed anything or not. */
+  /** That ended it; 0 where there was nothing to delete. */
   readonly revision: Revision
 }
 
