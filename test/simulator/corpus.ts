@@ -183,4 +183,10 @@ export const corpus: readonly Finding[] = [
     found: "rounding set the group's clock back by a ms when a leader took over",
     test: 'test/engine/group-clock.test.ts',
   },
+  {
+    generator: 10,
+    seed: 2022,
+    found: "a client's watch, and what follows an election by one, ended when its gateway's disk failed",
+    test: 'test/engine/client-watch.test.ts',
+  },
 ]

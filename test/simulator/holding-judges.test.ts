@@ -9,6 +9,7 @@ import { enterCommand } from '../../src/engine/recipes/places.ts'
 import type { Fence } from '../../src/engine/types.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { driftMax, LeaseChecker } from '../../src/testing/simulator/lease-checker.ts'
+import { Lines } from '../../src/testing/simulator/lines.ts'
 import { LockCalls } from '../../src/testing/simulator/lock-calls.ts'
 import type { HostLife } from '../../src/testing/simulator/simulated-host.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
@@ -116,7 +117,8 @@ describe('the judge of locks', () => {
     readonly place?: number
   }) => {
     const rehearsal = new Rehearsal()
-    const calls = new LockCalls(rehearsal)
+    const lines = new Lines(rehearsal)
+    const calls = new LockCalls(rehearsal, lines)
     const keys: string[] = []
     for (let holders = 0; holders < 2; holders++) {
       const lease = rehearsal.apply({ type: 'lease-grant', ttlMs: 1000, clock: 0 })
@@ -157,7 +159,7 @@ describe('the judge of locks', () => {
     const worker = rehearsal.worker(store)
     Object.assign(worker.life, { clock: new HostClock(rehearsal.timers) })
     await calls.call(worker)
-    calls.judge('main')
+    lines.judge('main')
     return rehearsal.broken
   }
 

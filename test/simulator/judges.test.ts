@@ -142,7 +142,7 @@ describe('the judge of views and of functional transactions', () => {
       entry: async (key: string) => shown(oracle.itemAt(key, revisionOf())) ?? undefined,
       scan: async (range: { prefix?: string; limit?: number; reverse?: boolean }) => {
         const found = items(key => key.startsWith(range.prefix ?? 'k')) as ModelItem[]
-        return (range.reverse ? found.reverse() : found).slice(0, range.limit).map(shown)
+        return (range.reverse ? found.reverse() : found).slice(0, range.limit).map(item => shown(item))
       },
       count: async ({ lte = '' }) => items(key => key.startsWith('k') && key <= lte).length,
     }

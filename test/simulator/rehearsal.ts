@@ -1,5 +1,5 @@
 import { seededRandom } from '../../src/base/random.ts'
-import type { Command } from '../../src/core/machine/command.ts'
+import type { Command, Result } from '../../src/core/machine/command.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import { CommandTable } from '../../src/engine/command-table.ts'
 import type { Replica } from '../../src/engine/replica.ts'
@@ -26,12 +26,17 @@ export class Rehearsal implements Desk {
   readonly deeds = new Deeds(this)
   readonly leasesOf: Desk['leasesOf'] = () => undefined
   readonly isStopped = false
+  private readonly commands = new Map<number, Command>()
+  readonly commandAt = (_group: string, revision: number) => this.commands.get(revision)
+  /** Of what was applied last. */
+  result: Result | undefined
   private names = 0
 
   /** Has an entry applied. Returns its revision. */
   apply(command: Command, within = { session: 0, seq: 0, acked: 0 }): number {
     const revision = this.machine.appliedIndex + 1
-    this.machine.apply(revision, { ...within, command })
+    this.commands.set(revision, command)
+    this.result = this.machine.apply(revision, { ...within, command }).result
     this.oracle.observe({ id: 1, machine: this.machine } as unknown as Replica)
     this.deeds.judge('main')
     return revision
@@ -72,6 +77,10 @@ export class Rehearsal implements Desk {
   }
 
   full(name: string): string {
+    return name
+  }
+
+  long(name: string): string {
     return name
   }
 

@@ -32,8 +32,8 @@ export class ModelFailure extends Error {
 }
 
 /**
- * A store of one process, without any table: what a transaction or a command does when it is alone. Said anew, in the
- * plainest words, so that it shares no mistake with the one under examination.
+ * A store of one process: what a transaction or a command does when it is alone. Said anew, in the plainest words, so
+ * that it shares no mistake with the one under examination. Its keys are those of the store: see `keyOf`.
  */
 export class ModelTransaction {
   readonly revision: number
@@ -58,13 +58,34 @@ export class ModelTransaction {
     })
   }
 
-  /** In the order of the keys, or against it. */
-  scan({ limit, reverse, ...range }: ScanRange): ModelItem[] {
-    const found = [...this.state.values()].filter(({ key }) => isIn(range, key))
-    found.sort((left, right) => (left.key < right.key ? -1 : 1))
-    if (reverse === true) found.reverse()
-    return found.slice(0, limit)
+  scan(range: ScanRange, table = ''): ModelItem[] {
+    return scanItems(this.state.values(), range, table)
   }
+}
+
+/** Those of a table that are in a range, in the order of the keys, or against it. */
+export function scanItems(
+  items: Iterable<ModelItem>,
+  { limit, reverse, ...range }: ScanRange,
+  table = '',
+): ModelItem[] {
+  const found = [...items].filter(({ key }) => isOf(table, key) && isIn(range, keyIn(table, key)))
+  found.sort((left, right) => (left.key < right.key ? -1 : 1))
+  if (reverse === true) found.reverse()
+  return found.slice(0, limit)
+}
+
+/** A key of a table as one of the store; '' is the table without a name. */
+export function keyOf(table: string, key: string): string {
+  return table === '' ? key : `\0${table}\0${key}`
+}
+
+function keyIn(table: string, key: string): string {
+  return key.slice(keyOf(table, '').length)
+}
+
+function isOf(table: string, key: string): boolean {
+  return table === '' ? !key.startsWith('\0') : key.startsWith(keyOf(table, ''))
 }
 
 /** Runs something on a copy of the state. */
@@ -92,47 +113,49 @@ export function txnOnModel(model: ModelTransaction, txn: Txn): unknown {
 
 function perform(model: ModelTransaction, operation: Operation): unknown {
   const { state } = model
+  const { table } = operation
   switch (operation.type) {
     case 'put':
-      model.put(operation.key, operation.value as string, operation.lease ?? 0)
+      model.put(keyOf(table ?? '', operation.key), operation.value as string, operation.lease ?? 0)
       return null
     case 'delete':
-      return state.delete(operation.key)
+      return state.delete(keyOf(table ?? '', operation.key))
     case 'deleteRange': {
-      const found = model.scan(operation.range)
+      const found = model.scan(operation.range, table)
       for (const { key } of found) state.delete(key)
       return found.length
     }
     case 'get':
-      return shown(state.get(operation.key))
+      return shown(state.get(keyOf(table ?? '', operation.key)), table)
     case 'scan':
-      return model.scan(operation.range).map(shown)
+      return model.scan(operation.range, table).map(item => shown(item, table))
     case 'increment': {
       const { by = 1, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER, initial = 0 } = operation
-      const before = state.get(operation.key)?.value ?? initial
+      const key = keyOf(table ?? '', operation.key)
+      const before = state.get(key)?.value ?? initial
       if (typeof before !== 'number') throw new ModelFailure('NOT_A_NUMBER')
       const sum = before + by
       if (sum < min || sum > max) return { ok: false, value: before }
-      model.put(operation.key, sum, state.get(operation.key)?.lease)
+      model.put(key, sum, state.get(key)?.lease)
       return { ok: true, value: sum }
     }
   }
 }
 
-/** As the store shows it. */
-export function shown(item: ModelItem | undefined): unknown {
+/** As the store shows it, or that table of it. */
+export function shown(item: ModelItem | undefined, table = ''): unknown {
   if (item === undefined) return null
-  const { lease, ...entry } = item
-  return lease === 0 ? entry : item
+  const { lease, ...entry } = { ...item, key: keyIn(table, item.key) }
+  return lease === 0 ? entry : { ...entry, lease }
 }
 
 function holds(model: ModelTransaction, compare: Compare): boolean {
   if ('range' in compare) {
-    const found = model.scan(compare.range)
+    const found = model.scan(compare.range, compare.table)
     if ('count' in compare) return relates(found.length, compare.is, compare.count)
     return found.every(item => numberHolds(item, compare))
   }
-  const item = model.state.get(compare.key)
+  const item = model.state.get(keyOf(compare.table ?? '', compare.key))
   if ('exists' in compare) return (item !== undefined) === compare.exists
   if ('value' in compare) return (item?.value === compare.value) !== (compare.is === '!=')
   return numberHolds(item, compare)

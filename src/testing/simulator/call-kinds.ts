@@ -27,6 +27,11 @@ export const specialOps = [
   'leased',
   'lock',
   'fenced',
+  'semaphore',
+  'election',
+  'presence',
+  'queue',
+  'table',
 ] as const
 export type SpecialOp = (typeof specialOps)[number]
 
@@ -56,6 +61,11 @@ export const extraCalls = {
   count: 10,
   lease: 3,
   lock: 6,
+  semaphore: 6,
+  election: 6,
+  presence: 5,
+  queue: 15,
+  table: 15,
 } as const
 
 /** What `together` writes at one revision, and nothing else does: whoever sees one of them sees the other one. */

@@ -76,15 +76,26 @@ export class Deeds {
     return new Map(items.map(item => [item.key, item]))
   }
 
-  private judgeWrites(group: GroupId, revision: Revision, deed: Deed, { state }: ModelOutcome): void {
-    const told = valueText([...this.stateAt(group, revision, deed).values()])
-    const expected = valueText([...state.values()].sort((left, right) => (left.key < right.key ? -1 : 1)))
+  /** Whether all that was done at that revision, among what it concerns, is what it does. */
+  explains(group: GroupId, revision: Revision, deed: Deed): boolean {
+    const { told, expected } = this.comparison(group, revision, deed, this.outcomeOf(group, revision, deed))
+    return told === expected
+  }
+
+  private judgeWrites(group: GroupId, revision: Revision, deed: Deed, outcome: ModelOutcome): void {
+    const { told, expected } = this.comparison(group, revision, deed, outcome)
     if (told !== expected) this.fail(group, `${told} stands since ${revision}, where ${expected} is right`)
     const { changes, positionOf } = this.oracleOf(group)
     for (let at = positionOf(revision); changes[at]?.revision === revision; at++) {
       const { key = '' } = changes[at] ?? {}
       if (!deed.concerns(key)) this.fail(group, `${key} was written at ${revision} by what has no part in it`)
     }
+  }
+
+  private comparison(group: GroupId, revision: Revision, deed: Deed, { state }: ModelOutcome) {
+    const told = valueText([...this.stateAt(group, revision, deed).values()])
+    const expected = valueText([...state.values()].sort((left, right) => (left.key < right.key ? -1 : 1)))
+    return { told, expected }
   }
 
   private fail(group: GroupId, message: string): void {

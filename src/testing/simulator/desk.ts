@@ -1,5 +1,6 @@
 import type { Random } from '../../base/random.ts'
-import type { GroupId } from '../../core/types.ts'
+import type { Command } from '../../core/machine/command.ts'
+import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
 import type { CallOptions } from '../../engine/types.ts'
 import type { SpecialOp } from './call-kinds.ts'
@@ -36,6 +37,8 @@ export interface Desk {
   readonly report: Report
   readonly oracleOf: (group: GroupId) => Oracle
   readonly deeds: Deeds
+  /** What the entry at that revision asked for, where it is known. */
+  readonly commandAt: (group: GroupId, revision: Revision) => Command | undefined
   /** Judges leases, where the clocks are good enough for that. */
   readonly leasesOf: (group: GroupId) => LeaseChecker | undefined
   /** No new calls. */
@@ -46,6 +49,8 @@ export interface Desk {
   name(life: HostLife, kind?: 'v' | 'f'): string
   /** A value of that name, as long as the scenario has them. */
   full(name: string): string
+  /** As `full`; a few of them are so long that a page holds no more than three. */
+  long(name: string): string
   /** Some calls are given up early. */
   bounds(): CallOptions
   /** World time passes for the worker, whatever its host does. */

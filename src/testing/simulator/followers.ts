@@ -2,6 +2,7 @@ import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Index, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
 import { absent, type Broadcast, type LogEntry } from '../../engine/types.ts'
+import { keyOf } from '../checkers/transaction-model.ts'
 import type { Oracle } from './oracle.ts'
 import type { HostLife } from './simulated-host.ts'
 import { nameOf, nameWritten } from './value-names.ts'
@@ -209,12 +210,12 @@ function describe(entry: LogEntry): string {
     case 'members':
       return `${entry.term} members ${JSON.stringify([entry.members, entry.removed])}`
     case 'delete':
-      return `${entry.term} delete ${entry.key}`
+      return `${entry.term} delete ${entry.table ?? ''} ${entry.key}`
     case 'broadcast':
       return `${entry.term} broadcast ${entry.topic} ${nameWritten(entry)}`
     case 'put':
     case 'insert':
-      return `${entry.term} ${entry.type} ${entry.key} ${nameWritten(entry)}`
+      return `${entry.term} ${entry.type} ${entry.table ?? ''} ${entry.key} ${nameWritten(entry)}`
     case 'compareAndSwap': {
       const expected = entry.expected === absent ? 'absent' : nameOf(String(entry.expected))
       return `${entry.term} swap ${entry.key} ${expected} ${nameWritten(entry)}`
@@ -231,5 +232,8 @@ function isOf(entry: LogEntry, key: string, value: string | null): boolean {
   if (entry.type === 'none') return value === null
   // What a command writes does not stand in its entry.
   if (entry.type === 'command') return true
-  return entry.key === key && (value === null ? entry.type === 'delete' : nameWritten(entry) === value)
+  return (
+    keyOf(entry.table ?? '', entry.key) === key &&
+    (value === null ? entry.type === 'delete' : nameWritten(entry) === value)
+  )
 }

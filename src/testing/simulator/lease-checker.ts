@@ -85,14 +85,17 @@ export class LeaseChecker {
     const { signal } = lease
     signal.addEventListener('abort', () => {
       const { message } = signal.reason as Error
-      if (!/gone|over/.test(message) || life.isOver || life.isClosing || life.failure !== undefined) return
-      const { clock } = life
-      if (!clock.isSteadyFor(settleMs)) return
-      // By then it would have known by its own clock, however slow that is, had the lease lasted its time.
-      const heldMs = (0.9 * ttlMs + 2 * this.tickMs) / clock.slowest
-      if (heldMs < ttlMs / (1 + driftMax))
+      if (/gone|over/.test(message) && this.knowsInTime(life, ttlMs))
         this.report('lease', `${life.owner.id} was told of the end of a lease that it held: ${message}`)
     })
+  }
+
+  /** Whether a holder knows of the end of its lease before anybody else does: by its own clock, however slow that is. */
+  knowsInTime(life: HostLife, ttlMs: number): boolean {
+    const { clock } = life
+    if (life.isOver || life.isClosing || life.failure !== undefined || !clock.isSteadyFor(settleMs))
+      return false
+    return (0.9 * ttlMs + 2 * this.tickMs) / clock.slowest < ttlMs / (1 + driftMax)
   }
 
   /** Not what was logged a second time, nor what its session has given up or closed by then. */

@@ -1,7 +1,8 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { Store } from '../../engine/store.ts'
 import type { Followers } from './followers.ts'
-import { lockWaitMsMax } from './lock-calls.ts'
+import { turnWaitMsMax } from './lines.ts'
+import type { Onlookers } from './onlookers.ts'
 import type { Scenario } from './scenario.ts'
 import { type HostLife, hasEnded, type SimulatedHost } from './simulated-host.ts'
 import type { Watchers } from './watchers.ts'
@@ -23,6 +24,7 @@ export interface RecoveryParts {
   readonly workload: Workload
   readonly watchers: Watchers
   readonly followers: Followers
+  readonly onlookers: Onlookers
   readonly scenario: Scenario
   /** Runs events until the condition holds; false when it did not by then, or something is broken. */
   readonly runUntil: (condition: () => boolean, endMs: number, eventsMax: number) => Promise<boolean>
@@ -48,7 +50,7 @@ export class Recovery {
       !(await this.within(
         'some calls did not end',
         areCallsOver,
-        Math.max(deadlineMs, lockWaitMsMax) + lateMs,
+        Math.max(deadlineMs, turnWaitMsMax) + lateMs,
       ))
     )
       return
@@ -78,8 +80,12 @@ export class Recovery {
 
   /** A watcher or a follower of the log that was not told of everything, in words. */
   private behind(): string | undefined {
-    const { world, watchers, followers } = this.parts
-    return watchers.behind() ?? followers.behind(group => world.groups.get(group)?.checker.commitMax ?? 0)
+    const { world, watchers, followers, onlookers } = this.parts
+    return (
+      watchers.behind() ??
+      onlookers.behind() ??
+      followers.behind(group => world.groups.get(group)?.checker.commitMax ?? 0)
+    )
   }
 
   /** Leaders and terms stay as they are when nothing happens. */

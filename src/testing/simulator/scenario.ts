@@ -7,7 +7,7 @@ import { type ExtraCall, extraCallNames } from './call-kinds.ts'
  * Which meaning seeds have. To be raised whenever another scenario comes of a seed, so that a seed of before is known
  * to be one.
  */
-export const generatorVersion = 9
+export const generatorVersion = 10
 
 /** Everything that can go wrong in a simulation. Each seed lets a random part of it happen (swarm testing). */
 export const faultNames = [

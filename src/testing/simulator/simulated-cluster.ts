@@ -1,6 +1,9 @@
 import { seededRandom } from '../../base/random.ts'
+import type { Revision } from '../../core/types.ts'
+import { decodeProposal } from '../../wire/proposal-codec.ts'
 import { Faults } from './faults.ts'
 import { Followers } from './followers.ts'
+import { Onlookers } from './onlookers.ts'
 import { Operator } from './operator.ts'
 import type { Scenario } from './scenario.ts'
 import { Watchers } from './watchers.ts'
@@ -14,6 +17,7 @@ export class SimulatedCluster {
   readonly workload: Workload
   readonly watchers: Watchers
   readonly followers: Followers
+  readonly onlookers: Onlookers
   private ending: () => void = () => {}
 
   /** `beside`: another cluster, with which it shares time and nothing else. */
@@ -31,10 +35,19 @@ export class SimulatedCluster {
     }
     const random = seededRandom(scenario.seed ^ 0x2545f491)
     const leasesOf = (name: string) => groups.get(name)?.leases
-    this.workload = new Workload({ timers, random, scenario, trace, report, rules, oracleOf, leasesOf })
+    const commandAt = (name: string, revision: Revision) => {
+      const entry = groups.get(name)?.checker.entryAt(revision)
+      return entry?.type === 'normal' && entry.data.length > 0
+        ? decodeProposal(entry.data).command
+        : undefined
+    }
+    const known = { oracleOf, leasesOf, commandAt }
+    this.workload = new Workload({ timers, random, scenario, trace, report, rules, ...known })
     this.watchers = new Watchers({ oracleOf, report, perStore: scenario.watchers })
     this.followers = new Followers({ oracleOf, report, perStore: scenario.followers })
-    this.world.observers = [this.workload, this.watchers, this.followers]
+    const attends = (['election', 'presence'] as const).filter(name => scenario.extraCalls.includes(name))
+    this.onlookers = new Onlookers({ oracleOf, report, attends: scenario.watchers > 0 ? attends : [] })
+    this.world.observers = [this.workload, this.watchers, this.followers, this.onlookers]
   }
 
   start(): void {

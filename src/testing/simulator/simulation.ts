@@ -149,7 +149,14 @@ class Simulation {
     return this.world.violations.length > 0
   }
 
-  private recovery({ world, workload, watchers, followers, scenario }: SimulatedCluster): Recovery {
+  private recovery({
+    world,
+    workload,
+    watchers,
+    followers,
+    onlookers,
+    scenario,
+  }: SimulatedCluster): Recovery {
     const runUntil = async (condition: () => boolean, endMs: number, eventsMax: number) => {
       const end = this.events + eventsMax
       let holds = false
@@ -160,7 +167,7 @@ class Simulation {
       await this.runUntil(isOver, endMs)
       return holds
     }
-    return new Recovery({ world, workload, watchers, followers, scenario, runUntil })
+    return new Recovery({ world, workload, watchers, followers, onlookers, scenario, runUntil })
   }
 
   /** Runs events until the condition holds or something is broken. False when there is nothing left to wait for. */

@@ -144,7 +144,7 @@ export class SnapshotCalls implements SpecialCalls {
         return {
           what: 'a scan',
           found,
-          at: (oracle, revision) => oracle.itemsAt(revision, wants).map(shown),
+          at: (oracle, revision) => oracle.itemsAt(revision, wants).map(item => shown(item)),
         }
       }
       case 1: {
@@ -152,7 +152,7 @@ export class SnapshotCalls implements SpecialCalls {
         const found = named(await from.scan(range))
         const at = (oracle: Oracle, revision: Revision) => {
           const items = oracle.itemsAt(revision, isNamedKey)
-          return (isReverse ? items.reverse() : items).slice(0, limit).map(shown)
+          return (isReverse ? items.reverse() : items).slice(0, limit).map(item => shown(item))
         }
         return { what: 'a part of a scan', found, at }
       }

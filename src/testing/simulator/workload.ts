@@ -1,8 +1,10 @@
 import type { Random } from '../../base/random.ts'
 import { isQuorateError } from '../../core/error.ts'
+import { viewPageBytes } from '../../core/limits.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
 import type { Store } from '../../engine/store.ts'
 import { absent, type CallOptions, type Consistency, type WriteOptions } from '../../engine/types.ts'
+import { AttendanceCalls } from './attendance-calls.ts'
 import {
   commonCalls,
   extraCalls,
@@ -18,12 +20,16 @@ import { Deeds } from './deeds.ts'
 import type { Desk, SpecialCall, SpecialCalls, Worker } from './desk.ts'
 import { type Answer, Judge, type ScanResult } from './judge.ts'
 import { LeaseCalls } from './lease-calls.ts'
+import { Lines } from './lines.ts'
 import { LockCalls } from './lock-calls.ts'
 import type { Oracle } from './oracle.ts'
+import { QueueCalls } from './queue-calls.ts'
 import type { Scenario } from './scenario.ts'
+import { SemaphoreCalls } from './semaphore-calls.ts'
 import type { HostLife } from './simulated-host.ts'
 import { SnapshotCalls } from './snapshot-calls.ts'
 import type { StoreRules } from './store-rules.ts'
+import { TableCalls } from './table-calls.ts'
 import type { Trace } from './trace.ts'
 import { TxnCalls } from './txn-calls.ts'
 import { nameOf } from './value-names.ts'
@@ -39,12 +45,15 @@ export class Workload implements Desk {
   readonly report: Report
   readonly oracleOf: (group: GroupId) => Oracle
   readonly leasesOf: Desk['leasesOf']
+  readonly commandAt: Desk['commandAt']
   isStopped = false
   private readonly judgeOf: Judge
   private readonly scenario: Scenario
   private readonly rules: StoreRules
   private readonly counts: CountCalls
-  private readonly locks: LockCalls
+  private readonly lines: Lines
+  private readonly queues: QueueCalls
+  private readonly tables: TableCalls
   private readonly special: Readonly<Record<SpecialOp, SpecialCalls>>
   /** Keys are worked on by more than one kind of calls. */
   private readonly isShared: boolean
@@ -63,6 +72,7 @@ export class Workload implements Desk {
     readonly rules: StoreRules
     readonly oracleOf: (group: GroupId) => Oracle
     readonly leasesOf: Desk['leasesOf']
+    readonly commandAt: Desk['commandAt']
   }) {
     const { timers, trace, scenario } = parts
     this.calls = new Calls(timers, trace)
@@ -74,16 +84,23 @@ export class Workload implements Desk {
     this.report = parts.report
     this.oracleOf = parts.oracleOf
     this.leasesOf = parts.leasesOf
+    this.commandAt = parts.commandAt
     this.deeds = new Deeds(parts)
     const txn = new TxnCalls(this)
     const count = new CountCalls(this)
     const view = new SnapshotCalls(this, count)
     this.counts = count
     const lease = new LeaseCalls(this)
-    const lock = new LockCalls(this)
-    this.locks = lock
-    const holding = { lease, leased: lease, lock, fenced: lock }
-    this.special = { txn, command: txn, count, view, transact: view, ...holding }
+    this.lines = new Lines(this)
+    const lock = new LockCalls(this, this.lines)
+    const attendance = new AttendanceCalls(this, this.lines)
+    this.queues = new QueueCalls(this, this.lines)
+    this.tables = new TableCalls(this)
+    this.special = {
+      ...{ txn, command: txn, count, view, transact: view, lease, leased: lease, lock, fenced: lock },
+      ...{ semaphore: new SemaphoreCalls(this, this.lines), election: attendance, presence: attendance },
+      ...{ queue: this.queues, table: this.tables },
+    }
     this.isShared = scenario.extraCalls.some(isSpecial)
     const extra = scenario.extraCalls.map(op => [op, extraCalls[op]] as const)
     this.choices = [...(Object.entries(commonCalls) as [Op, number][]), ...extra]
@@ -108,7 +125,9 @@ export class Workload implements Desk {
     for (const group of this.scenario.groups) {
       this.deeds.judge(group)
       this.counts.judge(group)
-      this.locks.judge(group)
+      this.lines.judge(group)
+      this.queues.judge(group)
+      this.tables.judge(group)
       this.leasesOf(group)?.judge()
     }
     for (const call of this.calls.takeAnswered()) this.judgeOf.judge(call)
@@ -308,6 +327,10 @@ export class Workload implements Desk {
     return valueBytes === 0 ? name : `${name}.${'x'.repeat(valueBytes)}`
   }
 
+  long(name: string): string {
+    return this.random() < longRate ? `${name}.${longText}` : this.full(name)
+  }
+
   private begin(
     worker: Worker,
     op: Op,
@@ -370,6 +393,11 @@ export class Workload implements Desk {
 function isSpecial(op: Op): op is SpecialOp {
   return (specialOps as readonly Op[]).includes(op)
 }
+
+const longRate = 0.05
+
+/** A third of a page of a scan, and a little more. */
+const longText = 'x'.repeat(Math.ceil(viewPageBytes / 3))
 
 /** Why a call was given up. */
 const aborted = new Error('given up')
