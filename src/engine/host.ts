@@ -326,7 +326,11 @@ export class Host implements StoreHost {
     this.remoteWatches.set(group, watches)
     this.dial()
     const status = () => witness && this.replicas?.status(witness)
-    const check = () => this.check(witness)
+    const check = () => {
+      this.check(witness)
+      // Its store was closed: it may have been opened again since, with watches of its own.
+      if (this.remoteWatches.get(group) !== watches) throw closed('none', 'store')
+    }
     const { news } = this.peerBook
     return new ClientBackend({ group, requests, clock, watches, gateways, news, status, check })
   }

@@ -196,6 +196,18 @@ describe('an election', () => {
     }
   })
 
+  test('is not observed any more where the store is closed while it is read', async () => {
+    const cluster = new TestCluster()
+    await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    const election = await cluster.settle(store.election('e'))
+    const observed = collected(election.observe())
+    // The answer is on its way, and comes to a store that is closed.
+    await cluster.settle(store.close())
+    await cluster.run(10_000)
+    assert(isQuorateError(observed.error, 'CLOSED'), String(observed.error))
+  })
+
   test('is observed on where the history is gone', async () => {
     const cluster = new TestCluster()
     const { store, host } = await cluster.open('a')

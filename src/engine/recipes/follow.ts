@@ -56,6 +56,8 @@ export async function* changesFrom(
   }
   const stay = calls.onEnd(end)
   try {
+    // The end may have come while what goes before was read: nobody tells of it any more.
+    calls.check()
     const feed = calls.backend.watch(bounds, from, {
       changes(changed) {
         for (const change of changed) take(change)
