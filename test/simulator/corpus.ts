@@ -189,4 +189,11 @@ export const corpus: readonly Finding[] = [
     found: "a client's watch, and what follows an election by one, ended when its gateway's disk failed",
     test: 'test/engine/client-watch.test.ts',
   },
+  {
+    generator: 10,
+    seed: 70003092,
+    found:
+      'a read of a client whose store was closed went on for ever, and with it whoever followed an election',
+    test: 'test/engine/recipes.test.ts',
+  },
 ]

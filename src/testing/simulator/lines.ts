@@ -184,8 +184,13 @@ export class Lines {
     const oracle = this.desk.oracleOf(group)
     const name = nameOfPlace(value ?? '')
     if (name !== '') oracle.took(name, revision)
-    if (value !== null) return
     const { lease = 0, createRevision: token = 0 } = oracle.itemAt(key, revision - 1) ?? {}
+    if (value !== null) {
+      const { lease: now = 0 } = oracle.itemAt(key, revision) ?? {}
+      if (now === 0 || (lease !== 0 && now !== lease))
+        this.fail('place', group, `${key} went with lease ${lease}, and goes with ${now} since ${revision}`)
+      return
+    }
     const command = this.desk.commandAt(group, revision)
     const isOwn = command?.type === 'lease-revoke' && command.lease === lease
     if (command?.type === 'expire' || (isOwn && !this.held.has(`${group} ${token}`))) return

@@ -1,11 +1,16 @@
 import type { GroupId } from '../../core/types.ts'
 import type { Message } from '../../engine/recipes/queue.ts'
+import type { CallOptions } from '../../engine/types.ts'
 import type { Call } from './calls.ts'
 import type { Desk, SpecialCalls, Worker } from './desk.ts'
 import { holdTtlsMs, type Lines, type Place, turnWaitsMs } from './lines.ts'
 import { QueueJudge, queueName } from './queue-judge.ts'
 import { RangeHistory } from './range-history.ts'
 import { nameOf } from './value-names.ts'
+
+/** Time to take an item of a healed cluster, and to be sure that a taker waits. */
+const emptyMs = 60_000
+const emptyPauseMs = 300
 
 /** What is known of a group's queue, and of those who take from it. */
 interface Book {
@@ -30,11 +35,12 @@ export class QueueCalls implements SpecialCalls {
     this.lines = lines
   }
 
-  call(worker: Worker): Promise<void> {
+  async call(worker: Worker): Promise<void> {
     const choice = this.desk.random()
-    if (choice < 0.5) return this.push(worker)
-    if (choice < 0.72) return this.take(worker)
-    return choice < 0.95 ? this.receive(worker) : this.count(worker)
+    if (choice < 0.5) await this.push(worker)
+    else if (choice < 0.72) await this.take(worker)
+    else if (choice < 0.95) await this.receive(worker)
+    else await this.count(worker)
   }
 
   /** Judges what was written since this was asked last. */
@@ -47,7 +53,7 @@ export class QueueCalls implements SpecialCalls {
       this.fail(group, `${lost} items are gone, of takers that are ${book.untold} at most`)
   }
 
-  private async push(worker: Worker): Promise<void> {
+  private async push(worker: Worker, bounds?: CallOptions): Promise<void> {
     const { desk } = this
     const { life, store } = worker
     const name = desk.name(life)
@@ -62,18 +68,38 @@ export class QueueCalls implements SpecialCalls {
         this.fail(group, `${name} was pushed at ${revision}, and came at ${oracle.placeOf(name)}`)
       oracle.acknowledged(revision, floor)
     }
-    const push = async () => (await store.queue(queueName)).push(desk.long(name), desk.bounds())
+    const push = async () => (await store.queue(queueName)).push(desk.long(name), bounds ?? desk.bounds())
     await desk.make(worker, { op: 'queue', args: ['push', name], judge }, push)
   }
 
-  private async take(worker: Worker): Promise<void> {
+  /** Takes what is left, and then waits for what another one pushes: whoever waits must be told of it. */
+  async empty(worker: Worker, pusher: Worker): Promise<void> {
+    const { sizes } = this.bookOf(worker.store.name)
+    const deadlineMs = emptyMs
+    while ((sizes.states.at(-1)?.items.length ?? 0) > 0)
+      if (!(await this.take(worker, { deadlineMs }))) return
+    const waiting = this.take(worker, { deadlineMs })
+    await this.desk.pause(emptyPauseMs)
+    await this.push(pusher, {})
+    await waiting
+  }
+
+  /** Whether it had one. */
+  private async take(worker: Worker, bounds?: CallOptions): Promise<boolean> {
     const { desk } = this
+    let isTaken = false
     const { store, client } = worker
     const book = this.bookOf(store.name)
-    const judge = ({ group, outcome, result, floor }: Call) => {
+    const judge = ({ group, outcome, code, result, floor }: Call) => {
       this.judge(group)
       if (outcome !== 'unknown') book.untold -= 1
+      if (bounds !== undefined && code === 'TIMEOUT')
+        desk.report(
+          'stuck',
+          `${group}: nothing was taken within ${bounds.deadlineMs} ms, and there was something`,
+        )
       if (outcome === 'ok') {
+        isTaken = true
         const name = String(result)
         const other = book.takers.get(name)
         const revision = book.judge.taken.get(name)
@@ -87,10 +113,11 @@ export class QueueCalls implements SpecialCalls {
     }
     const take = async () => {
       book.untold += 1
-      const options = { deadlineMs: desk.pick(turnWaitsMs), ...desk.bounds() }
+      const options = bounds ?? { deadlineMs: desk.pick(turnWaitsMs), ...desk.bounds() }
       return nameOf(String(await (await store.queue(queueName)).take(options)))
     }
     await desk.make(worker, { op: 'queue', args: ['take'], judge }, take)
+    return isTaken
   }
 
   private async receive(worker: Worker): Promise<void> {

@@ -60,6 +60,7 @@ export class Recovery {
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
     if (!(await this.within('not every lease ended', () => this.areLeasesOver()))) return
     if (!(await this.writeEverywhere())) return
+    if (!(await this.emptyQueues())) return
     if (!(await this.within('not all replicas are alike', () => this.isConverged()))) return
     if (!(await this.rest())) return
     // What sleeps must wake for a write, whichever host it comes from.
@@ -136,6 +137,21 @@ export class Recovery {
       }
     }
     return this.within('not every host could write', () => waiting === 0)
+  }
+
+  private async emptyQueues(): Promise<boolean> {
+    const { world, workload, scenario } = this.parts
+    let waiting = scenario.groups.length
+    for (const group of scenario.groups) {
+      const stores = [...world.hosts.values()].flatMap(({ life }) => {
+        const store = life?.stores.get(group)
+        return life === undefined || store === undefined || hasEnded(store) ? [] : [{ life, store }]
+      })
+      workload.emptyQueue(stores).finally(() => {
+        waiting -= 1
+      })
+    }
+    return this.within('some queues could not be emptied', () => waiting === 0)
   }
 
   private async write(host: SimulatedHost, life: HostLife, store: Store): Promise<void> {

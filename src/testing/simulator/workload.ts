@@ -143,6 +143,15 @@ export class Workload implements Desk {
     await promise
   }
 
+  /** Nobody has a claim to any item any more: what is in the queue of the group is taken, and what comes as well. */
+  async emptyQueue(stores: readonly { readonly life: HostLife; readonly store: Store }[]): Promise<void> {
+    if (!this.scenario.extraCalls.includes('queue') || stores.length === 0) return
+    const [taker, pusher] = [this.pick(stores), this.pick(stores)].map(({ life, store }) =>
+      this.worker(life, store),
+    )
+    if (taker !== undefined && pusher !== undefined) await this.queues.empty(taker, pusher)
+  }
+
   async make(
     worker: Worker,
     { op, key = '', args, judge }: SpecialCall,
