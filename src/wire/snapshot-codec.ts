@@ -4,7 +4,7 @@ import { SequenceWindow } from '../base/sequence-window.ts'
 import { sessionWindowMax, snapshotBytesMax, snapshotChunkBytes } from '../core/limits.ts'
 import type { LeaseId, Result, SessionId } from '../core/machine/command.ts'
 import type { Item } from '../core/machine/item.ts'
-import type { Lease } from '../core/machine/leases.ts'
+import type { GrantedLease } from '../core/machine/leases.ts'
 import { isSound, type Members } from '../core/machine/members.ts'
 import type { Session } from '../core/machine/sessions.ts'
 import type { MachineState, Times } from '../core/machine/state.ts'
@@ -164,7 +164,7 @@ interface Header {
  */
 export class SnapshotDecoder {
   private readonly sessions = new Map<SessionId, Session>()
-  private readonly leases = new OrderedMap<LeaseId, Lease>()
+  private readonly leases = new OrderedMap<LeaseId, GrantedLease>()
   private readonly items = new OrderedMap<string, Item>()
   private header: Header | undefined
   private bytes = 0

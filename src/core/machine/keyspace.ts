@@ -3,7 +3,7 @@ import type { Index, Revision } from '../types.ts'
 import type { LeaseId } from './command.ts'
 import type { History } from './history.ts'
 import { type Change, type Item, itemAfter, putOf } from './item.ts'
-import { type Lease, Leases } from './leases.ts'
+import { type GrantedLease, Leases } from './leases.ts'
 import { Transaction } from './transaction.ts'
 import { View } from './view.ts'
 
@@ -16,7 +16,7 @@ export class Keyspace {
   constructor(
     state: {
       readonly items: ReadonlyOrderedMap<string, Item>
-      readonly leases: ReadonlyOrderedMap<LeaseId, Lease>
+      readonly leases: ReadonlyOrderedMap<LeaseId, GrantedLease>
     },
     history: History,
   ) {

@@ -4,7 +4,7 @@ import type { LeaseId } from './command.ts'
 import type { Item } from './item.ts'
 
 /** Time for which something holds unless its holder asks for more. */
-export interface Lease {
+export interface GrantedLease {
   readonly id: LeaseId
   readonly ttlMs: number
   /** By the group's clock. */
@@ -20,13 +20,13 @@ export interface Lease {
  * ever, and what ends when is decided by the log alone.
  */
 export class Leases {
-  private readonly table: OrderedMap<LeaseId, Lease>
+  private readonly table: OrderedMap<LeaseId, GrantedLease>
   /** Which keys go with a lease. Not replicated: the items say it. */
   private readonly attached = new Map<LeaseId, Set<string>>()
   /** No lease ends before. Keeping one alive leaves it too early, until somebody looks. */
   private earliest = 0
 
-  constructor(leases: ReadonlyOrderedMap<LeaseId, Lease>, items: Iterable<Item>) {
+  constructor(leases: ReadonlyOrderedMap<LeaseId, GrantedLease>, items: Iterable<Item>) {
     this.table = leases.clone()
     if (leases.size > 0) for (const item of items) this.attach(item)
   }
@@ -35,16 +35,16 @@ export class Leases {
     return this.table.size
   }
 
-  get(id: LeaseId): Lease | undefined {
+  get(id: LeaseId): GrantedLease | undefined {
     return this.table.get(id)
   }
 
-  all(): Iterable<Lease> {
+  all(): Iterable<GrantedLease> {
     return this.table.values()
   }
 
   /** The present leases in constant time; what is done later does not show. */
-  snapshot(): ReadonlyOrderedMap<LeaseId, Lease> {
+  snapshot(): ReadonlyOrderedMap<LeaseId, GrantedLease> {
     return this.table.clone()
   }
 

@@ -2,7 +2,7 @@ import { crc32c } from '../../base/checksum.ts'
 import type { Index } from '../types.ts'
 import type { Result } from './command.ts'
 import type { Item } from './item.ts'
-import type { Lease } from './leases.ts'
+import type { GrantedLease } from './leases.ts'
 import type { Members } from './members.ts'
 import { addNumber, addText, finish } from './mix.ts'
 import type { Session } from './sessions.ts'
@@ -17,7 +17,7 @@ export interface MachineContent {
   readonly times: Times
   readonly items: Iterable<Item>
   readonly sessions: Iterable<Session>
-  readonly leases: Iterable<Lease>
+  readonly leases: Iterable<GrantedLease>
   readonly members: Members
 }
 
@@ -51,7 +51,7 @@ function hashItem(item: Item): number {
   return finish(addNumber(addNumber(hash, item.version), item.lease))
 }
 
-function hashLease(lease: Lease): number {
+function hashLease(lease: GrantedLease): number {
   return finish(addNumber(addNumber(addNumber(leaseSeed, lease.id), lease.ttlMs), lease.deadline))
 }
 

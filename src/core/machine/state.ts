@@ -2,7 +2,7 @@ import { OrderedMap, type ReadonlyOrderedMap } from '../../base/ordered-map.ts'
 import type { Index } from '../types.ts'
 import type { LeaseId, SessionId } from './command.ts'
 import type { Item } from './item.ts'
-import type { Lease } from './leases.ts'
+import type { GrantedLease } from './leases.ts'
 import { type Members, noMembers } from './members.ts'
 import type { Session } from './sessions.ts'
 
@@ -14,7 +14,7 @@ export interface MachineState {
   readonly chain: number
   readonly items: ReadonlyOrderedMap<string, Item>
   readonly sessions: ReadonlyMap<SessionId, Session>
-  readonly leases: ReadonlyOrderedMap<LeaseId, Lease>
+  readonly leases: ReadonlyOrderedMap<LeaseId, GrantedLease>
   readonly members: Members
 }
 
