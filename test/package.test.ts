@@ -146,6 +146,16 @@ describe('the browser module', () => {
     })
   }
 
+  test('is as large as README.md says, in whole KiB', async () => {
+    const readme = await readFile(join(root, 'README.md'), 'utf8')
+    const said = /Pages, compressed: (\d+) KiB, client (\d+), member (\d+)\./.exec(readme)?.slice(1)
+    const sizes = await Promise.all(budgets.map(budget => compressedKilobytes(budget.scripts())))
+    assert.deepEqual(
+      said,
+      sizes.map(size => size.toFixed(0)),
+    )
+  })
+
   test('uses no name that only Node has', async () => {
     // The bundler itself tells which names are free: it replaces those, and no property or string that looks alike.
     const names = ['process', 'Buffer', 'global', 'setImmediate', 'require', '__dirname', '__filename']

@@ -196,8 +196,9 @@ export interface KeyInTable {
 
 /**
  * What a command asks of a store. A transaction, and what is made of one (`increment`, `deleteRange`, a put with a
- * lease), is a command of the name `$txn@1`, whose arguments are those of `store.txn`; what locks and their kin do are
- * commands whose names begin with `$` as well. Values are what the caller gave; nothing checks what they hold.
+ * lease), is a command of the name `$txn@1`, whose arguments are a `Txn`: `compare`, `success` and `failure`, each
+ * left out or a list of what has a type, a key or a range, and a table where that has a name. What locks and their kin
+ * do are commands whose names begin with `$` as well. Values are what the caller gave; nothing checks what they hold.
  */
 export type StoreCommand =
   | (KeyInTable & { readonly type: 'put' | 'insert'; readonly value: unknown })
