@@ -231,6 +231,21 @@ describe('replicas whose states differ under load', () => {
     assert.deepEqual([a, b, c].map(quarantined), [false, false, true])
   })
 
+  test('are found and judge themselves, though a member answers late each time', async () => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.three(hooksOf)
+    await cluster.open('d', hooksOf('d'))
+    await load(cluster, a, 8000, 1500)
+    cluster.tap = (from, to, lane, frame) => {
+      if (from !== 'd' || kindOf(frame) !== 'response') return true
+      cluster.timers.after(700, () => cluster.deliver(from, to, lane, frame))
+      return false
+    }
+    a.store.command('odd.one@1', 'c').catch(() => {})
+    await load(cluster, a, 8000, 2500)
+    assert.deepEqual([a, b, c].map(quarantined), [false, false, true])
+  })
+
   test('are not held to be wrong sooner than without it, where no quorum agrees', async () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three(hooksOf)
