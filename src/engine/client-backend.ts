@@ -29,7 +29,7 @@ export class ClientBackend implements Backend {
   private readonly requests: Requests
   private readonly clock: Clock
   private readonly watches: RemoteWatches
-  /** The connected hosts that have a replica of the group. */
+  /** The connected hosts that serve the group; where none does, those that say why. */
   private readonly gateways: () => readonly HostId[]
   private readonly news: Condition
   /** That of a replica which serves nobody, not even its own host. */

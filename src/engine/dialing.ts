@@ -14,6 +14,8 @@ export interface DialView {
   readonly founder: HostId | undefined
   /** The groups of which a connected host said that it has a replica; undefined before it said anything. */
   groupsOf(host: HostId): ReadonlySet<GroupId> | undefined
+  /** A connected host has values of the group, and serves none for now. */
+  isSilent(host: HostId, group: GroupId): boolean
   /** A host that is not connected was asked for the group a moment ago, in vain. */
   hasDenied(host: HostId, group: GroupId): boolean
 }
@@ -31,6 +33,9 @@ export function chooseDials(view: DialView): ReadonlySet<HostId> {
     if (members.length >= 2) continue
     if (members.length === 0 && view.founder !== undefined && view.present.has(view.founder))
       chosen.add(view.founder)
+    // Where nobody serves, those that could say why, and when that is over.
+    const silent = members.length > 0 ? [] : present.filter(host => view.isSilent(host, group))
+    for (const host of silent.slice(0, dialsMax)) chosen.add(host)
     const unknown = present.filter(host => view.groupsOf(host) === undefined && !view.hasDenied(host, group))
     for (const host of unknown.slice(0, dialsMax)) chosen.add(host)
   }

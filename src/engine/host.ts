@@ -321,8 +321,10 @@ export class Host implements StoreHost {
   private clientBackend(group: GroupId, witness: Replica | undefined): Backend {
     const { requests } = this
     const { clock } = this.parts
-    const gateways = () => this.peerBook.hostsOf(group)
-    const watches = new RemoteWatches({ group, requests, clock, gateways, nextId: () => ++this.lastWatch })
+    // A watch that waits hears of no error.
+    const serving = () => this.peerBook.hostsOf(group)
+    const nextId = () => ++this.lastWatch
+    const watches = new RemoteWatches({ group, requests, clock, gateways: serving, nextId })
     this.remoteWatches.set(group, watches)
     this.dial()
     const status = () => witness && this.replicas?.status(witness)
@@ -332,6 +334,7 @@ export class Host implements StoreHost {
       if (this.remoteWatches.get(group) !== watches) throw closed('none', 'store')
     }
     const { news } = this.peerBook
+    const gateways = () => this.peerBook.gatewaysOf(group)
     return new ClientBackend({ group, requests, clock, watches, gateways, news, status, check })
   }
 
@@ -431,6 +434,7 @@ export class Host implements StoreHost {
         present,
         founder: this.entering.founder,
         groupsOf: host => this.peerBook.groupsOf(host),
+        isSilent: (host, group) => this.peerBook.isSilent(host, group),
         hasDenied: (host, group) => this.peerBook.hasDenied(host, group),
       }),
     )

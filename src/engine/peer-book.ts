@@ -33,6 +33,8 @@ interface Peer {
   readonly groups: ReadonlySet<GroupId> | undefined
   /** Those of them of which it has values. */
   readonly serving: ReadonlySet<GroupId> | undefined
+  /** Those of which it has values, too, and serves none for now: it waits for a command, or is in quarantine. */
+  readonly silent: ReadonlySet<GroupId> | undefined
   /** How much it shall lead, as it says itself. */
   readonly priority: number | undefined
   /** The number of its last hello, for it to know that it was heard. */
@@ -44,6 +46,7 @@ interface Peer {
 const stranger: Peer = {
   groups: undefined,
   serving: undefined,
+  silent: undefined,
   priority: undefined,
   version: 0,
   knowsUs: false,
@@ -99,11 +102,14 @@ export class PeerBook {
       })
     const groups = new Set(replicas.map(({ group }) => group))
     const serving = new Set(replicas.flatMap(({ group, isWitness }) => (isWitness ? [] : [group])))
+    const isSilent = ({ isWitness, commands }: NamedReplica) => isWitness && commands !== undefined
+    const silent = new Set(replicas.filter(isSilent).map(({ group }) => group))
     const before = this.peers.get(from)?.groups ?? new Set()
     const knowsUs = asNatural(heard) === this.version
     this.peers.set(from, {
       groups,
       serving,
+      silent,
       priority: asNatural(priority),
       version: asNatural(version),
       knowsUs,
@@ -137,6 +143,11 @@ export class PeerBook {
     return this.peers.get(host)?.serving
   }
 
+  /** The host has values of the group, and serves none for now. */
+  isSilent(host: HostId, group: GroupId): boolean {
+    return this.peers.get(host)?.silent?.has(group) === true
+  }
+
   /**
    * The host said that it has no values of the group, and went: nobody wanted it. To ask it again at once would go on
    * for ever, and leave no connection for those who were not asked yet.
@@ -153,6 +164,13 @@ export class PeerBook {
   /** Connected hosts with a replica of the group that keeps values, in a fixed order. */
   hostsOf(group: GroupId): readonly HostId[] {
     return [...this.peers].flatMap(([host, { serving }]) => (serving?.has(group) ? [host] : [])).sort()
+  }
+
+  /** The same, for who asks through them; where there are none, those that can say at least why they serve nobody. */
+  gatewaysOf(group: GroupId): readonly HostId[] {
+    const serving = this.hostsOf(group)
+    if (serving.length > 0) return serving
+    return [...this.peers.keys()].filter(host => this.isSilent(host, group)).sort()
   }
 
   /** Connected hosts, without those that said that they have no replica of the group. */

@@ -269,6 +269,22 @@ test('a client looks for a host that is not in quarantine', async () => {
   for (let i = 0; i < 4; i++) assert.equal(await cluster.settle(z.store.get('who')), 'all')
 })
 
+test('a client hears why it is served by nobody, until somebody is right', async () => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.three(hooksOf)
+  const z = await cluster.open('z', { role: 'client' })
+  await cluster.settle(z.store.put('k', 1))
+  await cluster.settle(a.store.command('name.self@1'))
+  await cluster.run(10_000)
+  for (let i = 0; i < 4; i++) {
+    await assert.rejects(cluster.settle(z.store.get('k', { deadlineMs: 1500 })), diverged)
+    await assert.rejects(cluster.settle(z.store.put('k', 2, { deadlineMs: 1500 })), diverged)
+  }
+  const late = cluster.settle(z.store.get('who', { deadlineMs: 30_000 }))
+  await cluster.settle(a.host.trustData('main'))
+  assert.equal(await late, 'a')
+})
+
 test('replicas that agree are compared while they work, and say nothing when they sleep', async () => {
   const cluster = new TestCluster()
   const [a] = await cluster.three(hooksOf)

@@ -42,6 +42,7 @@ describe('who looks for a member', () => {
         present,
         founder: undefined,
         groupsOf: host => book.groupsOf(host),
+        isSilent: (host, group) => book.isSilent(host, group),
         hasDenied: (host, group) => book.hasDenied(host, group),
       })
     const asked = new Set<string>()

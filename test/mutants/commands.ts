@@ -5,9 +5,11 @@ const appliedState = 'src/engine/applied-state.ts'
 const chain = 'src/core/machine/outcome-chain.ts'
 const compaction = 'src/engine/compaction.ts'
 const comparison = 'src/engine/comparison.ts'
+const dialing = 'src/engine/dialing.ts'
 const divergence = 'src/engine/divergence.ts'
 const machine = 'src/core/machine/machine.ts'
 const notes = 'src/engine/divergence-notes.ts'
+const peerBook = 'src/engine/peer-book.ts'
 const questions = 'src/engine/chain-questions.ts'
 const registries = 'src/engine/registries.ts'
 const replicas = 'src/engine/replicas.ts'
@@ -254,6 +256,30 @@ export const commands: Section = {
       first: 'engine/divergence',
       title: 'under load everybody is held to be wrong as soon as no quorum agrees',
       edits: [{ file: comparison, find: ' || this.undecided > 0)', replace: ')' }],
+    },
+    {
+      id: 'D18',
+      first: 'engine/divergence',
+      title: 'a client asks nobody why nobody serves',
+      edits: [
+        {
+          file: peerBook,
+          find: 'if (serving.length > 0) return serving',
+          replace: 'if (serving.length >= 0) return serving',
+        },
+      ],
+    },
+    {
+      id: 'D19',
+      first: 'engine/divergence',
+      title: 'a client leaves those that could say why nobody serves',
+      edits: [
+        {
+          file: dialing,
+          find: 'for (const host of silent.slice(0, dialsMax)) chosen.add(host)',
+          replace: 'for (const host of silent.slice(dialsMax)) chosen.add(host)',
+        },
+      ],
     },
   ],
 }
