@@ -139,7 +139,7 @@ describe('the judge of queues', () => {
     assert.ok(denied.includes('denied-write'))
   })
 
-  test('sees an acknowledgement of nothing, one that is refused to who has it, and one that was done all the same', async () => {
+  test('sees an acknowledgement of nothing, one refused to who has it, and one that was done after all', async () => {
     assert.ok((await run(() => ({ acknowledge: () => {} }))).includes('queue'))
     const refused = await run(() => ({
       acknowledge: () => {

@@ -90,7 +90,7 @@ export class LeaseChecker {
     })
   }
 
-  /** Whether a holder knows of the end of its lease before anybody else does: by its own clock, however slow that is. */
+  /** Whether a holder knows of the end of its lease before anybody else does: by its own clock, however slow it is. */
   knowsInTime(life: HostLife, ttlMs: number): boolean {
     const { clock } = life
     if (life.isOver || life.isClosing || life.failure !== undefined || !clock.isSteadyFor(settleMs))

@@ -9,7 +9,7 @@ export interface RangeState {
   readonly items: readonly ModelItem[]
 }
 
-/** A range of keys as it was, from one revision that changed it to the next: for whatever was told without a revision. */
+/** A range of keys as it was, from one revision that changed it to the next: for what was told without a revision. */
 export class RangeHistory {
   private readonly oracle: Oracle
   private readonly wants: (key: string) => boolean
