@@ -74,7 +74,7 @@ export class ReplicaBackend implements Backend {
 
   async view(freshness: Freshness, call: Call): Promise<Reader> {
     await this.fresh(freshness, call)
-    return new LocalReader(this.replica.machine.view(), this.clock)
+    return new LocalReader(this.replica.state, this.clock)
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): Feed {

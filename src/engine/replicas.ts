@@ -305,7 +305,7 @@ export class Replicas {
       wake: () => this.running.wake(replica),
       check: () => {
         this.host.check(replica)
-        if (replica.state.isQuarantined) throw replica.state.obstacle()
+        replica.state.checkTrue()
       },
     })
   }

@@ -129,7 +129,7 @@ export const commands: Section = {
       edits: [
         {
           file: replicas,
-          find: '        if (replica.state.isQuarantined) throw replica.state.obstacle()\n',
+          find: '        replica.state.checkTrue()\n',
           replace: '',
         },
       ],
