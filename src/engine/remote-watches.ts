@@ -19,6 +19,8 @@ interface RemoteWatch {
   from: Revision | undefined
   /** Where no beginning is given: what came up to there is not told. */
   readonly seen: Revision
+  /** What came up to there was before the watch, as the first gateway said that told of a past; 0 while none did. */
+  past: Revision
   gateway: HostId | undefined
   /** How many gateways could not tell of it: whose turn it is. */
   failures: number
@@ -97,6 +99,7 @@ export class RemoteWatches {
       sink,
       from,
       seen,
+      past: 0,
       gateway: undefined,
       failures: 0,
       forgotten: 0,
@@ -152,7 +155,7 @@ export class RemoteWatches {
 
   /** An event frame came in; it may be of another store's watch. */
   receive(from: HostId, body: unknown): void {
-    const [id, count, revision, changes, error] = asArray(body, 5)
+    const [id, count, revision, changes, error, past] = asArray(body, 6)
     const watch = this.watches.get(asNatural(id))
     if (watch === undefined || watch.gateway !== from) return
     watch.silentTicks = 0
@@ -168,8 +171,9 @@ export class RemoteWatches {
     if (error !== null) return this.end(watch, error)
     // Counted once it is read: behind one that cannot be, a frame is missing.
     const read = asArray(changes).map(asChange)
+    watch.past ||= asNatural(past)
     watch.count += 1
-    this.deliver(watch, read)
+    this.deliver(watch, read, asNatural(revision) <= watch.past)
     this.told(watch, asNatural(revision))
   }
 
@@ -199,13 +203,13 @@ export class RemoteWatches {
     this.placed.notify()
   }
 
-  private deliver(watch: RemoteWatch, changes: readonly Change[]): void {
+  private deliver(watch: RemoteWatch, changes: readonly Change[], isPast: boolean): void {
     const first = watch.from ?? watch.seen + 1
     const fresh = changes.filter(change => change.revision >= first)
     const last = fresh.at(-1)
     if (last === undefined) return
     this.place(watch, last.revision + 1)
-    watch.sink.changes(fresh)
+    watch.sink.changes(fresh, isPast)
   }
 
   /** The gateway told all that it had applied there. One that lags behind the one before says nothing new by it. */
