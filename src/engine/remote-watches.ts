@@ -153,11 +153,17 @@ export class RemoteWatches {
     }
   }
 
-  /** An event frame came in; it may be of another store's watch. */
-  receive(from: HostId, body: unknown): void {
-    const [id, count, revision, changes, error, past] = asArray(body, 6)
+  /** An event frame came in. False: it is of no watch here, but may be of another store's. */
+  receive(from: HostId, body: unknown): boolean {
+    const [id, ...event] = asArray(body, 6)
     const watch = this.watches.get(asNatural(id))
-    if (watch === undefined || watch.gateway !== from) return
+    if (watch === undefined || watch.gateway !== from) return false
+    this.heard(watch, event)
+    return true
+  }
+
+  private heard(watch: RemoteWatch, event: readonly unknown[]): void {
+    const [count, revision, changes, error, past] = event
     watch.silentTicks = 0
     watch.isHeard = true
     this.revision = Math.max(this.revision, asNatural(revision))
@@ -262,9 +268,7 @@ export class RemoteWatches {
   }
 
   private leave(watch: RemoteWatch): void {
-    // A gateway that does not hear of it stops when the connection ends: nothing depends on the answer.
-    const question = { method: 'unwatch', body: [watch.id], read: () => undefined }
-    if (watch.gateway !== undefined) this.request(watch.gateway, question).catch(() => {})
+    if (watch.gateway !== undefined) unwatch(this.requests, this.clock, watch.gateway, watch.id)
     watch.gateway = undefined
   }
 
@@ -301,6 +305,21 @@ export class RemoteWatches {
   private request<Value>(to: HostId, question: Question<Value>): Promise<Value> {
     return this.requests.ask(to, question, { deadline: this.clock.now() + requestMs, signal: undefined })
   }
+}
+
+/**
+ * An event frame came in that is of no watch of this host: the gateway did not hear of the end. It is told again for
+ * each bookmark, of which there is one a second.
+ */
+export function endStray(requests: Requests, clock: Clock, from: HostId, body: unknown): void {
+  const [id, , , changes, error] = asArray(body, 6)
+  if (changes === null && error === null) unwatch(requests, clock, from, asNatural(id))
+}
+
+/** Nothing depends on the answer: a gateway that does not hear of it goes on, and is told so again. */
+function unwatch(requests: Requests, clock: Clock, gateway: HostId, id: number): void {
+  const question = { method: 'unwatch', body: [id], read: () => undefined }
+  requests.ask(gateway, question, { deadline: clock.now() + requestMs, signal: undefined }).catch(() => {})
 }
 
 /** Changes that were told may be none of the group's. To go on elsewhere would leave them standing: read anew. */

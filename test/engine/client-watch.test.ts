@@ -176,6 +176,28 @@ describe('the watch of a client', () => {
     }
   })
 
+  test('leaves nothing at its gateway where nobody heard that it ended, though its store is closed', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const { store, host } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(host.store('other'))
+    const watches = Array.from({ length: 5 }, () => store.watch({ key: 'k' }))
+    await cluster.run(1000)
+    const watchers = a.host.running.get('main')?.watchers
+    assert.equal(watchers?.size, 5)
+    cluster.tap = from => from !== 'z'
+    for (const watch of watches.slice(1)) watch.close()
+    await cluster.run(1000)
+    cluster.tap = () => true
+    await cluster.run(2000)
+    assert.equal(watchers?.size, 1)
+    cluster.tap = from => from !== 'z'
+    await cluster.settle(store.close())
+    cluster.tap = () => true
+    await cluster.run(2000)
+    assert.equal(watchers?.size, 0)
+  })
+
   test('goes on at another gateway where the disk of its own one fails', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three()

@@ -217,6 +217,18 @@ export const watches: Section = {
       ],
     },
     {
+      id: 'Q172',
+      first: 'engine/client-watch',
+      title: 'a gateway that did not hear of the end of a watch is never told again',
+      edits: [
+        {
+          file: remoteWatches,
+          find: 'if (changes === null && error === null) unwatch(',
+          replace: 'if (changes !== null && error !== null) unwatch(',
+        },
+      ],
+    },
+    {
       id: 'Q124',
       first: 'engine/watch',
       title: 'a reader that resyncs is told of an older state than it has read',
