@@ -374,6 +374,22 @@ describe('a holder', () => {
     await assert.rejects(cluster.settle(run), failed('LEASE_LOST', 'unknown'))
   })
 
+  test('that stood still is told so as well, though another one held meanwhile and is gone', async () => {
+    for (const role of ['client', 'member'] as const) {
+      const cluster = new TestCluster()
+      const [a] = await cluster.three()
+      const { store } = await cluster.open('z', { role })
+      const finish: (() => void)[] = []
+      const run = store.lock('l', () => new Promise<void>(resolve => finish.push(resolve)))
+      await cluster.until(() => finish.length > 0)
+      cluster.pause('z')
+      await cluster.settle(a.store.lock('l', () => {}))
+      cluster.resume('z')
+      finish[0]?.()
+      await assert.rejects(cluster.settle(run), failed('LEASE_LOST', 'unknown'))
+    }
+  })
+
   test('hears at once that its key is gone, though its own clock says that there is time', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three()

@@ -19,7 +19,7 @@ export class Holding implements Fence {
   /** The fencing token: greater than that of every earlier holder of the same name. */
   readonly token: Revision
   /** @internal */
-  protected readonly place: HeldPlace
+  readonly place: HeldPlace
   private releasing: Promise<void> | undefined
 
   /** @internal */
@@ -67,6 +67,9 @@ export async function holding<Held extends Holding, Value>(
 ): Promise<Value> {
   try {
     const value = await run(held)
+    // A host that stood still meanwhile has not been told.
+    const { calls, leases } = held.place.means
+    leases.tick(calls.clock.now())
     if (held.signal.aborted && !held.isReleased) throw lostMeanwhile(held.signal.reason)
     return value
   } finally {
