@@ -404,6 +404,24 @@ describe('a holder', () => {
     }
   })
 
+  test('that could not release it is free of it as soon as it is connected again, and so is who gave up', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    const lock = await cluster.settle(store.lock('l', { ttlMs: 3_600_000 }))
+    const controller = new AbortController()
+    const waiting = watched(store.lock('l', { ttlMs: 3_600_000, signal: controller.signal }))
+    await cluster.run(1000)
+    cluster.network.partition(['z'], ['a', 'b', 'c'])
+    controller.abort()
+    await assert.rejects(cluster.settle(lock.release()))
+    assert.ok(lock.isReleased && waiting.error !== undefined)
+    cluster.network.heal()
+    await cluster.run(15_000)
+    assert.deepEqual(leftOn(a), { keys: 0, leases: 0 })
+    await cluster.settle(lock.release())
+  })
+
   test('that cannot release the lock loses it by time', async () => {
     const cluster = new TestCluster()
     const [, b, c] = await cluster.three()

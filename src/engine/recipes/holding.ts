@@ -20,7 +20,7 @@ export class Holding implements Fence {
   readonly token: Revision
   /** @internal */
   readonly place: HeldPlace
-  private releasing: Promise<void> | undefined
+  private hasReleased = false
 
   /** @internal */
   constructor(place: HeldPlace) {
@@ -36,13 +36,16 @@ export class Holding implements Fence {
 
   /** True after `release`. */
   get isReleased(): boolean {
-    return this.releasing !== undefined
+    return this.hasReleased
   }
 
-  /** Lets go of it; the next one in line has it. Idempotent. Where it rejects, the lease runs out by itself. */
+  /**
+   * Lets go of it; the next one in line has it. Idempotent. Where it rejects, it is tried again in the background until
+   * the lease has run out by itself; or by calling it again.
+   */
   release(): Promise<void> {
-    this.releasing ??= this.place.lease.revoke()
-    return this.releasing
+    this.hasReleased = true
+    return this.place.lease.revoke()
   }
 
   /** As `release`, but never rejects: what was done while it was held is done. */
