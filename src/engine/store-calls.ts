@@ -7,7 +7,7 @@ import type { Revision } from '../core/types.ts'
 import { decodeValue } from '../wire/value.ts'
 import type { Backend, Freshness, Reader, ReadResult } from './backend.ts'
 import { type Call, startCall } from './call.ts'
-import { checkOptions } from './check-options.ts'
+import { checkNoNull } from './check-options.ts'
 import { decodeCall, encodeArgs } from './command.ts'
 import { checkKey } from './key-filter.ts'
 import type { HostParts } from './parts.ts'
@@ -225,7 +225,7 @@ export function expectType<Type extends Result['type']>(
 }
 
 function checkFence(fence: Fence): { readonly key: string; readonly createRevision: Revision } {
-  checkOptions(fence, 'fence')
+  checkNoNull(fence, 'fence')
   const { key, token } = fence
   checkKey(key, 'key of a fence')
   if (!Number.isSafeInteger(token) || token < 1) throw new TypeError('the token of a fence is a revision')

@@ -147,7 +147,7 @@ describe('null, where options or a range would be', () => {
           .catch((error: unknown) => error)
         const isClear =
           error instanceof TypeError &&
-          / must be | is a | is an | is null in | holds objects$| held for a function$/.test(error.message)
+          / must be | is a | is an | is null in | holds objects$/.test(error.message)
         const [, name, ...args] = call
         if (!isClear) wrong.push(`${name} ${JSON.stringify(args)}: ${error}`)
       }
@@ -155,6 +155,33 @@ describe('null, where options or a range would be', () => {
       assert.equal(a.store.status().commit, commit)
     })
   }
+
+  test('is a TypeError where it is a name that means nothing, wherever options may be, and nothing is logged', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const others = await callsOfOthers(cluster, a)
+    const { commit } = a.store.status()
+    const wrong: string[] = []
+    // What is null among the arguments was to be options or a range; a listener, the arguments of a command and a lock's
+    // function are not.
+    const isOfOptions = ([, name, ...args]: WrongCall) =>
+      args.at(-1) === null && !['on', 'onChange', 'subscribe', 'txn', 'reached', 'lock'].includes(name)
+    const calls = [...callsOfData(a.store), ...callsOfStore(a), ...others].filter(isOfOptions)
+    calls.push([a.store, 'txn', {}, null], [a.store, 'lock', 'l', null], [a.host, 'store', 'main', null])
+    for (const [target, name, ...args] of calls) {
+      const call: WrongCall = [target, name, ...args.slice(0, -1), { fense: 1 }]
+      const error = await cluster
+        .settle(new Promise(resolve => resolve(called(call))))
+        .catch((error: unknown) => error)
+      const isClear = error instanceof TypeError && / means nothing in /.test(error.message)
+      if (!isClear) wrong.push(`${name} ${JSON.stringify(args)}: ${error}`)
+    }
+    assert.ok(calls.length > 50)
+    assert.deepEqual(wrong, [])
+    assert.equal(a.store.status().commit, commit)
+    const options = { cluster: 'c', secret: 's', deadlinMs: 5 }
+    await assert.rejects(open(options), new TypeError('deadlinMs means nothing in options'))
+  })
 
   test('is a TypeError where a host is opened, before anything is', async () => {
     const options = { cluster: 'c', secret: 's' }
