@@ -9,6 +9,8 @@ import type { CallOptions } from './types.ts'
 export interface Call {
   /** In milliseconds of the engine's clock. */
   readonly deadline: number
+  /** Of another host's call: when that host gives up. `deadline` is a little earlier, so that its reason arrives. */
+  readonly askerDeadline?: number
   readonly signal: AbortSignal | undefined
   /** Told when what was asked for is committed. Must not throw. */
   readonly committed?: (revision: Revision) => void
@@ -89,7 +91,8 @@ export class Pending<Value> {
 
 /** The error of a write whose fate nobody can tell any more. */
 export function outcomeUnknown(why: string, cause?: unknown): QuorateError {
-  return new QuorateError('OUTCOME_UNKNOWN', `${why}; whether it took effect is not known`, {
+  const unknown = 'whether it took effect is not known'
+  return new QuorateError('OUTCOME_UNKNOWN', why.endsWith(unknown) ? why : `${why}; ${unknown}`, {
     outcome: 'unknown',
     cause,
   })

@@ -81,7 +81,10 @@ export class LeaderRequests {
     this.running += 1
     const work = reply(handler, body, { from, signal: ending.signal })
     try {
-      return await Promise.race([work, this.interruption(replica, term, call.deadline, ending.signal)])
+      return await Promise.race([
+        work,
+        this.interruption(replica, term, call.askerDeadline ?? call.deadline, ending.signal),
+      ])
     } finally {
       call.signal?.removeEventListener('abort', abort)
       // A handler that heeds no signal may run on: it must not keep the place of those for which somebody waits.

@@ -82,16 +82,16 @@ export class Requests {
     if (this.ending !== undefined) return Promise.reject(this.ending('none'))
     if (!this.askedGate.admits(1, this.asked.size)) return Promise.reject(busy('asked of others'))
     const id = ++this.lastId
-    const pending = new Pending<unknown>(call, () => this.asked.delete(id))
+    // What is asked once has its answer as long as there is somebody who waits for it.
+    const deadline = effect === 'once' ? (call.askerDeadline ?? call.deadline) : call.deadline
+    const pending = new Pending<unknown>({ ...call, deadline }, () => this.asked.delete(id))
     // It is resolved by what `read` gives, and by nothing else.
     const promise = pending.promise as Promise<Value>
     if (pending.isSettled) return promise
     this.asked.set(id, { id, to, effect, read, pending })
-    // The asked host gives up a little earlier than we: its reason is to arrive, and says more than our timeout.
-    const waitMs = call.deadline - this.clock.now()
-    const patienceMs = Math.max(1, Math.ceil(waitMs - Math.min(answerMs, waitMs / 4)))
+    const waitMs = Math.max(1, Math.ceil(deadline - this.clock.now()))
     try {
-      if (this.sender.send(to, 'log', 'request', [id, method, patienceMs, body])) return promise
+      if (this.sender.send(to, 'log', 'request', [id, method, waitMs, body])) return promise
       pending.reject(unreachable(to))
     } catch (error) {
       // What cannot be encoded is not asked: its asker hears of it here, and not at some deadline.
@@ -107,8 +107,11 @@ export class Requests {
     const id = asNatural(fields[0])
     if (this.guard.isRepeated(from, id)) return
     const serve = this.served.get(asText(fields[1]))
-    const patienceMs = Math.min(asNatural(fields[2]), deadlineMsMax)
-    const call: Call = { deadline: this.clock.now() + patienceMs, signal: undefined }
+    const waitMs = Math.min(asNatural(fields[2]), deadlineMsMax)
+    const askerDeadline = this.clock.now() + waitMs
+    // A little earlier than the asker gives up: the reason is to arrive, and says more than that time is over.
+    const deadline = askerDeadline - Math.min(answerMs, waitMs / 4)
+    const call: Call = { deadline, askerDeadline, signal: undefined }
     const answer = (ok: boolean, result: unknown) =>
       this.sender.send(from, 'log', 'response', [id, ok, result])
     if (serve === undefined) {

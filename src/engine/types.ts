@@ -8,8 +8,8 @@ import type { HostMetrics } from './metrics.ts'
 export interface CallOptions {
   /**
    * Milliseconds after which the call fails with a typed error. Default: the host's `deadlineMs`. Where another host
-   * does it for this one (for a client, say) it may fail up to 50 ms earlier; a `request`, which is asked once, by a
-   * quarter of the time, 400 ms at most. So the other host's reason arrives, which says more than that time is over.
+   * does it for this one (for a client, say) it may fail up to 50 ms earlier, where nothing else could be tried in
+   * time: with that host's reason, which says more than that time is over.
    */
   readonly deadlineMs?: number
   /** Ends the wait: the promise rejects with `signal.reason`. A write that was handed on may still take effect. */

@@ -227,6 +227,23 @@ describe('a request', () => {
     await assert.rejects(cluster.settle(ask('b')), failsWith('NOT_MEMBER', 'none'))
   })
 
+  test('that runs is waited for up to its deadline, through a member and a client of another gateway', async () => {
+    const cluster = new TestCluster()
+    const { ran, signals, hooksOf } = application()
+    const [a, b] = await cluster.three(hooksOf)
+    const z = await cluster.open('z', { role: 'client' })
+    for (const { store } of [a, b, z]) {
+      const began = cluster.timers.now()
+      const late = store.request('hangs', null, { deadlineMs: 800 })
+      const error = await cluster.settle(late).catch((error: unknown) => error)
+      assert.ok(failsWith('OUTCOME_UNKNOWN', 'unknown')(error))
+      assert.ok(cluster.timers.now() - began >= 800, `${cluster.timers.now() - began} ms`)
+      await cluster.run(200)
+      assert.ok(signals.at(-1)?.aborted)
+    }
+    assert.equal(ran.length, 3)
+  })
+
   test('ends at its deadline and with its signal, and a bounded number of them runs', async () => {
     const cluster = new TestCluster()
     const { signals, hooksOf } = application()
