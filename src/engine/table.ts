@@ -293,13 +293,13 @@ export class Table {
   private noticeOf<Value>(news: WatchNews): WatchNotice<Value> {
     if (news.type !== 'change') return news as WatchNotice<Value>
     const { change, last } = news
-    const { type, item, revision } = change
+    const { item, revision } = change
     if (item !== null) {
       const { modRevision, ...entry } = entryOf<Value>(item, this.keys)
-      return { type, revision: modRevision, last, ...entry }
+      return { type: 'put', revision: modRevision, last, ...entry }
     }
     const key = this.keys.inTable(change.key)
-    return { type, key, value: undefined, revision, last, createRevision: 0, version: 0 }
+    return { type: 'delete', key, value: undefined, revision, last, createRevision: 0, version: 0 }
   }
 
   /** A transaction of one operation. */

@@ -138,11 +138,8 @@ export const absent: unique symbol = Symbol.for('quorate.absent')
 export type Absent = typeof absent
 
 /** One change of one key, as it is after the last write of its revision. */
-export interface WatchEvent<Value = unknown> {
-  readonly type: 'put' | 'delete'
+export type WatchEvent<Value = unknown> = {
   readonly key: string
-  /** Undefined after a delete. */
-  readonly value: Value | undefined
   readonly revision: Revision
   /**
    * The last change of its revision, in the range that is watched. All changes of one revision are told together: who
@@ -155,7 +152,7 @@ export interface WatchEvent<Value = unknown> {
   readonly version: number
   /** The lease that the key goes with, where there is one. */
   readonly lease?: number
-}
+} & ({ readonly type: 'put'; readonly value: Value } | { readonly type: 'delete'; readonly value: undefined })
 
 /** The state of the whole range, in the place of whatever was told before. What changes afterwards follows. */
 export interface WatchReset<Value = unknown> {

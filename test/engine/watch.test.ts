@@ -396,3 +396,20 @@ describe('what a reader gets', () => {
     }
   })
 })
+
+test('what is told has the value of its type, to the compiler as well', async () => {
+  const cluster = new TestCluster()
+  const { store } = await cluster.open('a')
+  const watch = store.watch<{ readonly name: string }>()
+  await cluster.settle(store.put('k', { name: 'Ada' }))
+  await cluster.settle(store.delete('k'))
+  const names: (string | undefined)[] = []
+  for await (const event of watch) {
+    if (event.type === 'put') names.push(event.value.name)
+    else {
+      names.push(event.value satisfies undefined)
+      break
+    }
+  }
+  assert.deepEqual(names, ['Ada', undefined])
+})
