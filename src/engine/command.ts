@@ -68,7 +68,7 @@ export function checkCommands(commands: Commands): Commands {
     if (typeof command !== 'function') throw new TypeError(`the command ${name} is a function`)
     // As far as it can be told: what was translated to an older JavaScript looks like any other function.
     if (Object.prototype.toString.call(command) !== '[object Function]')
-      throw new TypeError(`the command ${name} is neither async nor a generator`)
+      throw new TypeError(`the command ${name} must be a plain function, not an async one or a generator`)
   }
   return commands
 }

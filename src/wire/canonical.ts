@@ -50,8 +50,11 @@ function walkedObject(value: object, walk: Walk): object {
     take(walk, value.length)
     return value
   }
-  if (walk.path.length >= walk.depthMax)
-    throw refused(walk, 'a value that is nested too deep, or holds itself')
+  if (walk.path.length >= walk.depthMax) {
+    // Where it begins says enough: a circle has no end.
+    walk.path.splice(3)
+    throw refused(walk, `what is cyclic, or nested deeper than ${walk.depthMax},`)
+  }
   if (Array.isArray(value)) return walkedArray(value, walk)
   const prototype: unknown = Object.getPrototypeOf(value)
   // Not compared with Object.prototype: an object from another frame of the page has its own.
