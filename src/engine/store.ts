@@ -158,9 +158,8 @@ export class Store extends Table {
     given: HoldOptions | ((lock: Lock) => Value | Promise<Value>) = {},
     then?: (lock: Lock) => Value | Promise<Value>,
   ): Promise<Lock | Value> {
-    const { acquireLock, holding } = await loadRecipes()
-    const [options, run] = typeof given === 'function' ? [{}, given] : [given, then]
-    if (run !== undefined && typeof run !== 'function') throw new TypeError('a lock is held for a function')
+    const { acquireLock, holding, optionsAndRun } = await loadRecipes()
+    const [options, run] = optionsAndRun(given, then)
     const lock = await acquireLock(this.means, name, options)
     return run === undefined ? lock : holding(lock, run)
   }
@@ -180,8 +179,8 @@ export class Store extends Table {
   }
 
   /** An election of one leader among those who campaign. */
-  async election(name: string): Promise<Election> {
-    return new (await loadRecipes()).Election(this.means, name)
+  async election<Value = unknown>(name: string): Promise<Election<Value>> {
+    return new (await loadRecipes()).Election<Value>(this.means, name)
   }
 
   /** A number that counts every call once, within bounds. */
@@ -195,8 +194,8 @@ export class Store extends Table {
   }
 
   /** Who is here. */
-  async presence(name: string): Promise<PresenceRoom> {
-    return new (await loadRecipes()).PresenceRoom(this.means, name)
+  async presence<Value = unknown>(name: string): Promise<PresenceRoom<Value>> {
+    return new (await loadRecipes()).PresenceRoom<Value>(this.means, name)
   }
 
   /** Writes an entry that changes nothing. Resolves when everything written before it is applied here. */
@@ -331,7 +330,9 @@ export class Store extends Table {
 
   /** What this host knows right now. Costs nothing and promises nothing. */
   status(): StoreStatus {
-    return this.calls.backend.status()
+    const status = this.calls.backend.status()
+    if (status.role !== 'client' || !this.calls.isEnded) return status
+    return { ...status, role: this.host.error === undefined ? 'closed' : 'failed' }
   }
 
   /** What JSON.stringify shows of a store. */

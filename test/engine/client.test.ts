@@ -155,6 +155,15 @@ describe('a client', () => {
     assert.equal(await events(), 0)
   })
 
+  test('says that it is closed, as a member does', async () => {
+    const cluster = new TestCluster()
+    await cluster.open('a')
+    const { store } = await cluster.open('z', { role: 'client' })
+    assert.equal(store.status().role, 'client')
+    await cluster.settle(store.close())
+    assert.equal(store.status().role, 'closed')
+  })
+
   test('does not notice that its gateway closes', async () => {
     const cluster = new TestCluster()
     const [a] = await cluster.three()

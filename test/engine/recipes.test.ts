@@ -132,6 +132,18 @@ describe('a semaphore', () => {
     for (const limit of [0, 1.5, '2' as never])
       await assert.rejects(store.semaphore('s', { limit }), TypeError)
   })
+
+  test('and a lock hear no options behind the function, and say so', async () => {
+    const { store } = await new TestCluster().open('a')
+    const semaphore = await store.semaphore('s', { limit: 1 })
+    const never = () => assert.fail('it ran')
+    for (const options of [{ deadlineMs: 300 }, never, null])
+      for (const call of [store.lock.bind(store, 'l'), semaphore.use.bind(semaphore)])
+        await assert.rejects((call as (...args: unknown[]) => Promise<unknown>)(never, options), {
+          name: 'TypeError',
+          message: 'the function must be the last argument, after the options',
+        })
+  })
 })
 
 describe('an election', () => {
@@ -139,8 +151,8 @@ describe('an election', () => {
     const cluster = new TestCluster()
     const { a, b, z } = await membersAndClient(cluster)
     const watcher = await cluster.settle(a.store.election('e'))
-    const onMember = collected(watcher.observe<string>())
-    const onClient = collected((await cluster.settle(z.store.election('e'))).observe<string>())
+    const onMember = collected(watcher.observe())
+    const onClient = collected((await cluster.settle(z.store.election('e'))).observe())
     await cluster.run(500)
     const byB = await cluster.settle(b.store.election('e'))
     const byZ = await cluster.settle(z.store.election('e'))
@@ -230,7 +242,7 @@ describe('presence', () => {
     const cluster = new TestCluster()
     const { a, b, c, z } = await membersAndClient(cluster)
     const room = await cluster.settle(a.store.presence('room'))
-    const watches = [a, z].map(async ({ store }) => collected((await store.presence('room')).watch<string>()))
+    const watches = [a, z].map(async ({ store }) => collected((await store.presence<string>('room')).watch()))
     await cluster.run(300)
     const joined = await cluster.settle((await cluster.settle(z.store.presence('room'))).join('zoe'))
     await cluster.run(300)
@@ -297,6 +309,7 @@ describe('a counter', () => {
   test('stays within its bounds', async () => {
     const cluster = new TestCluster()
     const { store } = await cluster.open('a')
+    await assert.rejects(store.counter('seats', { min: 2, max: 1 }), new TypeError('min is above max'))
     const seats = await cluster.settle(store.counter('seats', { min: 0, max: 2, initial: 2 }))
     assert.equal(await cluster.settle(seats.get()), 2)
     assert.deepEqual(await cluster.settle(seats.add(-2)), { ok: true, value: 0 })

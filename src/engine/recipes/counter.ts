@@ -24,6 +24,7 @@ export class Counter {
     const { min, max, initial } = options
     const given = Object.entries({ min, max, initial }).filter(([, number]) => number !== undefined)
     for (const [option, number] of given) checkInteger(option, number)
+    if (min !== undefined && max !== undefined && min > max) throw new TypeError('min is above max')
     this.means = means
     this.name = name
     this.options = Object.fromEntries(given)

@@ -6,9 +6,9 @@ import { type HoldOptions, Line } from './line.ts'
 import { type Means, scan, startOf } from './means.ts'
 
 /** To be the leader of an election, until it resigns or its lease is lost. */
-export class Leadership extends Holding {
+export class Leadership<Value = unknown> extends Holding {
   /** Says something else. Rejects with FENCED where it leads no more; nothing was written. */
-  async proclaim(value: unknown, options: CallOptions = {}): Promise<Written> {
+  async proclaim(value: Value, options: CallOptions = {}): Promise<Written> {
     return { revision: await this.set('$election', value, options) }
   }
 
@@ -19,7 +19,7 @@ export class Leadership extends Holding {
 }
 
 /** One leader at a time among those who want to be: of an application, nothing to do with the leader of the group. */
-export class Election {
+export class Election<Value = unknown> {
   private readonly means: Means
   private readonly line: Line
 
@@ -32,14 +32,14 @@ export class Election {
   /**
    * Resolves when it leads. Candidates lead in the order in which they came. Rejects as `store.lock` does: with
    * LEASE_LOST where the candidate lost its place in the line. What it says lies in there, beside the name of its host:
-   * a value of almost 1 MiB (TOO_LARGE).
+   * a value of almost 1 MiB (TOO_LARGE). Without a value it says null.
    */
-  async campaign(value: unknown = null, options: HoldOptions = {}): Promise<Leadership> {
-    return new Leadership(await this.line.enter(options, value, true))
+  async campaign(value: Value = null as Value, options: HoldOptions = {}): Promise<Leadership<Value>> {
+    return new Leadership<Value>(await this.line.enter(options, value, true))
   }
 
   /** Who leads, and what it says. */
-  async leader<Value = unknown>(options: ReadOptions = {}): Promise<Attendee<Value> | undefined> {
+  async leader(options: ReadOptions = {}): Promise<Attendee<Value> | undefined> {
     const bounds = { prefix: this.line.prefix }
     const [first] = (await scan(this.means.calls, bounds, options, { limit: 1 })).items
     return first && attendeeOf<Value>(first)
@@ -49,7 +49,7 @@ export class Election {
    * Who leads, and again whenever that or what it says changes; undefined while nobody does. In order, without those
    * that came and went while its reader was busy. The signal, or leaving the loop, ends it.
    */
-  async *observe<Value = unknown>(
+  async *observe(
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Attendee<Value> | undefined, void> {
     const { calls } = this.means

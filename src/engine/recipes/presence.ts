@@ -6,9 +6,9 @@ import { type HoldOptions, Line } from './line.ts'
 import { type Means, scan, startOf } from './means.ts'
 
 /** To be present, until one leaves or the lease is lost: join again then. */
-export class Presence extends Holding {
+export class Presence<Value = unknown> extends Holding {
   /** Says something else. Rejects with FENCED where it is not present any more; nothing was written. */
-  async update(value: unknown, options: CallOptions = {}): Promise<Written> {
+  async update(value: Value, options: CallOptions = {}): Promise<Written> {
     return { revision: await this.set('$presence', value, options) }
   }
 
@@ -19,7 +19,7 @@ export class Presence extends Holding {
 }
 
 /** Who is here, and what they say. Whoever is gone without a word is gone when the lease is. */
-export class PresenceRoom {
+export class PresenceRoom<Value = unknown> {
   private readonly means: Means
   private readonly line: Line
 
@@ -29,13 +29,16 @@ export class PresenceRoom {
     this.line = new Line(means, '$presence', name, null)
   }
 
-  /** Joins; a host may join more than once. Rejects with SYSTEM_BUSY where 4096 are present. */
-  async join(value: unknown = null, options: HoldOptions = {}): Promise<Presence> {
-    return new Presence(await this.line.enter(options, value, true))
+  /**
+   * Joins, and says null without a value; a host may join more than once. Rejects with SYSTEM_BUSY where 4096 are
+   * present.
+   */
+  async join(value: Value = null as Value, options: HoldOptions = {}): Promise<Presence<Value>> {
+    return new Presence<Value>(await this.line.enter(options, value, true))
   }
 
   /** All who are present, in the order in which they came. */
-  async list<Value = unknown>(options: ReadOptions = {}): Promise<Attendee<Value>[]> {
+  async list(options: ReadOptions = {}): Promise<Attendee<Value>[]> {
     const bounds = { prefix: this.line.prefix }
     return (await scan(this.means.calls, bounds, options)).items.map(item => attendeeOf<Value>(item))
   }
@@ -44,7 +47,7 @@ export class PresenceRoom {
    * All who are present, and again whenever somebody came, went or says something else. What happens while its reader
    * is busy shows as one. The signal, or leaving the loop, ends it.
    */
-  async *watch<Value = unknown>(
+  async *watch(
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<readonly Attendee<Value>[], void> {
     const call = startOf(this.means, options)

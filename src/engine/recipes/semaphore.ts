@@ -1,6 +1,7 @@
 import { Holding, holding } from './holding.ts'
 import { type HoldOptions, Line } from './line.ts'
 import type { Means } from './means.ts'
+import { optionsAndRun } from './options-and-run.ts'
 
 /** A permit of a semaphore that is held. */
 export class Permit extends Holding {}
@@ -36,7 +37,7 @@ export class Semaphore {
     given: HoldOptions | ((permit: Permit) => Value | Promise<Value>),
     then?: (permit: Permit) => Value | Promise<Value>,
   ): Promise<Value> {
-    const [options, run] = typeof given === 'function' ? [{}, given] : [given, then]
+    const [options, run] = optionsAndRun(given, then)
     if (run === undefined) throw new TypeError('a permit is used by a function')
     return holding(await this.acquire(options), run)
   }
