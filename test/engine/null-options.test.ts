@@ -132,7 +132,7 @@ function called([target, name, ...args]: WrongCall): unknown {
   return (Reflect.get(target, name) as (...args: readonly unknown[]) => unknown).apply(target, args)
 }
 
-describe('null, where options or a range would be', () => {
+describe('null, or what is none, where options or a range would be', () => {
   for (const role of ['member', 'client'] as const) {
     test(`is a TypeError that says so, on a ${role}, and nothing is logged`, async () => {
       const cluster = new TestCluster()
@@ -156,14 +156,13 @@ describe('null, where options or a range would be', () => {
     })
   }
 
-  test('is a TypeError where it is a name that means nothing, wherever options may be, and nothing is logged', async () => {
+  test('may hold no name that means nothing, wherever options may be: a TypeError, and nothing is logged', async () => {
     const cluster = new TestCluster()
     const a = await cluster.open('a')
     const others = await callsOfOthers(cluster, a)
     const { commit } = a.store.status()
     const wrong: string[] = []
-    // What is null among the arguments was to be options or a range; a listener, the arguments of a command and a lock's
-    // function are not.
+    // A last argument that is null stands where options or a range may be; but a listener, and a lock's function.
     const isOfOptions = ([, name, ...args]: WrongCall) =>
       args.at(-1) === null && !['on', 'onChange', 'subscribe', 'txn', 'reached', 'lock'].includes(name)
     const calls = [...callsOfData(a.store), ...callsOfStore(a), ...others].filter(isOfOptions)
@@ -181,6 +180,18 @@ describe('null, where options or a range would be', () => {
     assert.equal(a.store.status().commit, commit)
     const options = { cluster: 'c', secret: 's', deadlinMs: 5 }
     await assert.rejects(open(options), new TypeError('deadlinMs means nothing in options'))
+  })
+
+  test('behind the function of a lock or a permit would not be heard: a TypeError', async () => {
+    const { store } = await new TestCluster().open('a')
+    const semaphore = await store.semaphore('s', { limit: 1 })
+    const never = () => assert.fail('it ran')
+    for (const options of [{ deadlineMs: 300 }, never, null])
+      for (const call of [store.lock.bind(store, 'l'), semaphore.use.bind(semaphore)])
+        await assert.rejects((call as (...args: unknown[]) => Promise<unknown>)(never, options), {
+          name: 'TypeError',
+          message: 'the function must be the last argument, after the options',
+        })
   })
 
   test('is a TypeError where a host is opened, before anything is', async () => {

@@ -132,18 +132,6 @@ describe('a semaphore', () => {
     for (const limit of [0, 1.5, '2' as never])
       await assert.rejects(store.semaphore('s', { limit }), TypeError)
   })
-
-  test('and a lock hear no options behind the function, and say so', async () => {
-    const { store } = await new TestCluster().open('a')
-    const semaphore = await store.semaphore('s', { limit: 1 })
-    const never = () => assert.fail('it ran')
-    for (const options of [{ deadlineMs: 300 }, never, null])
-      for (const call of [store.lock.bind(store, 'l'), semaphore.use.bind(semaphore)])
-        await assert.rejects((call as (...args: unknown[]) => Promise<unknown>)(never, options), {
-          name: 'TypeError',
-          message: 'the function must be the last argument, after the options',
-        })
-  })
 })
 
 describe('an election', () => {
