@@ -45,8 +45,8 @@ export const commands: Section = {
       edits: [
         {
           file: runTxn,
-          find: 'const ok = (txn.compare ?? []).every(compare => holds(tx, compare))',
-          replace: 'const ok = (txn.compare ?? []).every(compare => holds(tx, compare) || true)',
+          find: 'every(compare => holds(tableOf(tx, compare), compare, look))',
+          replace: 'every(compare => holds(tableOf(tx, compare), compare, look) || true)',
         },
       ],
     },
@@ -81,8 +81,8 @@ export const commands: Section = {
       edits: [
         {
           file: runTxn,
-          find: 'compares(entry?.[name] ?? 0, test.is, expected)',
-          replace: "compares(entry?.[name === 'modRevision' ? 'version' : name] ?? 0, test.is, expected)",
+          find: 'compares(item?.[name] ?? 0, test.is, expected)',
+          replace: "compares(item?.[name === 'modRevision' ? 'version' : name] ?? 0, test.is, expected)",
         },
       ],
     },

@@ -44,8 +44,8 @@ export const ownReads: Section = {
       edits: [
         {
           file: storeTransaction,
-          find: ".push({ range, count }, { range, modRevision: this.revision, is: '<=' })",
-          replace: '.push({ range, count })',
+          find: "this.note(table, { range, modRevision: this.revision, is: '<=' })",
+          replace: '',
         },
       ],
     },
@@ -55,8 +55,8 @@ export const ownReads: Section = {
       edits: [
         {
           file: storeTransaction,
-          find: ".push({ range, count }, { range, modRevision: this.revision, is: '<=' })",
-          replace: ".push({ range, modRevision: this.revision, is: '<=' })",
+          find: 'this.note(table, { range, count })',
+          replace: '',
         },
       ],
     },
@@ -66,7 +66,7 @@ export const ownReads: Section = {
       edits: [
         {
           file: storeTransaction,
-          find: '    this.here().ranges.push({ range: bounds, count })\n',
+          find: '    this.record.note(this.name, { range: bounds, count })\n',
           replace: '',
         },
       ],
