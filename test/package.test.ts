@@ -125,7 +125,8 @@ describe('the browser module', () => {
   const budgets = [
     { what: 'what a page loads at once', scripts: atOnce, most: 22 },
     { what: 'what a client loads, with WebRTC', scripts: byClients, most: 37 },
-    { what: 'what a member loads, all there is', scripts, most: 76 },
+    // 0.8 of them are for the 257th member: whom a full group lets go, and how that host comes back by itself.
+    { what: 'what a member loads, all there is', scripts, most: 76.8 },
   ]
   for (const { what, scripts, most } of budgets) {
     test(`has a budget: ${what}, is at most ${most} KB compressed`, async () => {

@@ -14,20 +14,21 @@ import type { ChangeSink } from './watchers.ts'
 
 /** A Store over this host's own replica. */
 export class ReplicaBackend implements Backend {
-  private readonly replica: Replica
+  /** Another one where that had to make room: each call works on the one that it began with. */
+  replica: Replica
   private readonly membership: Membership
   private readonly leaderRequests: LeaderRequests
-  private readonly wake: () => void
+  private readonly wake: (replica: Replica) => void
   /** Throws why the replica can serve nothing any more. */
-  private readonly check: () => void
+  private readonly check: (replica: Replica) => void
 
   constructor(
     replica: Replica,
     parts: {
       readonly membership: Membership
       readonly leaderRequests: LeaderRequests
-      readonly wake: () => void
-      readonly check: () => void
+      readonly wake: (replica: Replica) => void
+      readonly check: (replica: Replica) => void
     },
   ) {
     this.replica = replica
@@ -39,38 +40,34 @@ export class ReplicaBackend implements Backend {
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
     try {
-      this.check()
-      return this.replica.proposals.submit(proposal, call)
+      return this.checked().proposals.submit(proposal, call)
     } catch (error) {
       return Promise.reject(error)
     } finally {
-      this.wake()
+      this.wake(this.replica)
     }
   }
 
   async get(key: string, freshness: Freshness, call: Call): Promise<ReadResult> {
-    await this.fresh(freshness, call)
-    const { machine } = this.replica
+    const { machine } = await this.fresh(freshness, call)
     const item = machine.get(key)
     return { items: item === undefined ? [] : [item], revision: machine.appliedIndex }
   }
 
   async scan(query: ScanQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
-    await this.fresh(freshness, call)
+    const { machine } = await this.fresh(freshness, call)
     const { bounds, limit, reverse } = query
-    const view = this.replica.machine.view()
+    const view = machine.view()
     return { items: [...view.scan({ ...bounds, limit, reverse })], revision: view.revision }
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): () => void {
-    this.check()
-    const { machine, watchers } = this.replica
+    const { machine, watchers } = this.checked()
     return watchers.add(machine.history, keyFilter(bounds), from ?? machine.appliedIndex + 1, sink)
   }
 
   async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
-    this.check()
-    const { replica } = this
+    const replica = this.checked()
     if (from === undefined) return replica.entries(replica.machine.appliedIndex + 1)
     await replica.reads.reached(from, call)
     return replica.entries(from)
@@ -81,26 +78,31 @@ export class ReplicaBackend implements Backend {
   }
 
   async members(call: Call): Promise<MemberList> {
-    await this.fresh({ consistency: 'linearizable', atLeast: 0 }, call)
-    return memberListOf(this.replica)
+    return memberListOf(await this.fresh({ consistency: 'linearizable', atLeast: 0 }, call))
   }
 
   async change(request: MemberRequest, call: Call): Promise<MemberList> {
-    this.check()
-    return this.membership.change(this.replica, request, call)
+    return this.membership.change(this.checked(), request, call)
   }
 
   status(): StoreStatus {
     return this.replica.status()
   }
 
-  private async fresh({ consistency, atLeast }: Freshness, call: Call): Promise<void> {
-    this.check()
-    if (consistency === 'stale') return
-    const { reads } = this.replica
-    if (consistency === 'session') return reads.reached(atLeast, call)
-    const done = reads.linearizable(call)
-    this.wake()
-    await done
+  private checked(): Replica {
+    this.check(this.replica)
+    return this.replica
+  }
+
+  /** The replica, once it is as fresh as that. */
+  private async fresh({ consistency, atLeast }: Freshness, call: Call): Promise<Replica> {
+    const replica = this.checked()
+    if (consistency === 'session') await replica.reads.reached(atLeast, call)
+    if (consistency === 'linearizable') {
+      const done = replica.reads.linearizable(call)
+      this.wake(replica)
+      await done
+    }
+    return replica
   }
 }

@@ -6,7 +6,6 @@ import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Backend } from './backend.ts'
 import type { Call } from './call.ts'
-import { removed } from './closed.ts'
 import { neededBy } from './dialing.ts'
 import { Gateway } from './gateway.ts'
 import { GroupNews } from './group-news.ts'
@@ -22,8 +21,10 @@ import type { Replica } from './replica.ts'
 import { ReplicaBackend } from './replica-backend.ts'
 import { type ReplicaFrameKind, ReplicaFrames } from './replica-frames.ts'
 import type { Requests } from './requests.ts'
+import { retrying } from './retry.ts'
 import { RunningReplicas } from './running-replicas.ts'
 import type { Sender } from './sender.ts'
+import { startSilence } from './silence.ts'
 import { Snapshots } from './snapshots.ts'
 import type { HostEvents, StoreHooks } from './types.ts'
 import { Writer } from './writer.ts'
@@ -71,6 +72,8 @@ export class Replicas {
   private readonly frames: ReplicaFrames
   private readonly news: GroupNews
   private readonly preference: Preference
+  /** Of the stores that somebody wants to be open; undefined before one is, and on a witness. */
+  private readonly backends = new Map<GroupId, ReplicaBackend | undefined>()
 
   constructor(host: ReplicasParts) {
     const { parts, options, sender, requests, peerBook } = host
@@ -92,7 +95,9 @@ export class Replicas {
       failed: host.failed,
     })
     const { snapshots } = this
-    this.membership = new Membership({ requests, clock, hostId: parts.id })
+    const silence = startSilence(parts, options, host.emitter)
+    const { membersMax } = options
+    this.membership = new Membership({ requests, clock, hostId: parts.id, silence, membersMax })
     this.membership.serve(replicaOf)
     this.gateway = new Gateway({
       sender,
@@ -106,8 +111,13 @@ export class Replicas {
       running,
       replicaHost: { parts, options, outbox, writer, hooksOf: host.hooksOf, hostsOf, snapshots },
       changed: replica => this.changed(replica),
+      isOpen: group => this.backends.has(group),
+      serve: replica => {
+        const backend = this.backends.get(replica.group)
+        if (backend !== undefined) backend.replica = replica
+      },
     })
-    const toldRemoved = (replica: Replica) => this.joining.removed(replica)
+    const toldRemoved: Joining['removed'] = (...told) => this.joining.removed(...told)
     const preference = new Preference(options, clock, peer => peerBook.priorityOf(peer))
     this.preference = preference
     const given: Preference['given'] = (...gift) => preference.given(...gift)
@@ -128,17 +138,24 @@ export class Replicas {
     group: GroupId,
     call: Call,
   ): Promise<{ readonly replica: Replica; readonly backend: Backend | undefined }> {
+    this.backends.set(group, undefined)
     const replica = this.running.byGroup.get(group) ?? (await this.joining.openReplica(group, call))
-    return { replica, backend: replica.isWitness ? undefined : this.backendOf(replica) }
+    const backend = replica.isWitness ? undefined : this.backendOf(replica)
+    this.backends.set(group, backend)
+    return { replica, backend }
   }
 
   /** Resolves when the group's replica knows a leader and its own state is not empty. */
   leaderKnown(group: GroupId, call: Call): Promise<void> {
-    return this.joining.leaderKnown(this.replicaOrThrow(group), call)
+    // One that made room is not the last.
+    return retrying(this.host.parts.clock, call, async () =>
+      this.joining.leaderKnown(this.backends.get(group)?.replica ?? this.replicaOrThrow(group), call),
+    )
   }
 
   /** Nobody has the group's store open any more: its replica hands over what it leads, and stands still. */
   async stop(group: GroupId): Promise<void> {
+    this.backends.delete(group)
     const replica = this.running.byGroup.get(group)
     if (replica === undefined) return
     await handOver([replica], this.host.parts, this.host.options)
@@ -222,13 +239,13 @@ export class Replicas {
     for (const replica of this.running.byGroup.values()) replica.close(error)
   }
 
-  private backendOf(replica: Replica): Backend {
+  private backendOf(replica: Replica): ReplicaBackend {
     const { membership, leaderRequests } = this
     return new ReplicaBackend(replica, {
       membership,
       leaderRequests,
-      wake: () => this.running.wake(replica),
-      check: () => this.host.check(replica),
+      wake: one => this.running.wake(one),
+      check: this.host.check,
     })
   }
 
@@ -237,7 +254,7 @@ export class Replicas {
     this.host.check()
     const replica = this.running.byGroup.get(group)
     if (replica !== undefined && !(keepsValues && replica.isWitness)) return replica
-    if (this.joining.isRemovedFrom(group)) throw removed()
+    this.joining.checkIn(group)
     throw new QuorateError('NOT_MEMBER', `this host has no replica of ${group}`, { retryable: true })
   }
 }
