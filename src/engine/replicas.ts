@@ -190,9 +190,11 @@ export class Replicas {
   } {
     const replicas = [...this.running.byGroup.values()]
     // A replica that has not got to the entry of its joining needs whoever let it in: it may know no member of today.
-    const lonely = replicas
-      .filter(({ machine, id }) => comesLater(machine.members, id))
-      .map(replica => replica.group)
+    // Nor does one that was away until all voters that it knew were gone.
+    const isLonely = (replica: Replica) =>
+      comesLater(replica.machine.members, replica.id) ||
+      (!replica.leads && !neededBy(replica, present).some(host => present.has(host)))
+    const lonely = replicas.filter(isLonely).map(replica => replica.group)
     return {
       needed: replicas.flatMap(replica => neededBy(replica, present)),
       groups: [...this.joining.wanted, ...lonely],

@@ -103,11 +103,11 @@ describe('a full group', () => {
 async function small() {
   const cluster = new TestCluster({ membersMax: 3, silentMs: 2_000 })
   const [a, d] = [await cluster.open('a'), await cluster.open('d')]
-  await cluster.open('x')
+  const x = await cluster.open('x')
   await cluster.settle(d.store.put('mine', 1))
   const roles: string[] = []
   d.store.on('leader', ({ role }) => roles.push(role))
-  return { cluster, a, d, roles }
+  return { cluster, a, d, x, roles }
 }
 
 /** Out of reach for everybody, while its process goes on: a laptop on a train. */
@@ -293,6 +293,21 @@ describe('who had to make room', () => {
     const again = await cluster.open('d')
     assert.equal(await cluster.settle(again.store.get('mine')), 1)
     assert.ok(b.name)
+  })
+
+  test('finds somebody who knows where all voters that it knew are gone', async () => {
+    const { cluster, a, d, x } = await small()
+    const { replica } = d.store.status()
+    await offline(cluster, 'd')
+    await visit(cluster, 'y')
+    for (const change of [() => a.store.promote('x'), () => a.store.demote('a'), () => x.store.remove('a')])
+      await cluster.settle(change())
+    await cluster.run(1_000)
+    cluster.crash('a')
+    await cluster.run(15_000)
+    online(cluster)
+    await cluster.until(() => d.store.status().replica > replica && d.store.status().leader === 'x')
+    assert.equal(await cluster.settle(d.store.get('mine')), 1)
   })
 
   test('believes nobody who says so while a quorum may stand on what it has', async () => {
