@@ -2,6 +2,7 @@ import { engineTests, machineTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
 const applyChange = 'src/engine/apply-change.ts'
+const frames = 'src/engine/replica-frames.ts'
 const gateway = 'src/engine/gateway.ts'
 const joining = 'src/engine/joining.ts'
 const machine = 'src/core/machine/machine.ts'
@@ -221,6 +222,26 @@ export const ownEngine: Section = {
           replace: '    if (founder() === parts.id',
         },
       ],
+    },
+    {
+      id: 'Q155',
+      first: 'engine/full-group',
+      title: 'a host that made room keeps what it had',
+      edits: [
+        { file: joining, find: '    await this.forget(group)\n', replace: '    this.out.delete(group)\n' },
+      ],
+    },
+    {
+      id: 'Q156',
+      first: 'engine/full-group',
+      title: 'a voter gives up what it has where somebody says that it made room',
+      edits: [{ file: frames, find: ' && !mayCount(replica)', replace: '' }],
+    },
+    {
+      id: 'Q157',
+      first: 'machine/members',
+      title: 'a voter may be made to make room',
+      edits: [{ file: members, find: ' || (delta.isEviction && !mayMakeRoom(member))', replace: '' }],
     },
     {
       id: 'Q16',
