@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/clock.ts'
+import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { Revision } from '../core/types.ts'
@@ -18,8 +19,11 @@ import type { ChangeSink, Feed } from './watchers.ts'
 
 /** A Store over this host's own replica. */
 export class ReplicaBackend implements Backend {
-  /** Another one where that had to make room: each call works on the one that it began with. */
   replica: Replica
+  /** A store's own, which works on another replica where the first one made room. */
+  private readonly isLasting: boolean
+  /** Watches whose replica made room: they go on behind what they told. */
+  private readonly moving = new Set<() => void>()
   private readonly membership: Membership
   private readonly leaderRequests: LeaderRequests
   private readonly wake: (replica: Replica) => void
@@ -34,18 +38,26 @@ export class ReplicaBackend implements Backend {
       readonly clock: Clock
       readonly membership: Membership
       readonly leaderRequests: LeaderRequests
+      readonly isLasting: boolean
       readonly status: (replica: Replica) => StoreStatus
       readonly wake: (replica: Replica) => void
       readonly check: (replica: Replica) => void
     },
   ) {
     this.replica = replica
+    this.isLasting = parts.isLasting
     this.clock = parts.clock
     this.membership = parts.membership
     this.leaderRequests = parts.leaderRequests
     this.wake = parts.wake
     this.checkReplica = parts.check
     this.statusOf = parts.status
+  }
+
+  /** Works on that replica from now on; each call goes on with the one that it began with. */
+  serve(replica: Replica): void {
+    this.replica = replica
+    for (const goOn of [...this.moving]) goOn()
   }
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
@@ -80,6 +92,37 @@ export class ReplicaBackend implements Backend {
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): Feed {
+    const ended = (error: QuorateError | undefined) => {
+      if (this.isLasting && error?.code === 'NOT_MEMBER') this.moving.add(goOn)
+      else sink.end(error)
+    }
+    const open = (first: Revision | undefined) =>
+      this.feed(bounds, first, { changes: changes => sink.changes(changes), end: ended })
+    const goOn = () => {
+      this.moving.delete(goOn)
+      try {
+        feed = open(feed.revision + 1)
+      } catch (error) {
+        if (!(error instanceof QuorateError)) throw error
+        ended(error)
+      }
+    }
+    let feed = open(from)
+    return {
+      stop: () => {
+        if (this.moving.delete(goOn)) sink.end(undefined)
+        else feed.stop()
+      },
+      get revision() {
+        return feed.revision
+      },
+      get isConnected() {
+        return feed.isConnected
+      },
+    }
+  }
+
+  private feed(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): Feed {
     const replica = this.checked()
     const { machine, watchers } = replica
     const first = from ?? machine.appliedIndex + 1

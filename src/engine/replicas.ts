@@ -127,10 +127,7 @@ export class Replicas {
       forgotten: group => this.divergence.forgotten(group),
       announce: () => this.announce(),
       isOpen: group => this.backends.has(group),
-      serve: replica => {
-        const backend = this.backends.get(replica.group)
-        if (backend !== undefined) backend.replica = replica
-      },
+      serve: replica => this.backends.get(replica.group)?.serve(replica),
     })
     this.divergence = new DivergenceGuard({
       ...parts,
@@ -162,7 +159,7 @@ export class Replicas {
   ): Promise<{ readonly replica: Replica; readonly backend: Backend | undefined }> {
     this.backends.set(group, undefined)
     const replica = this.running.byGroup.get(group) ?? (await this.joining.openReplica(group, call))
-    const backend = replica.isWitness ? undefined : this.backendOf(replica)
+    const backend = replica.isWitness ? undefined : this.backendOf(replica, true)
     this.backends.set(group, backend)
     return { replica, backend }
   }
@@ -315,12 +312,13 @@ export class Replicas {
     this.registries.changed()
   }
 
-  private backendOf(replica: Replica): ReplicaBackend {
+  private backendOf(replica: Replica, isLasting = false): ReplicaBackend {
     const { membership, leaderRequests } = this
     return new ReplicaBackend(replica, {
       clock: this.host.parts.clock,
       membership,
       leaderRequests,
+      isLasting,
       status: one => this.status(one),
       wake: one => this.running.wake(one),
       check: one => {

@@ -166,14 +166,14 @@ describe('who had to make room', () => {
     const lost = d.store.put('lost', 1, { deadlineMs: 600_000 })
     const unknown = assert.rejects(lost, { code: 'OUTCOME_UNKNOWN', outcome: 'unknown' })
     const watch = d.store.watch()
-    const ended = assert.rejects(watch.next(), { code: 'NOT_MEMBER', retryable: true })
+    const next = watch.next()
     await visit(cluster, 'y')
     assert.deepEqual(names(a), ['a', 'x', 'y'])
     await cluster.settle(a.store.put('later', 2))
     await cluster.run(3_000)
     const { applied } = d.store.status()
     online(cluster)
-    await cluster.settle(Promise.all([unknown, ended]))
+    await cluster.settle(unknown)
     assert.equal(d.store.status().role, 'learner')
     await assert.rejects(cluster.settle(d.store.get('later')), { code: 'NOT_MEMBER', retryable: true })
     await cluster.until(() => {
@@ -183,11 +183,52 @@ describe('who had to make room', () => {
     assert.ok(d.store.status().applied > applied, 'nobody sees an earlier state than before')
     assert.equal(await cluster.settle(d.store.get('mine', { consistency: 'stale' })), 1)
     assert.equal(await cluster.settle(d.store.get('later')), 2)
+    assert.equal((await cluster.settle(next)).value?.key, 'later')
     await cluster.settle(d.store.put('mine', 3))
+    // What had an unknown outcome may have been done.
+    const told = [(await cluster.settle(watch.next())).value?.key]
+    if (told[0] === 'lost') told.push((await cluster.settle(watch.next())).value?.key)
+    assert.equal(told.at(-1), 'mine')
     assert.deepEqual(
       roles.filter(role => role !== 'learner'),
       [],
     )
+  })
+
+  test('goes on with all that it watches, and reads anew where changes are forgotten', async () => {
+    const limits = { snapshotEntriesEvery: 5, trailingEntries: 0, heldLogBytesMax: 0 }
+    const cluster = new TestCluster({ membersMax: 3, silentMs: 2_000, ...limits })
+    const [a, d] = [await cluster.open('a'), await cluster.open('d')]
+    await cluster.open('x')
+    await cluster.settle(d.store.put('mine', 1))
+    const plain = d.store.watch()
+    const forgotten = assert.rejects(plain.next(), { code: 'COMPACTED' })
+    const stopped = d.store.watch()
+    const resynced = d.store.watch({ resync: true })
+    assert.equal((await cluster.settle(resynced.next())).value?.type, 'reset')
+    const live = d.store.live()
+    live.subscribe(() => {})
+    const election = await d.store.election('chair')
+    const observed = election.observe()
+    assert.equal((await cluster.settle(observed.next())).value, undefined)
+    const leader = observed.next()
+    await offline(cluster, 'd')
+    await visit(cluster, 'y')
+    const chair = await a.store.election('chair')
+    await cluster.settle(chair.campaign('a'))
+    for (let i = 0; i < 10; i++) await cluster.settle(a.store.put('k', i))
+    await cluster.run(3_000)
+    online(cluster)
+    await cluster.until(() => d.host.running.get('main') === undefined)
+    stopped.close()
+    assert.equal((await cluster.settle(stopped.next())).done, true)
+    await cluster.settle(forgotten)
+    const { value } = await cluster.settle(resynced.next())
+    assert.ok(value?.type === 'reset' && value.cause === 'COMPACTED')
+    assert.equal((await cluster.settle(leader)).value?.value, 'a')
+    await cluster.run(3_000)
+    const { status, entries } = live.getSnapshot()
+    assert.deepEqual([status, entries.map(({ key }) => key)], ['live', ['k', 'mine']])
   })
 
   test('comes back from a crash at any moment, by the old data or without', async () => {

@@ -129,7 +129,7 @@ export const commands: Section = {
       edits: [
         {
           file: replicas,
-          find: '        if (replica.state.isQuarantined) throw replica.state.obstacle()\n',
+          find: '        if (one.state.isQuarantined) throw one.state.obstacle()\n',
           replace: '',
         },
       ],
