@@ -114,6 +114,11 @@ export class AppliedState {
     return this.isQuarantined && !isQuarantined
   }
 
+  /** Throws DIVERGED in quarantine. */
+  checkTrue(): void {
+    if (this.isQuarantined) throw this.obstacle()
+  }
+
   /** Why nothing that is applied from now on can be answered from here. */
   obstacle(outcome: 'none' | 'unknown' = 'none'): QuorateError | undefined {
     if (this.diverged?.isQuarantined) return divergedFrom(this.diverged, outcome)

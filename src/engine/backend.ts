@@ -26,7 +26,7 @@ export interface ReadResult extends ReadAnswer {
 /** A state as it was at one revision, here or on another host. */
 export interface Reader {
   readonly revision: Revision
-  /** The state itself, where it is here. */
+  /** The state itself, where it is here. Throws why it may not be looked at any more. */
   readonly state: View | undefined
   read(query: ReadQuery, call: Call): Promise<ReadAnswer>
   close(): void

@@ -1,7 +1,7 @@
 import { isQuorateError, QuorateError } from '../core/error.ts'
 import { appendBytesMax, watchesPerClientMax } from '../core/limits.ts'
 import type { Change } from '../core/machine/item.ts'
-import type { GroupId, HostId } from '../core/types.ts'
+import type { GroupId, HostId, Revision } from '../core/types.ts'
 import { asArray, asBytes, asNatural, asText } from '../wire/guards.ts'
 import { decodeProposal, resultFields } from '../wire/proposal-codec.ts'
 import type { Backend } from './backend.ts'
@@ -64,6 +64,7 @@ export class Gateway {
         this.revisionOf(served.group),
         null,
         null,
+        0,
       ])
     }
   }
@@ -113,11 +114,12 @@ export class Gateway {
     this.watches.get(key)?.stop()
     const served = { client, id, group, count: 0, stop: () => {}, isConnected: () => true }
     const start = from === null ? this.revisionOf(group) + 1 : asNatural(from)
-    const post = (revision: number, changes: unknown, error: unknown) =>
-      this.sender.send(client, 'log', 'event', [id, ++served.count, revision, changes, error])
+    const post = (revision: number, changes: unknown, error: unknown, past = 0) =>
+      this.sender.send(client, 'log', 'event', [id, ++served.count, revision, changes, error, past])
     const feed = this.backendOf(group).watch(asBounds(bounds), start, {
-      changes: changes => {
-        for (const piece of pieces(changes)) post(piece.at(-1)?.revision ?? 0, piece.map(changeFields), null)
+      changes: (changes, isPast) => {
+        const past = isPast ? lastOf(changes) : 0
+        for (const piece of pieces(changes)) post(lastOf(piece), piece.map(changeFields), null, past)
       },
       end: error => {
         this.watches.delete(key)
@@ -141,18 +143,29 @@ function changeFields({ key, revision, item }: Change): readonly unknown[] {
   return [key, revision, item.value, item.createRevision, item.version, item.lease]
 }
 
-/** A past in frames of a moderate size. A revision is told whole, in one of them. */
+function lastOf(changes: readonly Change[]): Revision {
+  return changes.at(-1)?.revision ?? 0
+}
+
+/** A past in frames of a moderate size. A revision is told whole, in one of them: the largest has one to itself. */
 function* pieces(changes: readonly Change[]): Generator<readonly Change[]> {
   let start = 0
+  /** Where the latest revision begins. */
+  let whole = 0
   let bytes = 0
+  /** Those of the ones before. */
+  let bytesBefore = 0
   for (const [position, change] of changes.entries()) {
-    const isWhole = changes[position - 1]?.revision !== change.revision
-    if (isWhole && bytes >= appendBytesMax) {
-      yield changes.slice(start, position)
-      start = position
-      bytes = 0
+    if (changes[position - 1]?.revision !== change.revision) {
+      whole = position
+      bytesBefore = bytes
     }
     bytes += change.key.length + (change.item?.value.length ?? 0)
+    if (whole > start && bytes > appendBytesMax) {
+      yield changes.slice(start, whole)
+      start = whole
+      bytes -= bytesBefore
+    }
   }
   yield changes.slice(start)
 }

@@ -16,7 +16,7 @@ import { messageOf } from './message-of.ts'
 import { type HostMetrics, hostMetrics } from './metrics.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import { PeerBook } from './peer-book.ts'
-import { RemoteWatches } from './remote-watches.ts'
+import { endStray, RemoteWatches } from './remote-watches.ts'
 import type { Replica } from './replica.ts'
 import type { Replicas, ReplicasParts } from './replicas.ts'
 import { Requests } from './requests.ts'
@@ -342,7 +342,9 @@ export class Host implements StoreHost {
     return {
       ticked: now => this.ticked(now),
       event: (from, body) => {
-        for (const watches of this.remoteWatches.values()) watches.receive(from, body)
+        const all = [...this.remoteWatches.values()]
+        const isOfOne = all.some(watches => watches.receive(from, body))
+        if (!isOfOne) endStray(this.requests, this.parts.clock, from, body)
       },
       hello: (from, isAsking) => {
         if (isAsking) this.greet(from)

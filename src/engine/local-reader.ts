@@ -1,21 +1,27 @@
 import type { Clock } from '../clock/clock.ts'
 import type { View } from '../core/machine/view.ts'
 import type { Revision } from '../core/types.ts'
+import type { AppliedState } from './applied-state.ts'
 import type { Reader } from './backend.ts'
 import { answerTo, type ReadAnswer, type ReadQuery } from './read-query.ts'
 
-/** A state of this host's own replica. */
+/** A state of this host's own replica. Once that is in quarantine, what it was before may be wrong, too: DIVERGED. */
 export class LocalReader implements Reader {
-  readonly state: View
+  readonly revision: Revision
+  private readonly view: View
+  private readonly source: AppliedState
   private readonly clock: Clock
 
-  constructor(state: View, clock: Clock) {
-    this.state = state
+  constructor(source: AppliedState, clock: Clock) {
+    this.view = source.machine.view()
+    this.revision = this.view.revision
+    this.source = source
     this.clock = clock
   }
 
-  get revision(): Revision {
-    return this.state.revision
+  get state(): View {
+    this.source.checkTrue()
+    return this.view
   }
 
   async read(query: ReadQuery): Promise<ReadAnswer> {

@@ -1,6 +1,7 @@
 import type { Item } from '../core/machine/item.ts'
 import type { View } from '../core/machine/view.ts'
 import type { Revision } from '../core/types.ts'
+import type { Reader } from './backend.ts'
 import { closed } from './closed.ts'
 import { checkBounds, checkScan } from './key-filter.ts'
 import { entryOf, itemValue } from './store-entry.ts'
@@ -8,21 +9,22 @@ import { checkTableName, TableKeys } from './table-keys.ts'
 import type { KeyRange, ScanRange, StoreEntry } from './types.ts'
 
 /** What a view and its tables share, so that closing one closes all. */
-export interface Held<State> {
-  state: State | undefined
+export interface Held {
+  reader: Reader | undefined
 }
 
 /**
  * A view of a state that is on this host: nothing here waits. It needs nothing but memory, so it can be read after its
- * store was closed. Values are decoded anew at each call: they are the caller's to change.
+ * store was closed. Its calls throw DIVERGED once the replica is in quarantine. Values are decoded anew at each call:
+ * they are the caller's to change.
  */
 export class LocalView {
   readonly revision: Revision
-  private readonly held: Held<View>
+  private readonly held: Held
   private readonly keys: TableKeys
 
   /** @internal */
-  constructor(revision: Revision, held: Held<View>, keys: TableKeys) {
+  constructor(revision: Revision, held: Held, keys: TableKeys) {
     this.revision = revision
     this.held = held
     this.keys = keys
@@ -74,7 +76,7 @@ export class LocalView {
   }
 
   private state(): View {
-    const { state } = this.held
+    const state = this.held.reader?.state
     if (state === undefined) throw closed('none', 'view')
     return state
   }

@@ -19,6 +19,8 @@ interface RemoteWatch {
   from: Revision | undefined
   /** Where no beginning is given: what came up to there is not told. */
   readonly seen: Revision
+  /** What came up to there was before the watch, as the first gateway said that told of a past; 0 while none did. */
+  past: Revision
   gateway: HostId | undefined
   /** How many gateways could not tell of it: whose turn it is. */
   failures: number
@@ -97,6 +99,7 @@ export class RemoteWatches {
       sink,
       from,
       seen,
+      past: 0,
       gateway: undefined,
       failures: 0,
       forgotten: 0,
@@ -150,11 +153,17 @@ export class RemoteWatches {
     }
   }
 
-  /** An event frame came in; it may be of another store's watch. */
-  receive(from: HostId, body: unknown): void {
-    const [id, count, revision, changes, error] = asArray(body, 5)
+  /** An event frame came in. False: it is of no watch here, but may be of another store's. */
+  receive(from: HostId, body: unknown): boolean {
+    const [id, ...event] = asArray(body, 6)
     const watch = this.watches.get(asNatural(id))
-    if (watch === undefined || watch.gateway !== from) return
+    if (watch === undefined || watch.gateway !== from) return false
+    this.heard(watch, event)
+    return true
+  }
+
+  private heard(watch: RemoteWatch, event: readonly unknown[]): void {
+    const [count, revision, changes, error, past] = event
     watch.silentTicks = 0
     watch.isHeard = true
     this.revision = Math.max(this.revision, asNatural(revision))
@@ -168,8 +177,9 @@ export class RemoteWatches {
     if (error !== null) return this.end(watch, error)
     // Counted once it is read: behind one that cannot be, a frame is missing.
     const read = asArray(changes).map(asChange)
+    watch.past ||= asNatural(past)
     watch.count += 1
-    this.deliver(watch, read)
+    this.deliver(watch, read, asNatural(revision) <= watch.past)
     this.told(watch, asNatural(revision))
   }
 
@@ -199,13 +209,13 @@ export class RemoteWatches {
     this.placed.notify()
   }
 
-  private deliver(watch: RemoteWatch, changes: readonly Change[]): void {
+  private deliver(watch: RemoteWatch, changes: readonly Change[], isPast: boolean): void {
     const first = watch.from ?? watch.seen + 1
     const fresh = changes.filter(change => change.revision >= first)
     const last = fresh.at(-1)
     if (last === undefined) return
     this.place(watch, last.revision + 1)
-    watch.sink.changes(fresh)
+    watch.sink.changes(fresh, isPast)
   }
 
   /** The gateway told all that it had applied there. One that lags behind the one before says nothing new by it. */
@@ -258,9 +268,7 @@ export class RemoteWatches {
   }
 
   private leave(watch: RemoteWatch): void {
-    // A gateway that does not hear of it stops when the connection ends: nothing depends on the answer.
-    const question = { method: 'unwatch', body: [watch.id], read: () => undefined }
-    if (watch.gateway !== undefined) this.request(watch.gateway, question).catch(() => {})
+    if (watch.gateway !== undefined) unwatch(this.requests, this.clock, watch.gateway, watch.id)
     watch.gateway = undefined
   }
 
@@ -297,6 +305,21 @@ export class RemoteWatches {
   private request<Value>(to: HostId, question: Question<Value>): Promise<Value> {
     return this.requests.ask(to, question, { deadline: this.clock.now() + requestMs, signal: undefined })
   }
+}
+
+/**
+ * An event frame came in that is of no watch of this host: the gateway did not hear of the end. It is told again for
+ * each bookmark, of which there is one a second.
+ */
+export function endStray(requests: Requests, clock: Clock, from: HostId, body: unknown): void {
+  const [id, , , changes, error] = asArray(body, 6)
+  if (changes === null && error === null) unwatch(requests, clock, from, asNatural(id))
+}
+
+/** Nothing depends on the answer: a gateway that does not hear of it goes on, and is told so again. */
+function unwatch(requests: Requests, clock: Clock, gateway: HostId, id: number): void {
+  const question = { method: 'unwatch', body: [id], read: () => undefined }
+  requests.ask(gateway, question, { deadline: clock.now() + requestMs, signal: undefined }).catch(() => {})
 }
 
 /** Changes that were told may be none of the group's. To go on elsewhere would leave them standing: read anew. */

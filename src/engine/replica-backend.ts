@@ -88,7 +88,7 @@ export class ReplicaBackend implements Backend {
   async view(freshness: Freshness, call: Call): Promise<Reader> {
     const { replica } = this
     await this.fresh(replica, freshness, call)
-    return new LocalReader(replica.machine.view(), this.clock)
+    return new LocalReader(replica.state, this.clock)
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): Feed {
@@ -97,7 +97,7 @@ export class ReplicaBackend implements Backend {
       else sink.end(error)
     }
     const open = (first: Revision | undefined) =>
-      this.feed(bounds, first, { changes: changes => sink.changes(changes), end: ended })
+      this.feed(bounds, first, { changes: (...told) => sink.changes(...told), end: ended })
     const goOn = () => {
       this.moving.delete(goOn)
       try {

@@ -323,7 +323,7 @@ export class Replicas {
       wake: one => this.running.wake(one),
       check: one => {
         this.host.check(one)
-        if (one.state.isQuarantined) throw one.state.obstacle()
+        one.state.checkTrue()
       },
     })
   }

@@ -1,4 +1,3 @@
-import type { View } from '../core/machine/view.ts'
 import type { Revision } from '../core/types.ts'
 import type { Reader } from './backend.ts'
 import { closed } from './closed.ts'
@@ -15,20 +14,21 @@ import type { CallOptions, KeyRange, ScanRange, StoreEntry } from './types.ts'
  * A store, or one of its tables, as it was at one revision. The calls are the same on a member and on a client, and so
  * they are promises; where the state is on this host, `local` answers at once. A client's view is held by the host that
  * opened it: it is gone, and calls reject with VIEW_EXPIRED, when the connection to that host is lost, when nothing was
- * asked of it for a minute, and after an hour. An open view keeps alive what is overwritten after it.
+ * asked of it for a minute, and after an hour. A member's rejects with DIVERGED once its replica is in quarantine. An
+ * open view keeps alive what is overwritten after it.
  */
 export class StoreView {
   readonly revision: Revision
   /** The same view without promises, for whoever reads a lot: undefined on a client, which does not have the state. */
   readonly local: LocalView | undefined
-  private readonly held: Held<View> & { reader: Reader | undefined }
+  private readonly held: Held
   private readonly calls: StoreCalls
   private readonly keys: TableKeys
 
   /** @internal */
-  constructor(reader: Reader, calls: StoreCalls, keys: TableKeys, held?: StoreView['held']) {
+  constructor(reader: Reader, calls: StoreCalls, keys: TableKeys, held?: Held) {
     this.revision = reader.revision
-    this.held = held ?? { reader, state: reader.state }
+    this.held = held ?? { reader }
     this.calls = calls
     this.keys = keys
     this.local = reader.state && new LocalView(reader.revision, this.held, keys)
@@ -94,7 +94,6 @@ export class StoreView {
   close(): void {
     this.held.reader?.close()
     this.held.reader = undefined
-    this.held.state = undefined
   }
 
   [Symbol.dispose](): void {

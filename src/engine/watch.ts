@@ -63,7 +63,6 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
   private bytes = 0
   private readers: Reader<Event>[] = []
   private feed: Feed | undefined
-  private isOpening = false
   /** The reader did not keep up: it gets the state when it comes for more. */
   private isBehind = false
   /** Every change up to there was read. */
@@ -166,10 +165,9 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
   }
 
   private open(from: Revision | undefined): void {
-    this.isOpening = true
     try {
       this.feed = this.parts.open(from, {
-        changes: changes => this.add(changes),
+        changes: (changes, isPast) => this.add(changes, isPast),
         end: error => {
           if (error !== undefined) this.feedEnded(error)
         },
@@ -177,8 +175,6 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
     } catch (error) {
       if (!this.parts.resync || !isQuorateError(error, 'COMPACTED')) throw error
       this.load('COMPACTED')
-    } finally {
-      this.isOpening = false
     }
   }
 
@@ -208,11 +204,11 @@ export class Watch<Event> implements AsyncIterableIterator<Event, undefined> {
       .catch(error => this.end(error))
   }
 
-  private add(changes: readonly Change[]): void {
+  private add(changes: readonly Change[], isPast = false): void {
     if (this.ended !== undefined) return
     // Nobody can keep up with what happened before the watch was: it does not count.
-    const events = this.isOpening ? 0 : changes.length
-    const bytes = this.isOpening ? 0 : changes.reduce((sum, { item }) => sum + (item?.value.length ?? 0), 0)
+    const events = isPast ? 0 : changes.length
+    const bytes = isPast ? 0 : changes.reduce((sum, { item }) => sum + (item?.value.length ?? 0), 0)
     const isFull = this.events + events > watchBufferEventsMax || this.bytes + bytes > watchBufferBytesMax
     if (isFull && this.waiting.length > 0) return this.overflow()
     this.events += events

@@ -7,8 +7,11 @@ import { type Bounds, type KeyFilter, keyFilter } from './key-filter.ts'
 
 /** Where a watcher's changes go. Neither may throw. */
 export interface ChangeSink {
-  /** Whole revisions, in order. The array is not its own: others were handed the same. */
-  changes(changes: readonly Change[]): void
+  /**
+   * Whole revisions, in order. The array is not its own: others were handed the same. `isPast`: they were there before
+   * it was.
+   */
+  changes(changes: readonly Change[], isPast?: boolean): void
   /** Nothing comes any more: an error, or undefined after `stop`. */
   end(error: QuorateError | undefined): void
 }
@@ -71,13 +74,15 @@ export class Watchers {
     }
     const past = history.since(from - 1)
     if (past === 'compacted') throw compacted(from, history.floor)
+    const isWatched = keyFilter(bounds)
+    const matching = past.filter(({ key }) => isWatched(key))
+    // Not registered yet: of a watcher whose past cannot be told nothing is left.
+    if (matching.length > 0) sink.changes(matching, true)
     const group = this.groupOf(bounds)
     // Who is added while the others are told of a revision has it from the history, and not once more.
     const watcher = { from: Math.max(from, (past.at(-1)?.revision ?? 0) + 1), sink, group }
     this.watchers.add(watcher)
     group.watchers.add(watcher)
-    const matching = past.filter(change => group.filter(change.key))
-    if (matching.length > 0) sink.changes(matching)
     return () => {
       if (this.remove(watcher)) sink.end(undefined)
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
-import { watchersMax } from '../../src/core/limits.ts'
+import { valueBytesMax, watchBufferEventsMax, watchersMax } from '../../src/core/limits.ts'
 import type { Revision } from '../../src/core/types.ts'
 import type { Commands } from '../../src/engine/command.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
@@ -40,6 +40,17 @@ function judged(watch: Watch<WatchEvent<string>>, changes: readonly CommittedCha
     )
     return [...wrong, validator.missing(), ...ended].filter(one => one !== undefined)
   }
+}
+
+/** What an iteration gave, and how it ended. */
+function keysOf(events: AsyncIterable<object>): string[] {
+  const told: string[] = []
+  const read = async () => {
+    for await (const event of events)
+      told.push('key' in event ? String(event.key) : 'cause' in event ? `reset ${event.cause}` : 'entry')
+  }
+  read().catch(error => told.push(String(error.code)))
+  return told
 }
 
 describe('the watch of a client', () => {
@@ -127,6 +138,64 @@ describe('the watch of a client', () => {
     cluster.tap = () => true
     await cluster.run(5000)
     assert.deepEqual(told, ['+k1', '+k2', 'k3', '+k1', '+k2', 'k3'])
+  })
+
+  test('is told of a past in which the largest transaction comes behind a small one', async () => {
+    const cluster = new TestCluster()
+    const { store } = await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    const { revision: from } = await cluster.settle(store.put('small', new Uint8Array(200 * 1024)))
+    const value = new Uint8Array(valueBytesMax - 1000)
+    const keys = Array.from({ length: 8 }, (_, i) => `k${i}`)
+    const success = keys.map(key => ({ type: 'put', key, value }) as const)
+    await cluster.settle(store.txn({ success }))
+    const told = keysOf(z.store.watch({ from }))
+    await cluster.run(5000)
+    assert.deepEqual(told, ['small', ...keys])
+  })
+
+  test('waits with the whole past for a slow reader, and not with as much of what comes later', async () => {
+    const cluster = new TestCluster()
+    const { store } = await cluster.open('a')
+    const z = await cluster.open('z', { role: 'client' })
+    const count = watchBufferEventsMax / 2 + 1
+    const success = Array.from({ length: count }, (_, i) => ({ type: 'put', key: `${i}`, value: 0 }) as const)
+    const { revision: from } = await cluster.settle(store.txn({ success }))
+    await cluster.settle(store.txn({ success }))
+    const watches = [store.watch({ from }), z.store.watch({ from })]
+    await cluster.run(2000)
+    await cluster.settle(store.txn({ success }))
+    await cluster.run(2000)
+    for (const watch of watches)
+      for (let left = 3 * count; left > 0; left--) await cluster.settle(watch.next())
+    for (let i = 0; i < 2; i++) await cluster.settle(store.txn({ success }))
+    await cluster.run(2000)
+    for (const watch of watches) {
+      for (let left = count; left > 0; left--) await cluster.settle(watch.next())
+      await assert.rejects(cluster.settle(watch.next()), { code: 'SLOW_CONSUMER' })
+    }
+  })
+
+  test('leaves nothing at its gateway where nobody heard that it ended, though its store is closed', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.open('a')
+    const { store, host } = await cluster.open('z', { role: 'client' })
+    await cluster.settle(host.store('other'))
+    const watches = Array.from({ length: 5 }, () => store.watch({ key: 'k' }))
+    await cluster.run(1000)
+    const watchers = a.host.running.get('main')?.watchers
+    assert.equal(watchers?.size, 5)
+    cluster.tap = from => from !== 'z'
+    for (const watch of watches.slice(1)) watch.close()
+    await cluster.run(1000)
+    cluster.tap = () => true
+    await cluster.run(2000)
+    assert.equal(watchers?.size, 1)
+    cluster.tap = from => from !== 'z'
+    await cluster.settle(store.close())
+    cluster.tap = () => true
+    await cluster.run(2000)
+    assert.equal(watchers?.size, 0)
   })
 
   test('goes on at another gateway where the disk of its own one fails', async () => {
@@ -248,17 +317,6 @@ describe('the watch of a client', () => {
     const z = await cluster.open('z', { role: 'client' })
     await cluster.run(1000)
     return { cluster, m, n, a, z }
-  }
-
-  /** What an iteration gave, and how it ended. */
-  function keysOf(events: AsyncIterable<object>): string[] {
-    const told: string[] = []
-    const read = async () => {
-      for await (const event of events)
-        told.push('key' in event ? String(event.key) : 'cause' in event ? `reset ${event.cause}` : 'entry')
-    }
-    read().catch(error => told.push(String(error.code)))
-    return told
   }
 
   test('goes on elsewhere where its gateway waits for a command, and so do entries and live views', async () => {

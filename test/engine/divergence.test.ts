@@ -65,6 +65,25 @@ describe('replicas whose states differ', () => {
     assert.ok((await cluster.settle(b.store.put('k', 1))).revision > revision)
   })
 
+  test('answer from no view that was opened before they were known to be wrong', async () => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.three(hooksOf)
+    await cluster.settle(a.store.command('odd.one@1', 'c'))
+    const [right, wrong] = [await cluster.settle(b.store.read()), await cluster.settle(c.store.read())]
+    assert.equal(wrong.local?.get('who'), 'odd')
+    await cluster.run(5000)
+    assert.equal(await cluster.settle(right.get('who')), 'all')
+    await assert.rejects(cluster.settle(wrong.get('who')), diverged)
+    await assert.rejects(cluster.settle(wrong.count()), diverged)
+    assert.throws(() => wrong.local?.get('who'), diverged)
+    assert.throws(() => wrong.local?.scan(), diverged)
+    wrong.close()
+    assert.throws(
+      () => wrong.local?.get('who'),
+      error => isQuorateError(error, 'CLOSED'),
+    )
+  })
+
   test('are led by none of the minority: it hands over, and does not campaign', async () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three(hooksOf)

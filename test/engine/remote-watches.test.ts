@@ -27,10 +27,11 @@ function watching(gateways: readonly string[] = ['g']) {
   })
   const told: (string | QuorateError | undefined)[] = []
   watches.add({}, 5, {
-    changes: changes => told.push(...changes.map(({ key }) => key)),
+    changes: (changes, isPast) => told.push(...changes.map(({ key }) => (isPast ? `past ${key}` : key))),
     end: error => told.push(error),
   })
-  const event = (...fields: readonly unknown[]) => watches.receive(places.at(-1) ?? 'g', [lastId, ...fields])
+  const event = (count: number, revision: number, changes: unknown, error: unknown, past = 0) =>
+    watches.receive(places.at(-1) ?? 'g', [lastId, count, revision, changes, error, past])
   return { asked, places, told, event }
 }
 
@@ -43,6 +44,18 @@ describe('what a gateway tells of a watch', () => {
     asked.length = 0
     event(3, 7, [['c', 7, null]], null)
     assert.deepEqual([told, asked[0]], [['a'], 'unwatch'])
+  })
+
+  test('is of the past up to where that ended when the watch began, though it begins again', async () => {
+    const { told, event } = watching()
+    await promiseJobs()
+    event(1, 5, [['a', 5, null]], null, 6)
+    event(3, 7, [['lost', 7, null]], null, 0)
+    await promiseJobs()
+    event(1, 6, [['b', 6, null]], null, 7)
+    event(2, 7, [['c', 7, null]], null, 7)
+    event(3, 8, [['d', 8, null]], null, 0)
+    assert.deepEqual(told, ['past a', 'past b', 'c', 'd'])
   })
 
   test('ends it only where the reason can be read', () => {

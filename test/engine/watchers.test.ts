@@ -70,6 +70,18 @@ describe('the watchers of a replica', () => {
     assert.deepEqual(told, ['k@1', 'k@2'])
   })
 
+  test('are forgotten where their past cannot be told', () => {
+    const watchers = new Watchers()
+    const history = new History(limits, 0)
+    history.add(deletion(1, 'k'))
+    const changes = () => {
+      throw new Error('too large')
+    }
+    assert.throws(() => watchers.add(history, {}, 1, { changes, end: () => {} }), /too large/)
+    assert.equal(watchers.size, 0)
+    watchers.notify([deletion(2, 'k')])
+  })
+
   test('are forgotten when a snapshot takes the place of what they wait for (mutant M142)', () => {
     const watchers = new Watchers()
     const history = new History(limits, 0)

@@ -129,7 +129,7 @@ export const commands: Section = {
       edits: [
         {
           file: replicas,
-          find: '        if (one.state.isQuarantined) throw one.state.obstacle()\n',
+          find: '        one.state.checkTrue()\n',
           replace: '',
         },
       ],

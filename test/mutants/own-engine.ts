@@ -291,8 +291,8 @@ export const ownEngine: Section = {
       edits: [
         {
           file: gateway,
-          find: '      start = position\n',
-          replace: '      start = position + 1\n',
+          find: '      start = whole\n',
+          replace: '      start = whole + 1\n',
         },
       ],
     },

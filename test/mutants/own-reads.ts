@@ -187,6 +187,12 @@ export const ownReads: Section = {
       ],
     },
     {
+      id: 'Q173',
+      first: 'engine/divergence',
+      title: 'a view answers on though its replica is in quarantine',
+      edits: [{ file: 'src/engine/local-reader.ts', find: '    this.source.checkTrue()\n', replace: '' }],
+    },
+    {
       id: 'V18',
       first: 'engine/gathered-gets',
       title: 'gets of a session that are asked together are as old as the oldest of them allows',

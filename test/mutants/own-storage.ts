@@ -182,9 +182,8 @@ export const ownStorage: Section = {
       edits: [
         {
           file: watchers,
-          find: `    if (matching.length > 0) sink.changes(matching)
-    return`,
-          replace: '    return',
+          find: '    if (matching.length > 0) sink.changes(matching, true)\n',
+          replace: '',
         },
       ],
     },

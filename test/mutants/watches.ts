@@ -93,8 +93,8 @@ export const watches: Section = {
       edits: [
         {
           file: gateway,
-          find: 'const isWhole = changes[position - 1]?.revision !== change.revision',
-          replace: 'const isWhole = changes[position - 1]?.revision !== change.revision + 1',
+          find: 'if (changes[position - 1]?.revision !== change.revision) {',
+          replace: 'if (changes[position - 1]?.revision !== change.revision + 1) {',
         },
       ],
     },
@@ -189,6 +189,42 @@ export const watches: Section = {
           file: remoteWatches,
           find: 'Math.max(watch.from ?? watch.seen + 1, revision + 1)',
           replace: 'Math.max(watch.from ?? 0, revision + 1)',
+        },
+      ],
+    },
+    {
+      id: 'Q170',
+      first: 'engine/client-watch',
+      title: 'a gateway puts the largest revision into one frame with small ones before it',
+      edits: [
+        {
+          file: gateway,
+          find: 'if (whole > start && bytes > appendBytesMax)',
+          replace: 'if (whole > start && bytesBefore > appendBytesMax)',
+        },
+      ],
+    },
+    {
+      id: 'Q171',
+      first: 'engine/remote-watches',
+      title: 'what a client is told when its watch begins again counts as past, however late it was',
+      edits: [
+        {
+          file: remoteWatches,
+          find: 'watch.past ||= asNatural(past)',
+          replace: 'watch.past = asNatural(past)',
+        },
+      ],
+    },
+    {
+      id: 'Q172',
+      first: 'engine/client-watch',
+      title: 'a gateway that did not hear of the end of a watch is never told again',
+      edits: [
+        {
+          file: remoteWatches,
+          find: 'if (changes === null && error === null) unwatch(',
+          replace: 'if (changes !== null && error !== null) unwatch(',
         },
       ],
     },
