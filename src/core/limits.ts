@@ -132,6 +132,12 @@ export const leaseStampMsMax = 60_000
 export const transactionKeysMax = 10_000
 export const transactionBytesMax = proposalBytesMax
 
+/**
+ * Keys that one `txn` may look at. All replicas stand still meanwhile: a tenth of a second on a slow device. As much as
+ * one key cost 32 that are only counted, and each 32 bytes of a value that is read: 8 MiB of values at most.
+ */
+export const transactionLooksMax = 262_144
+
 /** How often `transact` runs its function. Whoever loses more often should take turns, by a lock or a command. */
 export const transactTriesDefault = 10
 

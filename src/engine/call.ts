@@ -14,13 +14,18 @@ export interface Call {
   readonly committed?: (revision: Revision) => void
 }
 
-export function startCall(clock: Clock, options: CallOptions, deadlineMsDefault: number): Call {
+export function startCall(
+  clock: Clock,
+  options: CallOptions,
+  deadlineMsDefault: number,
+  most = deadlineMsMax,
+): Call {
   checkOptions(options)
   const { deadlineMs = deadlineMsDefault, signal } = options
   if (typeof deadlineMs !== 'number' || !(deadlineMs > 0))
     throw new TypeError('deadlineMs must be a number above 0')
   signal?.throwIfAborted()
-  return { deadline: clock.now() + Math.min(deadlineMs, deadlineMsMax), signal }
+  return { deadline: clock.now() + Math.min(deadlineMs, most), signal }
 }
 
 /**

@@ -14,10 +14,9 @@ import { isPromise } from './is-promise.ts'
 import { recipeCommands } from './recipes/built-in.ts'
 import { runTxn } from './run-txn.ts'
 import { TableTransaction } from './table-transaction.ts'
-import type { Txn } from './txn.ts'
 
 /** Each is given a TableTransaction: see `handlerOf`. */
-const builtIn = { [txnCommand]: (tx, txn) => runTxn(tx, txn as Txn), ...recipeCommands } as Commands
+const builtIn = { [txnCommand]: runTxn, ...recipeCommands } as Commands
 
 /** What a replica can run: what every replica can, and what the application gave it. */
 export class CommandTable implements CommandHandlers {

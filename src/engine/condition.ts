@@ -1,10 +1,11 @@
 import type { Clock } from '../clock/clock.ts'
+import { deadlineMsMax } from '../core/limits.ts'
 
 /** Waiting until something changes: the condition variable of a program with one thread. */
 export class Condition {
   private readonly waiters = new Set<() => void>()
 
-  /** Resolves at the next change or after `ms`, whichever comes first; rejects with the signal's reason. */
+  /** Resolves at the next change or after `ms`, of which no timer takes too many; rejects with the signal's reason. */
   wait(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
@@ -21,7 +22,7 @@ export class Condition {
         end()
         reject(signal?.reason)
       }
-      const cancel = clock.after(ms, changed)
+      const cancel = clock.after(Math.min(ms, deadlineMsMax), changed)
       this.waiters.add(changed)
       signal?.addEventListener('abort', aborted, { once: true })
     })

@@ -1,7 +1,7 @@
 import { Gate } from '../base/gate.ts'
 import { Queue } from '../base/queue.ts'
 import { uncommittedBytesMax } from '../core/limits.ts'
-import type { Proposal } from '../core/machine/command.ts'
+import type { Command, Proposal } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { RaftNode } from '../core/raft/raft-node.ts'
 import type { Entry } from '../core/raft/types.ts'
@@ -14,6 +14,7 @@ import { messageOf, wireMessage } from './message-of.ts'
 import { type Draft, notNow, type Refusal, type Taken } from './proposals.ts'
 import { SessionMap } from './session-map.ts'
 import type { StoreHooks } from './store-hooks.ts'
+import { isReserved } from './table-keys.ts'
 import type { Writer } from './writer.ts'
 
 /** Proposals that became entries, one behind the other from `index` on. */
@@ -126,6 +127,11 @@ export class Leading {
       refused.push({ session, seq, isBusy: false, reason, isUnknown: true })
       return undefined
     }
+    if (isTrespass(command)) {
+      const reason = 'what recipes keep is written by recipes only'
+      refused.push({ session, seq, isBusy: false, reason })
+      return undefined
+    }
     const clock = stampOf(command)
     if (clock === undefined) return draft
     const time = this.times[clock]()
@@ -168,6 +174,15 @@ export class Leading {
       return `the rule of the store failed: ${messageOf(error)}`
     }
   }
+}
+
+/**
+ * A broken host writes to a table of recipes past their commands: a single value that they cannot read would stop all
+ * who hold or wait there. Who has a fence may remove a key.
+ */
+function isTrespass(command: Command): boolean {
+  if (command.type === 'fenced') return command.command.type !== 'delete' && isTrespass(command.command)
+  return 'key' in command && isReserved(command.key)
 }
 
 /** The clocks that commands are stamped with. */

@@ -22,6 +22,8 @@ const keepsPerTtl = 3
 export class LeaseKeeper {
   private readonly calls: StoreCalls
   private readonly kept = new Map<LeaseId, Kept>()
+  /** Revokes that did not arrive, and until when they are repeated: the leases are over by themselves then. */
+  private readonly owed = new Map<Lease, number>()
   private isKeeping = false
 
   constructor(calls: StoreCalls) {
@@ -42,6 +44,10 @@ export class LeaseKeeper {
   }
 
   tick(now: number): void {
+    for (const [lease, until] of this.owed) {
+      if (now < until) this.end(lease, until).catch(() => {})
+      else this.owed.delete(lease)
+    }
     if (this.kept.size === 0) return
     const due: Kept[] = []
     for (const one of [...this.kept.values()]) {
@@ -79,7 +85,17 @@ export class LeaseKeeper {
   private async revoke(lease: Lease): Promise<void> {
     const one = this.kept.get(lease.id)
     if (one !== undefined) this.lose(one, 'the lease was revoked')
-    await this.calls.execute({ type: 'lease-revoke', lease: lease.id }, {})
+    await this.end(lease, this.calls.clock.now() + lease.ttlMs)
+  }
+
+  private async end(lease: Lease, until: number): Promise<void> {
+    this.owed.delete(lease)
+    try {
+      await this.calls.execute({ type: 'lease-revoke', lease: lease.id }, {})
+    } catch (error) {
+      if (!this.calls.isEnded) this.owed.set(lease, until)
+      throw error
+    }
   }
 
   private lose({ lease }: Kept, why: string): void {

@@ -13,6 +13,7 @@ export class Lease {
   readonly ttlMs: number
   private readonly controller = new AbortController()
   private readonly end: (lease: Lease) => Promise<void>
+  private revoking: Promise<void> | undefined
 
   /** @internal */
   constructor(id: LeaseId, ttlMs: number, end: (lease: Lease) => Promise<void>) {
@@ -26,9 +27,16 @@ export class Lease {
     return this.controller.signal
   }
 
-  /** Ends it, and deletes its keys. Idempotent. */
+  /**
+   * Ends it, and deletes its keys. Idempotent. Where it rejects, it is tried again in the background for `ttlMs`; or by
+   * calling it again.
+   */
   revoke(): Promise<void> {
-    return this.end(this)
+    this.revoking ??= this.end(this).catch(error => {
+      this.revoking = undefined
+      throw error
+    })
+    return this.revoking
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,9 @@
 import { equalBytes } from '../base/bytes.ts'
+import { transactionLooksMax } from '../core/limits.ts'
+import type { Item } from '../core/machine/item.ts'
 import { CommandFailure } from '../core/machine/transaction.ts'
 import { encodeValue } from '../wire/value.ts'
-import type { CommandTransaction } from './command-transaction.ts'
+import type { TableTransaction } from './table-transaction.ts'
 import {
   type Compare,
   type KeyNumbers,
@@ -12,20 +14,34 @@ import {
   type Txn,
   type TxnResult,
 } from './txn.ts'
-import type { StoreEntry } from './types.ts'
+
+/** Takes note of what is looked at. Throws TOO_LARGE where that is more than one transaction may. */
+type Look = (cost: number) => void
+
+/** What is counted, or read, for the price of one key: a node of the map has so many. */
+const perLook = 32
 
 /** Runs on every replica. What it gets was checked by `checkTxn` where it was asked for. */
-export function runTxn(tx: CommandTransaction, txn: Txn): Omit<TxnResult, 'revision'> {
-  const ok = (txn.compare ?? []).every(compare => holds(tx, compare))
+export function runTxn(tx: TableTransaction, txn: Txn): Omit<TxnResult, 'revision'> {
+  let left = transactionLooksMax
+  const look: Look = cost => {
+    left -= cost
+    if (left < 0) throw new CommandFailure('TOO_LARGE')
+  }
+  const ok = (txn.compare ?? []).every(compare => holds(tableOf(tx, compare), compare, look))
   const operations = (ok ? txn.success : txn.failure) ?? []
-  return { ok, results: operations.map(operation => perform(tableOf(tx, operation), operation)) }
+  return { ok, results: operations.map(operation => perform(tableOf(tx, operation), operation, look)) }
 }
 
-function tableOf(tx: CommandTransaction, { table }: { readonly table?: string }): CommandTransaction {
+function tableOf(tx: TableTransaction, { table }: { readonly table?: string }): TableTransaction {
   return table === undefined ? tx : tx.table(table)
 }
 
-function perform(tx: CommandTransaction, operation: Operation): unknown {
+function perform(tx: TableTransaction, operation: Operation, look: Look): unknown {
+  const read = (item: Item) => {
+    look(1 + item.value.length / perLook)
+    return tx.shown(item)
+  }
   switch (operation.type) {
     case 'put': {
       const { key, value, lease = 0 } = operation
@@ -36,32 +52,42 @@ function perform(tx: CommandTransaction, operation: Operation): unknown {
       return tx.delete(operation.key)
     case 'deleteRange':
       return tx.deleteRange(operation.range)
-    case 'get':
-      return tx.entry(operation.key) ?? null
+    case 'get': {
+      const item = tx.item(operation.key)
+      return item === undefined ? null : read(item)
+    }
     case 'scan':
-      return tx.scan(operation.range)
+      return Array.from(tx.items(operation.range), read)
     case 'increment':
       return tx.increment(operation.key, operation)
   }
 }
 
-function holds(tx: CommandTransaction, compare: Compare): boolean {
-  const table = tableOf(tx, compare)
+/** No value is decoded, and nothing looked at behind the first key that it does not hold of. */
+function holds(table: TableTransaction, compare: Compare, look: Look): boolean {
   if ('range' in compare) {
-    if ('count' in compare) return compares(table.count(compare.range), compare.is, compare.count)
+    if ('count' in compare) {
+      const count = table.count(compare.range)
+      look(1 + count / perLook)
+      return compares(count, compare.is, compare.count)
+    }
     const name = numberOf(compare)
-    return table.scan(compare.range).every(entry => numberHolds(entry, name, compare))
+    for (const item of table.items(compare.range)) {
+      look(1)
+      if (!numberHolds(item, name, compare)) return false
+    }
+    return true
   }
-  const entry = table.entry(compare.key)
-  if ('exists' in compare) return compare.exists === (entry !== undefined)
-  if (!('value' in compare)) return numberHolds(entry, numberOf(compare), compare)
-  const isEqual = entry !== undefined && equalBytes(encodeValue(entry.value), encodeValue(compare.value))
+  const item = table.item(compare.key)
+  if ('exists' in compare) return compare.exists === (item !== undefined)
+  if (!('value' in compare)) return numberHolds(item, numberOf(compare), compare)
+  const isEqual = item !== undefined && equalBytes(item.value, encodeValue(compare.value))
   return isEqual === (compare.is !== '!=')
 }
 
-function numberHolds(entry: StoreEntry | undefined, name: keyof KeyNumbers, test: NumberTest): boolean {
+function numberHolds(item: Item | undefined, name: keyof KeyNumbers, test: NumberTest): boolean {
   const expected = (test as KeyNumbers)[name]
-  return compares(entry?.[name] ?? 0, test.is, expected)
+  return compares(item?.[name] ?? 0, test.is, expected)
 }
 
 /** Which number is tested. A comparison that came without what it tests must not hold. */

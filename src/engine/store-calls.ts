@@ -229,15 +229,11 @@ function checkFence(fence: Fence): { readonly key: string; readonly createRevisi
 
 /** What a command threw, to its caller. Nothing was written. */
 function commandFailed(name: string, { code, detail }: Extract<Result, { type: 'failed' }>): QuorateError {
+  // What a command threw itself has data, null at the least, and may be called as it likes.
+  if (detail === null && code === 'TOO_LARGE')
+    return new QuorateError(code, `what ${name} takes, reads, writes or gives is too large for one entry`)
+  if (detail === null && code === 'LEASE_NOT_FOUND')
+    return new QuorateError(code, 'the lease is over, or never was')
   const data = detail === null ? undefined : decodeValue(detail)
-  switch (code) {
-    case 'TOO_LARGE':
-      return new QuorateError('TOO_LARGE', `what ${name} takes, writes or gives is too large for one entry`)
-    case 'LEASE_NOT_FOUND':
-      return new QuorateError('LEASE_NOT_FOUND', 'the lease is over, or never was')
-    default:
-      return new QuorateError('COMMAND_FAILED', `the command ${name} failed: ${code}`, {
-        detail: { code, data },
-      })
-  }
+  return new QuorateError('COMMAND_FAILED', `the command ${name} failed: ${code}`, { detail: { code, data } })
 }

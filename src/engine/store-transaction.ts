@@ -18,7 +18,8 @@ type Write = { readonly value: Uint8Array; readonly lease: number } | null
 interface TableRecord {
   /** What was read, by its modRevision; 0: there was nothing. */
   readonly keys: Map<string, Revision>
-  readonly ranges: Compare[]
+  /** By what they say: a range that is read twice is compared once. */
+  readonly ranges: Map<string, Compare>
   readonly writes: Map<string, Write>
 }
 
@@ -40,7 +41,7 @@ export class TransactionRecord {
 
   table(name: string): TableRecord {
     if (this.isOver) throw closed('none', 'transaction')
-    const record = this.tables.get(name) ?? { keys: new Map(), ranges: [], writes: new Map() }
+    const record = this.tables.get(name) ?? { keys: new Map(), ranges: new Map(), writes: new Map() }
     this.tables.set(name, record)
     return record
   }
@@ -60,7 +61,12 @@ export class TransactionRecord {
    * would be newer.)
    */
   noteRange(table: string, range: KeyRange, count: number): void {
-    this.table(table).ranges.push({ range, count }, { range, modRevision: this.revision, is: '<=' })
+    this.note(table, { range, count })
+    this.note(table, { range, modRevision: this.revision, is: '<=' })
+  }
+
+  note(table: string, compare: Compare): void {
+    this.table(table).ranges.set(JSON.stringify(compare), compare)
   }
 
   /** Nothing is read or written any more. */
@@ -74,7 +80,7 @@ export class TransactionRecord {
     for (const [name, { keys, ranges, writes }] of this.tables) {
       const table = name === '' ? {} : { table: name }
       for (const [key, modRevision] of keys) compare.push({ ...table, key, modRevision })
-      for (const range of ranges) compare.push({ ...table, ...range })
+      for (const range of ranges.values()) compare.push({ ...table, ...range })
       for (const [key, write] of writes) {
         success.push(
           write === null
@@ -89,7 +95,7 @@ export class TransactionRecord {
 
 /**
  * What the function of `store.transact` reads and writes: all of it from one revision, and its own writes are seen. It
- * reads and writes 10 000 times at most (TOO_LARGE).
+ * reads and writes 10 000 times at most, and scans 262 144 keys where it writes (TOO_LARGE).
  * `entry` and `scan` show an own write with revisions of 0, for it has none yet. After the function nothing works any
  * more (CLOSED).
  */
@@ -159,7 +165,7 @@ export class StoreTransaction {
     if (this.own(bounds).length > 0) return (await this.scan(bounds)).length
     this.record.count()
     const count = await this.view.count(bounds, this.options())
-    this.here().ranges.push({ range: bounds, count })
+    this.record.note(this.name, { range: bounds, count })
     return count
   }
 

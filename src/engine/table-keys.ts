@@ -68,6 +68,11 @@ export class TableKeys {
   }
 }
 
+/** Whether a key of the store is in a table that users cannot open: its name begins with a dollar sign. */
+export function isReserved(key: string): boolean {
+  return key.startsWith(`${mark}$`)
+}
+
 /** What a key of the store is in its table. */
 export function keyInTable(key: string): KeyInTable {
   const end = key.startsWith(mark) ? key.indexOf(mark, 1) : -1

@@ -85,7 +85,7 @@ export class TableTransaction implements CommandTransaction {
     return { ok: true, value: sum }
   }
 
-  table(name: string): CommandTransaction {
+  table(name: string): TableTransaction {
     checkTableName(name)
     return this.of(new TableKeys(name))
   }
@@ -100,11 +100,16 @@ export class TableTransaction implements CommandTransaction {
     for (const { key } of this.items(range)) yield this.keys.inTable(key)
   }
 
-  private item(key: string): Item | undefined {
+  shown(item: Item): StoreEntry {
+    return entryOf(item, this.keys)
+  }
+
+  item(key: string): Item | undefined {
     return this.transaction.get(this.keys.inStore(key))
   }
 
-  private items(range: ScanRange): Iterable<Item> {
+  /** One by one, as they are asked for. */
+  items(range: ScanRange): Iterable<Item> {
     const bounds = this.keys.range(checkScan(range))
     const { limit, reverse } = range
     return this.transaction.scan({ ...bounds, limit, reverse })

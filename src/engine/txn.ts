@@ -46,7 +46,8 @@ export type Operation = { readonly table?: string } & (
 /**
  * Compares, and what is done when all of them hold, or else: in order, each seeing what those before it did. An
  * increment that its bounds refuse is a result (`ok: false`) and undoes nothing. It writes 8 MiB and 10 000 keys at
- * most; its results are one entry with the largest value, or 1 MiB together. Above that it does nothing (TOO_LARGE).
+ * most; its results are one entry with the largest value, or 1 MiB together; the keys that it compares by ranges are
+ * 262 144. Above that it does nothing (TOO_LARGE).
  */
 export interface Txn {
   readonly compare?: readonly Compare[]

@@ -23,7 +23,10 @@ export interface QuorateLevelOptions<Key = string, Value = string> extends Encod
    * sees what this store wrote, and later never less than before.
    */
   readonly consistency?: 'linearizable' | 'session'
-  /** Of each operation, and of each page of an iterator. Default: that of the host. */
+  /**
+   * Of each operation, and of each page of an iterator. Default: that of the host. A write has it from when it goes to
+   * the store: it may wait as long before, for the view of an iterator or snapshot that was made before it.
+   */
   readonly deadlineMs?: number
 }
 

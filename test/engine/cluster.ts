@@ -125,6 +125,11 @@ export class TestCluster {
     this.clocks.get(name)?.resume()
   }
 
+  /** So much time passes for that host in which it has nothing to do. */
+  jump(name: HostId, ms: number): void {
+    this.clocks.get(name)?.jump(ms)
+  }
+
   /** The machine sleeps, and the clock that the process runs by with it; that on the wall goes on. */
   async sleep(name: HostId, ms: number): Promise<void> {
     const clock = this.clocks.get(name)

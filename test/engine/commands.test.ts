@@ -50,6 +50,21 @@ describe('a command', () => {
     assert.equal(await cluster.settle(client.store.get('seats')), 4)
   })
 
+  test('may call what went wrong as the machine calls its own failures', async () => {
+    for (const code of ['TOO_LARGE', 'LEASE_NOT_FOUND']) {
+      const cluster = new TestCluster()
+      const fail = (_tx: unknown, data: unknown) => {
+        throw new CommandError(code, data)
+      }
+      const a = await cluster.open('a', { commands: { 'party.book@1': fail } })
+      for (const data of [{ max: 8 }, null])
+        await assert.rejects(cluster.settle(a.store.command('party.book@1', data)), {
+          code: 'COMMAND_FAILED',
+          detail: { code, data },
+        })
+    }
+  })
+
   test('that the leader does not know is refused before it is logged', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three(name => (name === 'b' ? { commands } : {}))

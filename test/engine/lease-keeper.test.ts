@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isQuorateError } from '../../src/core/error.ts'
+import { isQuorateError, QuorateError } from '../../src/core/error.ts'
 import type { Command, Result } from '../../src/core/machine/command.ts'
 import { LeaseKeeper } from '../../src/engine/lease-keeper.ts'
 import type { StoreCalls } from '../../src/engine/store-calls.ts'
@@ -52,4 +52,31 @@ test('a lease is lost here before it ends: its time counts from when the last an
   assert.equal(lease.signal.aborted, false)
   kept.tick(3900)
   assert.ok(isQuorateError(lease.signal.reason, 'LEASE_LOST'))
+})
+
+test('a revoke that did not arrive is repeated until it does, or the lease is over by itself', async () => {
+  const revoked: number[] = []
+  let granted = 0
+  let isCut = true
+  const kept = keeper(async command => {
+    if (command.type === 'lease-grant') return { type: 'written', revision: ++granted }
+    if (command.type === 'lease-revoke') revoked.push(command.lease)
+    if (isCut) throw new QuorateError('OUTCOME_UNKNOWN', 'cut off', { outcome: 'unknown' })
+    return { type: 'deleted', ok: true, revision: 9 }
+  })
+  const [short, long] = [await kept.grant(1000, {}), await kept.grant(3000, {})]
+  for (const lease of [short, long]) await assert.rejects(lease.revoke())
+  for (const now of [500, 1000]) {
+    kept.tick(now)
+    await settled()
+  }
+  assert.deepEqual(revoked, [1, 2, 1, 2, 2])
+  isCut = false
+  await long.revoke()
+  await long.revoke()
+  for (const now of [1500, 2000]) {
+    kept.tick(now)
+    await settled()
+  }
+  assert.deepEqual(revoked, [1, 2, 1, 2, 2, 2], 'it has arrived')
 })

@@ -374,6 +374,22 @@ describe('a holder', () => {
     await assert.rejects(cluster.settle(run), failed('LEASE_LOST', 'unknown'))
   })
 
+  test('that stood still is told so as well, though another one held meanwhile and is gone', async () => {
+    for (const role of ['client', 'member'] as const) {
+      const cluster = new TestCluster()
+      const [a] = await cluster.three()
+      const { store } = await cluster.open('z', { role })
+      const finish: (() => void)[] = []
+      const run = store.lock('l', () => new Promise<void>(resolve => finish.push(resolve)))
+      await cluster.until(() => finish.length > 0)
+      cluster.pause('z')
+      await cluster.settle(a.store.lock('l', () => {}))
+      cluster.resume('z')
+      finish[0]?.()
+      await assert.rejects(cluster.settle(run), failed('LEASE_LOST', 'unknown'))
+    }
+  })
+
   test('hears at once that its key is gone, though its own clock says that there is time', async () => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.three()
@@ -386,6 +402,24 @@ describe('a holder', () => {
       await cluster.run(200)
       assert.ok(isQuorateError(lock.signal.reason, 'LEASE_LOST'))
     }
+  })
+
+  test('that could not release it is free of it as soon as it is connected again, and so is who gave up', async () => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.three()
+    const { store } = await cluster.open('z', { role: 'client' })
+    const lock = await cluster.settle(store.lock('l', { ttlMs: 3_600_000 }))
+    const controller = new AbortController()
+    const waiting = watched(store.lock('l', { ttlMs: 3_600_000, signal: controller.signal }))
+    await cluster.run(1000)
+    cluster.network.partition(['z'], ['a', 'b', 'c'])
+    controller.abort()
+    await assert.rejects(cluster.settle(lock.release()))
+    assert.ok(lock.isReleased && waiting.error !== undefined)
+    cluster.network.heal()
+    await cluster.run(15_000)
+    assert.deepEqual(leftOn(a), { keys: 0, leases: 0 })
+    await cluster.settle(lock.release())
   })
 
   test('that cannot release the lock loses it by time', async () => {

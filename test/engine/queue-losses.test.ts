@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { valueDepthMax } from '../../src/core/limits.ts'
 import { loadTransact } from '../../src/engine/load-transact.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
-import type { StoreCalls } from '../../src/engine/store-calls.ts'
+import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { TestCluster } from './cluster.ts'
 
 // Loaded for real, so before any time is virtual.
@@ -13,16 +13,21 @@ await loadTransact()
 describe('a queue', () => {
   test('removes an item that nobody can read, tells one of those who ask for it, and gives the others', async () => {
     const cluster = new TestCluster()
-    const [, b] = await cluster.three()
+    const [a, b] = await cluster.three()
     const z = await cluster.open('z', { role: 'client' })
     const broken = new Uint8Array([0xc1])
     for (const { name, store } of [b, z]) {
-      const { calls } = store as unknown as { readonly calls: StoreCalls }
-      const spoil = (order: string) =>
-        cluster.settle(calls.write({ type: 'put', key: `\0$queue\0${name}\0i${order}`, value: broken }, {}))
+      // Past the leader's own rules.
+      const spoil = (order: string) => {
+        const command = { type: 'put', key: `\0$queue\0${name}\0i${order}`, value: broken } as const
+        const answer = a.host.running
+          .get('main')
+          ?.node.propose([encodeProposal({ session: 0, seq: 0, acked: 0, command })])
+        assert.equal(answer?.type, 'proposed')
+      }
       const queue = await store.queue<number>(name)
-      await spoil('0')
-      await spoil('00')
+      spoil('0')
+      spoil('00')
       await cluster.settle(queue.push(1))
       await cluster.settle(queue.push(2))
       await assert.rejects(cluster.settle(queue.take()), { code: 'UNSUPPORTED', outcome: 'applied' })

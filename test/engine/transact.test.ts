@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isQuorateError } from '../../src/core/error.ts'
 import { loadTransact } from '../../src/engine/load-transact.ts'
 import type { Store } from '../../src/engine/store.ts'
-import type { StoreTransaction } from '../../src/engine/store-transaction.ts'
+import { type StoreTransaction, TransactionRecord } from '../../src/engine/store-transaction.ts'
 import { TestCluster } from './cluster.ts'
 
 // Its script comes in real time, which virtual time does not wait for.
@@ -448,4 +448,12 @@ describe('transactions', () => {
       { numRuns: 25 },
     )
   })
+})
+
+test('a range that a transaction reads twice is compared once', () => {
+  const record = new TransactionRecord(7)
+  for (let i = 0; i < 3; i++) record.noteRange('', { prefix: 'a' }, 2)
+  record.noteRange('', { prefix: 'b' }, 2)
+  record.noteRange('t', { prefix: 'a' }, 2)
+  assert.equal(record.txn().compare?.length, 6)
 })

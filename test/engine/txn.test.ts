@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { resultBytesMax, valueDepthMax } from '../../src/core/limits.ts'
+import { describe, test } from 'node:test'
+import { resultBytesMax, transactionLooksMax, valueDepthMax } from '../../src/core/limits.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import {
   CommandError,
@@ -315,4 +315,55 @@ test('a command that gives a promise, or what is no value, has failed and has wr
   for (const name of ['later@1', 'function@1'])
     assert.deepEqual(run(log, name, null), ['COMMAND_FAILED', null])
   assert.equal(log.machine.view().size, 0)
+})
+
+describe('a transaction looks at so much and no more', () => {
+  const logOf = (keys: number, value: unknown = null) => {
+    const log = logWith()
+    for (let key = 0; key < keys; key++) put(log, `k${key}`, value)
+    return log
+  }
+  const tooLarge = ['TOO_LARGE', null]
+
+  test('comparing each key of a range', () => {
+    const log = logOf(8192)
+    const each: Compare = { range: {}, version: 1 }
+    const times = transactionLooksMax / 8192
+    const compare = Array.from({ length: times }, () => each)
+    assert.deepEqual(txn(log, { compare }), { ok: true, results: [] })
+    assert.deepEqual(txn(log, { compare: [...compare, { range: { lte: 'k0' }, version: 1 }] }), tooLarge)
+    // What does not hold ends it at once.
+    const never: Compare = { range: {}, version: 2 }
+    const failing = Array.from({ length: 2 * times }, () => never)
+    assert.deepEqual(txn(log, { compare: failing }), { ok: false, results: [] })
+  })
+
+  test('counting keys', () => {
+    const log = logOf(3200)
+    const compare = Array.from({ length: 2595 }, (): Compare => ({ range: {}, count: 3200 }))
+    assert.deepEqual(txn(log, { compare }), { ok: true, results: [] })
+    assert.deepEqual(txn(log, { compare: [...compare, ...compare.slice(0, 1)] }), tooLarge)
+  })
+
+  test('reading values, before they are decoded', () => {
+    const log = logOf(1, 'x'.repeat(1_000_000))
+    const [get, scan] = [
+      { type: 'get', key: 'k0' },
+      { type: 'scan', range: {} },
+    ] as const
+    for (const operation of [get, scan]) {
+      const begun = performance.now()
+      const success = Array.from({ length: 100_000 }, () => operation)
+      assert.deepEqual(txn(log, { success }), tooLarge)
+      assert.ok(performance.now() - begun < 5000)
+    }
+  })
+})
+
+test('a comparison with a value looks at bytes, and decodes nothing', () => {
+  const log = logWith()
+  // What no version reads: a broken host wrote it.
+  log.apply({ type: 'put', key: 'a', value: new Uint8Array([0xc1]) })
+  assert.equal(holds(log, { key: 'a', value: 1 }), false)
+  assert.equal(holds(log, { range: {}, version: 1 }), true)
 })

@@ -19,8 +19,8 @@ export class Holding implements Fence {
   /** The fencing token: greater than that of every earlier holder of the same name. */
   readonly token: Revision
   /** @internal */
-  protected readonly place: HeldPlace
-  private releasing: Promise<void> | undefined
+  readonly place: HeldPlace
+  private hasReleased = false
 
   /** @internal */
   constructor(place: HeldPlace) {
@@ -36,13 +36,16 @@ export class Holding implements Fence {
 
   /** True after `release`. */
   get isReleased(): boolean {
-    return this.releasing !== undefined
+    return this.hasReleased
   }
 
-  /** Lets go of it; the next one in line has it. Idempotent. Where it rejects, the lease runs out by itself. */
+  /**
+   * Lets go of it; the next one in line has it. Idempotent. Where it rejects, it is tried again in the background until
+   * the lease has run out by itself; or by calling it again.
+   */
   release(): Promise<void> {
-    this.releasing ??= this.place.lease.revoke()
-    return this.releasing
+    this.hasReleased = true
+    return this.place.lease.revoke()
   }
 
   /** As `release`, but never rejects: what was done while it was held is done. */
@@ -67,6 +70,9 @@ export async function holding<Held extends Holding, Value>(
 ): Promise<Value> {
   try {
     const value = await run(held)
+    // A host that stood still meanwhile has not been told.
+    const { calls, leases } = held.place.means
+    leases.tick(calls.clock.now())
     if (held.signal.aborted && !held.isReleased) throw lostMeanwhile(held.signal.reason)
     return value
   } finally {

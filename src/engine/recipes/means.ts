@@ -13,10 +13,10 @@ export interface Means {
   readonly leases: LeaseKeeper
 }
 
-/** The call that has as much time as it wants where nothing else is said. */
+/** The call that has as much time as it wants where nothing else is said: each step of it is bounded by itself. */
 export function startOf({ calls }: Means, options: CallOptions): Call {
   calls.check()
-  return startCall(calls.clock, options, Number.POSITIVE_INFINITY)
+  return startCall(calls.clock, options, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
 }
 
 /** For a step that takes no waiting for others: the host's own deadline holds where none was given. */
