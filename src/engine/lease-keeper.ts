@@ -67,7 +67,8 @@ export class LeaseKeeper {
     const deadlineMs = Math.max(...due.map(one => one.heldUntil)) - now
     const leases = due.map(one => one.lease.id)
     try {
-      const result = await this.calls.execute({ type: 'lease-keep-alive', leases, clock: 0 }, { deadlineMs })
+      const command = { type: 'lease-keep-alive', leases, clock: 0 } as const
+      const result = await this.calls.executeApart(command, { deadlineMs })
       const gone = new Set(expectType(result, 'kept').gone)
       for (const one of due) {
         if (gone.has(one.lease.id)) this.lose(one, 'the lease is over')

@@ -50,6 +50,13 @@ export class ClientSession {
     return this.start(session, command, call, read)
   }
 
+  /** Outside of the session: for what may be done more than once, and must not wait behind the writes of this host. */
+  async apart(command: Command, { deadline, signal }: Call): Promise<Result> {
+    const { random, submit } = this.parts
+    const seq = 1 + Math.floor(random() * Number.MAX_SAFE_INTEGER)
+    return (await submit({ session: 0, seq, acked: 0, command }, { deadline, signal })).result
+  }
+
   private start<Value>(
     session: OpenSession,
     command: Command,
@@ -148,14 +155,10 @@ export class ClientSession {
   }
 
   private async open(call: Call): Promise<OpenSession> {
-    const { hostId, random, submit } = this.parts
     // Opening has no session to make it count once. Doing it twice leaves a session that nobody uses, to be evicted.
-    const seq = 1 + Math.floor(random() * Number.MAX_SAFE_INTEGER)
-    const { deadline, signal } = call
-    const { result } = await submit(
-      { session: 0, seq, acked: 0, command: { type: 'open-session', host: hostId } },
-      { deadline, signal },
-    ).catch(asNothingWritten)
+    const result = await this.apart({ type: 'open-session', host: this.parts.hostId }, call).catch(
+      asNothingWritten,
+    )
     assert(result.type === 'session', 'opening a session gives a session')
     this.opened = new OpenSession(result.session)
     return this.opened

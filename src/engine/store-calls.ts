@@ -100,6 +100,11 @@ export class StoreCalls {
     return result
   }
 
+  /** Beside all writes of this store, and perhaps more than once. */
+  async executeApart(command: Unfenced, options: CallOptions): Promise<Result> {
+    return this.session.apart(command, this.start(options))
+  }
+
   private submit<Value>(
     command: Unfenced,
     options: WriteOptions,

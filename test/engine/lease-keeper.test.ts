@@ -12,7 +12,7 @@ const settled = () => new Promise<void>(resolve => setImmediate(resolve))
 /** A keeper over a group that answers as the test says. */
 function keeper(answer: (command: Command) => Promise<Result>): LeaseKeeper {
   const clock = new HostClock(new VirtualTimers())
-  return new LeaseKeeper({ clock, execute: answer } as unknown as StoreCalls)
+  return new LeaseKeeper({ clock, execute: answer, executeApart: answer } as unknown as StoreCalls)
 }
 
 test('a group with as many leases as it can have is busy, which is no mistake of ours', async () => {

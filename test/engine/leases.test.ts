@@ -2,6 +2,20 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { TestCluster } from './cluster.ts'
 
+test('a lease is kept alive beside the writes of its holder, however many wait for a slow disk', async () => {
+  const cluster = new TestCluster()
+  await cluster.three()
+  const { store } = await cluster.open('z', { role: 'client' })
+  const lease = await cluster.settle(store.lease(3000))
+  cluster.diskDelay = () => new Promise(resolve => cluster.timers.after(400, resolve))
+  const puts = Array.from({ length: 40_000 }, (_, n) =>
+    store.put(`key${n % 100}`, n, { deadlineMs: 100_000 }),
+  )
+  await cluster.run(10_000)
+  assert.equal(lease.signal.aborted, false)
+  await cluster.settle(Promise.allSettled(puts))
+})
+
 describe('a lease whose holder is gone', () => {
   test('ends in time, though leaders change more often than it lasts', async () => {
     const cluster = new TestCluster()
