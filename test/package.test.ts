@@ -136,8 +136,9 @@ describe('the browser module', () => {
   // Kilobytes of 1024 bytes.
   const budgets = [
     { what: 'what a page loads at once', scripts: atOnce, most: 32.1 },
-    { what: 'what a client loads, with WebRTC', scripts: byClients, most: 47 },
-    { what: 'what a member loads, all there is', scripts, most: 102.7 },
+    { what: 'what a client loads, with WebRTC', scripts: byClients, most: 47.1 },
+    // 0.8 of them are for the 257th member: whom a full group lets go, and how that host comes back by itself.
+    { what: 'what a member loads, all there is', scripts, most: 103.8 },
   ]
   for (const { what, scripts, most } of budgets) {
     test(`has a budget: ${what}, is at most ${most} KB compressed`, async () => {

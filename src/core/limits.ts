@@ -252,6 +252,15 @@ export const badFramesMax = 16
 /** Members of one group: each one is a line of the replicated member table and a follower that the leader feeds. */
 export const membersMax = 256
 
+/** Replicas remembered for having made room. Who is away while so many others do is told that it was removed. */
+export const evictedMax = 4 * membersMax
+
+/** Silence after which a learner gives way to a newcomer of a full group: far longer than to load a page anew. */
+export const silentMs = 60_000
+
+/** Hosts of which is remembered when they were heard last: more than can be members. */
+export const lastHeardMax = 2 * membersMax
+
 /** Body of one HTTP request: a value of the largest size, and room for what JSON adds to it by escaping. */
 export const httpBodyBytesMax = 2 * valueBytesMax
 

@@ -15,6 +15,13 @@ export function removed(outcome: 'none' | 'unknown' = 'none'): QuorateError {
   return new QuorateError('REMOVED', 'the group removed this host', { outcome })
 }
 
+/** The same where the replica made room for a newcomer's, until the host has joined anew. */
+export function evicted(outcome: 'none' | 'unknown' = 'none'): QuorateError {
+  const code = outcome === 'none' ? 'NOT_MEMBER' : 'OUTCOME_UNKNOWN'
+  const why = 'this host made room for another, and joins anew'
+  return new QuorateError(code, why, { retryable: outcome === 'none', outcome })
+}
+
 /** The error of forgetting what is stored of a group that has not let this host go, or not so that it is on disk. */
 export function notRemoved(group: string, isRemoved: boolean): QuorateError {
   const why = isRemoved

@@ -1,11 +1,12 @@
 import type { Emitter } from '../base/emitter.ts'
-import { QuorateError } from '../core/error.ts'
+import { isQuorateError, QuorateError } from '../core/error.ts'
+import { wasEvicted } from '../core/machine/members.ts'
 import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredGroup, StoredHost } from '../storage/storage.ts'
 import { asNatural, decodeOrNothing } from '../wire/guards.ts'
 import { decodeBootstrap, encodeBootstrap, foundGroup, loadState } from './bootstrap.ts'
 import type { Call } from './call.ts'
-import { closed, notRemoved, removed } from './closed.ts'
+import { closed, evicted, notRemoved, removed } from './closed.ts'
 import { forgottenNote, notedDivergence } from './divergence-notes.ts'
 import type { EngineOptions, HostParts } from './parts.ts'
 import type { PeerBook } from './peer-book.ts'
@@ -14,11 +15,15 @@ import type { ReplicaHost, StoredReplica } from './replica-parts.ts'
 import type { Requests } from './requests.ts'
 import { retrying } from './retry.ts'
 import type { RunningReplicas } from './running-replicas.ts'
+import { SingleFlight } from './single-flight.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { HostEvents } from './types.ts'
 
 /** The name of a value that is stored once this host left the group: it will not found it. */
 const leftValue = (group: GroupId) => `left ${group}`
+
+/** Between two attempts to come back: somebody must make room first, or a leader be found. */
+const comeBackEveryMs = 1_000
 
 const noEntries: Omit<StoredGroup, 'bootstrap'> = {
   hardState: { term: 0, vote: 0, commit: 0 },
@@ -44,11 +49,17 @@ export interface JoiningParts {
   /** Leader, part or members of a replica changed. */
   readonly changed: (replica: Replica) => void
   readonly applied: (replica: Replica) => void
-  /** Nothing is stored of the group any more. */
+  /** What was noted of the state that this host had of the group goes with it. */
   readonly forgotten: (group: GroupId) => void
   /** A replica started or ended: peers shall hear of it. */
   readonly announce: () => void
   readonly dial: () => void
+  /** The storage or this program failed: the host cannot go on. */
+  readonly failed: (error: unknown) => void
+  /** Somebody has the group's store open, or is about to. */
+  readonly isOpen: (group: GroupId) => boolean
+  /** The group's store is to work on this replica from now on. */
+  readonly serve: (replica: Replica) => void
 }
 
 /**
@@ -59,9 +70,11 @@ export class Joining {
   /** Groups of which this host looks for a member. */
   readonly wanted = new Set<GroupId>()
   private readonly joining: JoiningParts
-  private readonly removedFrom = new Set<GroupId>()
+  /** Groups that are done with the replica of this host, and how that is said. */
+  private readonly out = new Map<GroupId, typeof removed>()
   /** Those of them of which the removal is durable. */
   private readonly removalStored = new Set<GroupId>()
+  private readonly opening = new Map<GroupId, SingleFlight<Replica>>()
   private readonly forgetting = new Map<GroupId, Promise<void>>()
   /** Groups whose stored data is gone since this host started. */
   private readonly forgotten = new Set<GroupId>()
@@ -72,13 +85,21 @@ export class Joining {
     this.joining = parts
   }
 
-  isRemovedFrom(group: GroupId): boolean {
-    return this.removedFrom.has(group)
+  /** Throws why this host has no replica, where the group is done with it. */
+  checkIn(group: GroupId): void {
+    const error = this.out.get(group)
+    if (error !== undefined) throw error()
   }
 
   /** This host's replica of the group: the stored one, a new group's first, or a new learner. */
-  async openReplica(group: GroupId, call: Call): Promise<Replica> {
-    if (this.isRemovedFrom(group)) throw removed()
+  openReplica(group: GroupId, call: Call): Promise<Replica> {
+    const opening = this.opening.get(group) ?? new SingleFlight<Replica>(this.joining.parts.clock)
+    this.opening.set(group, opening)
+    return opening.run(call, () => this.openNow(group, call))
+  }
+
+  private async openNow(group: GroupId, call: Call): Promise<Replica> {
+    this.checkIn(group)
     const stopped = this.stopped.get(group)
     if (stopped !== undefined) return this.restart(stopped)
     const { parts, options, stored, founder } = this.joining
@@ -95,7 +116,10 @@ export class Joining {
     const isWitness = options.role === 'witness'
     const record = { cluster: options.cluster, host: parts.id, replica, isRemoved: false, isWitness }
     const bootstrap = encodeBootstrap(record)
-    await parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
+    // What is noted of the state before goes only here: until then a crash may bring that state back.
+    const values = new Map([forgottenNote(group)])
+    await parts.storage.write({ groups: new Map([[group, { bootstrap }]]), values })
+    this.joining.forgotten(group)
     return this.start({ group, replica, isWitness, state: undefined, stored: { ...noEntries, bootstrap } })
   }
 
@@ -136,7 +160,7 @@ export class Joining {
 
   /** Throws why what is stored of the group must not be forgotten. */
   checkForgettable(group: GroupId): void {
-    if (!this.removalStored.has(group)) throw notRemoved(group, this.isRemovedFrom(group))
+    if (!this.removalStored.has(group)) throw notRemoved(group, this.out.has(group))
   }
 
   /**
@@ -155,34 +179,66 @@ export class Joining {
     this.checkForgettable(group)
     const { storage } = this.joining.parts
     // First of all, for the founder: it would found the group a second time, beside the one that it left.
-    const values = new Map([[leftValue(group), new Uint8Array([1])], forgottenNote(group)])
-    await storage.write({ groups: new Map(), values })
+    await storage.write({ groups: new Map(), values: new Map([[leftValue(group), new Uint8Array([1])]]) })
     await storage.removeGroup(group)
     this.forgotten.add(group)
-    this.joining.forgotten(group)
     this.removalStored.delete(group)
-    this.removedFrom.delete(group)
+    this.out.delete(group)
   }
 
-  /** The group removed this host: durable first, because a removed replica must never speak again. */
-  removed(replica: Replica): void {
+  /**
+   * The group removed this host: durable first, because a removed replica must never speak again. One that was evicted
+   * notes nothing but what it had: what is stored goes as a whole, so a crash before that leaves a replica that is told
+   * again, and one behind it a host that joins as any other.
+   */
+  removed(replica: Replica, isEvicted: boolean): void {
     const { group } = replica
-    if (this.removedFrom.has(group)) return
-    this.removedFrom.add(group)
-    const { parts, options, running, replicaHost } = this.joining
+    if (this.out.has(group)) return
+    const error = isEvicted ? evicted : removed
+    this.out.set(group, error)
+    const { parts, options, running, replicaHost, failed, ending } = this.joining
     const { id, isWitness } = replica
-    const bootstrap = { cluster: options.cluster, host: parts.id, replica: id, isRemoved: true, isWitness }
+    const isRemoved = !isEvicted
+    const bootstrap = { cluster: options.cluster, host: parts.id, replica: id, isRemoved, isWitness }
     running.byGroup.delete(group)
     // Its store may have been closed since it applied that.
     this.stopped.delete(group)
-    replica.close(removed)
+    replica.close(error)
+    this.joining.serve(replica)
     replicaHost.writer.add(group, { bootstrap: encodeBootstrap(bootstrap) }, () => {
       this.removalStored.add(group)
       // Clients that work through this host must look for another one.
       this.joining.announce()
       this.joining.changed(replica)
+      if (isEvicted) this.comeBack(group).catch(cause => ending.aborted || failed(cause))
     })
     replicaHost.writer.flush()
+  }
+
+  /**
+   * Joins anew, as with an empty disk, where the store is open; whoever opens it later does so. The store works on the
+   * new replica once that has caught up, so nobody looks at a state before the one that was seen.
+   */
+  private async comeBack(group: GroupId): Promise<void> {
+    const { parts, options, ending, running, peerBook, isOpen, serve } = this.joining
+    const { clock } = parts
+    await this.forget(group)
+    while (isOpen(group)) {
+      try {
+        const call = { deadline: clock.now() + options.deadlineMs, signal: ending }
+        const replica = running.byGroup.get(group) ?? (await this.openReplica(group, call))
+        if (!isOpen(group)) return this.stop(replica)
+        const hasAll = replica.reads.linearizable(call)
+        replica.requestTurn()
+        await hasAll
+        return serve(replica)
+      } catch (error) {
+        // What others answer is no reason to end; the group may also be done with the new replica by now.
+        if (!isQuorateError(error) || isQuorateError(error, 'STORAGE_FAILED')) throw error
+        if (this.out.has(group)) return
+      }
+      await peerBook.news.wait(clock, comeBackEveryMs, ending)
+    }
   }
 
   private async recover(group: GroupId, stored: StoredGroup): Promise<StoredReplica> {
@@ -199,7 +255,7 @@ export class Joining {
       )
     }
     if (isRemoved) {
-      this.removedFrom.add(group)
+      this.out.set(group, removed)
       this.removalStored.add(group)
       throw removed()
     }
@@ -263,7 +319,8 @@ export class Joining {
           // Not now: the replica is in the middle of applying.
           commandFailed: ({ group }, name, error) =>
             host.parts.clock.soon(() => emitter.emit('commandFailed', { group, name, error })),
-          removed: one => host.parts.clock.soon(() => this.removed(one)),
+          removed: one =>
+            host.parts.clock.soon(() => this.removed(one, wasEvicted(one.machine.members, one.id))),
           snapshotWanted: (one, to, message) => snapshots.send(one, to, message),
           snapshotDue: one => snapshots.take(one),
         },

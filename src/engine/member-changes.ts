@@ -102,7 +102,10 @@ export class MemberChanges {
       replica.check(outcome)
       if (!replica.leads) throw notLeader(replica, outcome)
       const next = plan()
-      if (next.type === 'refused') throw new QuorateError(next.code, next.message)
+      if (next.type === 'refused') {
+        const { code, message, retryable } = next
+        throw new QuorateError(code, message, { retryable })
+      }
       if (next.type === 'unchanged' && replica.conf.votersOutgoing.length === 0) return
       if (next.type === 'change' && this.isCaughtUp(next)) {
         const { revision } = replica.machine.members

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock/clock.ts'
 import { isQuorateError, QuorateError } from '../core/error.ts'
 import { memberOfHost } from '../core/machine/members.ts'
-import { planJoin } from '../core/machine/members-plan.ts'
+import { type MembersPlan, planEvict, planJoin } from '../core/machine/members-plan.ts'
 import type { GroupId, HostId, ReplicaId } from '../core/types.ts'
 import { asArray, asBoolean, asNatural, asText } from '../wire/guards.ts'
 import type { Call } from './call.ts'
@@ -10,6 +10,7 @@ import { asMembers, asRequest, type MemberRequest, membersBody, requestBody } fr
 import type { Replica } from './replica.ts'
 import { attemptMs, type Requests } from './requests.ts'
 import { retrying } from './retry.ts'
+import type { Silence } from './silence.ts'
 import type { MemberList } from './types.ts'
 
 interface Newcomer {
@@ -26,11 +27,21 @@ export class Membership {
   private readonly requests: Requests
   private readonly clock: Clock
   private readonly hostId: HostId
+  private readonly silence: Silence
+  private readonly membersMax: number
 
-  constructor(parts: { readonly requests: Requests; readonly clock: Clock; readonly hostId: HostId }) {
+  constructor(parts: {
+    readonly requests: Requests
+    readonly clock: Clock
+    readonly hostId: HostId
+    readonly silence: Silence
+    readonly membersMax: number
+  }) {
     this.requests = parts.requests
     this.clock = parts.clock
     this.hostId = parts.hostId
+    this.silence = parts.silence
+    this.membersMax = parts.membersMax
   }
 
   /** Serves other hosts. `replicaOf` throws where this host has no replica of the group. */
@@ -108,12 +119,21 @@ export class Membership {
 
   private async admit(replica: Replica, { host, witness }: Newcomer, call: Call): Promise<ReplicaId> {
     if (!replica.leads) throw notLeader(replica)
+    this.silence.heard(host)
     const isWitness = asBoolean(witness)
     const changes = new MemberChanges(this.clock, replica, call)
-    await changes.carryOut(() => planJoin(replica.machine.members, host, isWitness))
+    await changes.carryOut(() => this.planAdmission(replica, host, isWitness))
     const member = memberOfHost(replica.machine.members, host)
     if (member === undefined) throw notLeader(replica)
     return member.replica
+  }
+
+  /** A full group lets its most silent learner go first: most never come back, private tabs of old, say. */
+  private planAdmission(replica: Replica, host: HostId, isWitness: boolean): MembersPlan {
+    const { members } = replica.machine
+    const plan = planJoin(members, host, isWitness, this.membersMax)
+    const silent = plan.type === 'refused' ? this.silence.longest(members.list) : undefined
+    return silent === undefined ? plan : planEvict(members, silent, replica.id)
   }
 
   private async lead(replica: Replica, asked: Asked, call: Call): Promise<MemberList> {

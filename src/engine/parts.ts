@@ -3,6 +3,8 @@ import type { Clock } from '../clock/clock.ts'
 import {
   applyBytesMax,
   heldLogBytesMax,
+  membersMax,
+  silentMs,
   snapshotBytesEvery,
   snapshotEntriesEvery,
   trailingEntries,
@@ -58,6 +60,9 @@ export interface EngineOptions {
   /** What a leader keeps of its log for followers that need it. */
   readonly heldLogBytesMax: number
   readonly applyBytesMax: number
+  /** A leader lets nobody in beyond that, and who was away for so long may have to make room. */
+  readonly membersMax: number
+  readonly silentMs: number
   /** Bounds of the state machine that tests and simulations set low: alike on all hosts. */
   readonly machine?: Partial<MachineLimits>
   /** Bounds of Raft that tests and simulations set low. */
@@ -82,4 +87,6 @@ export const engineDefaults: Omit<EngineOptions, 'cluster'> = {
   trailingEntries,
   heldLogBytesMax,
   applyBytesMax,
+  membersMax,
+  silentMs,
 }

@@ -238,7 +238,7 @@ export class RemoteWatches {
   private end(watch: RemoteWatch, error: unknown): void {
     const [code, message] = asArray(error, 2)
     const told = new QuorateError(asText(code) as ErrorCode, asText(message))
-    const isGone = endingCodes.includes(told.code) || told.code === 'INTERNAL'
+    const isGone = [...endingCodes, 'NOT_MEMBER', 'INTERNAL'].includes(told.code)
     const reason = code === 'DIVERGED' ? untrue(told) : told
     // The gateway goes; the history may well be known to another one.
     if (isGone || this.mayKnow(watch, told)) return this.restart(watch)

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/clock.ts'
+import { QuorateError } from '../core/error.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import type { Machine } from '../core/machine/machine.ts'
 import type { Revision } from '../core/types.ts'
@@ -18,13 +19,17 @@ import type { ChangeSink, Feed } from './watchers.ts'
 
 /** A Store over this host's own replica. */
 export class ReplicaBackend implements Backend {
-  private readonly replica: Replica
+  replica: Replica
+  /** A store's own, which works on another replica where the first one made room. */
+  private readonly isLasting: boolean
+  /** Watches whose replica made room: they go on behind what they told. */
+  private readonly moving = new Set<() => void>()
   private readonly membership: Membership
   private readonly leaderRequests: LeaderRequests
-  private readonly wake: () => void
+  private readonly wake: (replica: Replica) => void
   /** Throws why the replica can serve nothing any more. */
-  readonly check: () => void
-  readonly status: () => StoreStatus
+  private readonly checkReplica: (replica: Replica) => void
+  private readonly statusOf: (replica: Replica) => StoreStatus
   private readonly clock: Clock
 
   constructor(
@@ -33,53 +38,92 @@ export class ReplicaBackend implements Backend {
       readonly clock: Clock
       readonly membership: Membership
       readonly leaderRequests: LeaderRequests
-      readonly status: () => StoreStatus
-      readonly wake: () => void
-      readonly check: () => void
+      readonly isLasting: boolean
+      readonly status: (replica: Replica) => StoreStatus
+      readonly wake: (replica: Replica) => void
+      readonly check: (replica: Replica) => void
     },
   ) {
     this.replica = replica
+    this.isLasting = parts.isLasting
     this.clock = parts.clock
     this.membership = parts.membership
     this.leaderRequests = parts.leaderRequests
     this.wake = parts.wake
-    this.check = parts.check
-    this.status = parts.status
+    this.checkReplica = parts.check
+    this.statusOf = parts.status
+  }
+
+  /** Works on that replica from now on; each call goes on with the one that it began with. */
+  serve(replica: Replica): void {
+    this.replica = replica
+    for (const goOn of [...this.moving]) goOn()
   }
 
   submit(proposal: Proposal, call: Call): Promise<Answer> {
     try {
-      this.checkApplying()
-      return this.replica.proposals.submit(proposal, call)
+      return this.applying().proposals.submit(proposal, call)
     } catch (error) {
       return Promise.reject(error)
     } finally {
-      this.wake()
+      this.wake(this.replica)
     }
   }
 
-  present({ consistency, atLeast }: Freshness): Machine | undefined {
-    this.check()
-    const { machine } = this.replica
-    if (consistency === 'stale') return machine
-    this.checkApplying()
-    return consistency === 'session' && machine.appliedIndex >= atLeast ? machine : undefined
+  check(): void {
+    this.checkReplica(this.replica)
+  }
+
+  present(freshness: Freshness): Machine | undefined {
+    return this.presentIn(this.replica, freshness)
   }
 
   async read(query: ReadQuery, freshness: Freshness, call: Call): Promise<ReadResult> {
-    await this.fresh(freshness, call)
-    const { machine } = this.replica
+    const { replica } = this
+    await this.fresh(replica, freshness, call)
+    const { machine } = replica
     return { ...answerTo(query, machine), revision: machine.appliedIndex }
   }
 
   async view(freshness: Freshness, call: Call): Promise<Reader> {
-    await this.fresh(freshness, call)
-    return new LocalReader(this.replica.state, this.clock)
+    const { replica } = this
+    await this.fresh(replica, freshness, call)
+    return new LocalReader(replica.state, this.clock)
   }
 
   watch(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): Feed {
-    this.check()
-    const { replica } = this
+    const ended = (error: QuorateError | undefined) => {
+      if (this.isLasting && error?.code === 'NOT_MEMBER') this.moving.add(goOn)
+      else sink.end(error)
+    }
+    const open = (first: Revision | undefined) =>
+      this.feed(bounds, first, { changes: (...told) => sink.changes(...told), end: ended })
+    const goOn = () => {
+      this.moving.delete(goOn)
+      try {
+        feed = open(feed.revision + 1)
+      } catch (error) {
+        if (!(error instanceof QuorateError)) throw error
+        ended(error)
+      }
+    }
+    let feed = open(from)
+    return {
+      stop: () => {
+        if (this.moving.delete(goOn)) sink.end(undefined)
+        else feed.stop()
+      },
+      get revision() {
+        return feed.revision
+      },
+      get isConnected() {
+        return feed.isConnected
+      },
+    }
+  }
+
+  private feed(bounds: Bounds, from: Revision | undefined, sink: ChangeSink): Feed {
+    const replica = this.checked()
     const { machine, watchers } = replica
     const first = from ?? machine.appliedIndex + 1
     return {
@@ -94,8 +138,7 @@ export class ReplicaBackend implements Backend {
   }
 
   async entries(from: Revision | undefined, call: Call): Promise<LogSlice> {
-    this.checkApplying()
-    const { replica } = this
+    const replica = this.applying()
     if (from === undefined) return replica.entries(replica.machine.appliedIndex + 1)
     await replica.reads.reached(from, call)
     return replica.entries(from)
@@ -106,29 +149,50 @@ export class ReplicaBackend implements Backend {
   }
 
   async members(call: Call): Promise<MemberList> {
-    await this.fresh({ consistency: 'linearizable', atLeast: 0 }, call)
-    return memberListOf(this.replica)
+    const { replica } = this
+    await this.fresh(replica, { consistency: 'linearizable', atLeast: 0 }, call)
+    return memberListOf(replica)
   }
 
   async change(request: MemberRequest, call: Call): Promise<MemberList> {
-    this.check()
-    return this.membership.change(this.replica, request, call)
+    return this.membership.change(this.checked(), request, call)
+  }
+
+  status(): StoreStatus {
+    return this.statusOf(this.replica)
+  }
+
+  private presentIn(replica: Replica, { consistency, atLeast }: Freshness): Machine | undefined {
+    this.checkReplica(replica)
+    const { machine } = replica
+    if (consistency === 'stale') return machine
+    checkApplying(replica)
+    return consistency === 'session' && machine.appliedIndex >= atLeast ? machine : undefined
   }
 
   /** No async function: whatever is to be read waits here, and what there is already waits for nothing. */
-  private fresh(freshness: Freshness, call: Call): Promise<void> | undefined {
-    if (this.present(freshness) !== undefined) return undefined
-    const { reads } = this.replica
+  private fresh(replica: Replica, freshness: Freshness, call: Call): Promise<void> | undefined {
+    if (this.presentIn(replica, freshness) !== undefined) return undefined
+    const { reads } = replica
     if (freshness.consistency === 'session') return reads.reached(freshness.atLeast, call)
     const done = reads.linearizable(call, freshness.consistency === 'lease')
-    this.wake()
+    this.wake(replica)
     return done
   }
 
-  /** Nothing that is applied from now on shows here, or can answer, while the replica waits for a command. */
-  private checkApplying(): void {
-    this.check()
-    const obstacle = this.replica.state.obstacle()
-    if (obstacle !== undefined) throw obstacle
+  private checked(): Replica {
+    this.checkReplica(this.replica)
+    return this.replica
   }
+
+  private applying(): Replica {
+    checkApplying(this.checked())
+    return this.replica
+  }
+}
+
+/** Nothing that is applied from now on shows here, or can answer, while the replica waits for a command. */
+function checkApplying({ state }: Replica): void {
+  const obstacle = state.obstacle()
+  if (obstacle !== undefined) throw obstacle
 }

@@ -1,4 +1,4 @@
-import { comesLater } from '../core/machine/members.ts'
+import { comesLater, wasEvicted } from '../core/machine/members.ts'
 import type { GroupId, HostId, ReplicaId, Term } from '../core/types.ts'
 import { decodeBeats } from '../wire/beat-codec.ts'
 import { decode, MalformedError } from '../wire/codec.ts'
@@ -6,6 +6,7 @@ import type { FrameKind } from '../wire/frames.ts'
 import { asArray, asBoolean, asBytes, asNatural, asText } from '../wire/guards.ts'
 import { decodeRaftBody } from '../wire/message-codec.ts'
 import { decodeProposal } from '../wire/proposal-codec.ts'
+import { mayCount } from './may-count.ts'
 import type { Hello } from './peer-book.ts'
 import { untaken } from './proposals.ts'
 import { ReplayGuard } from './replay-guard.ts'
@@ -22,8 +23,8 @@ export class ReplicaFrames {
   private readonly running: RunningReplicas
   private readonly sender: Sender
   private readonly snapshots: Snapshots
-  /** A member says that the group removed this host's replica. */
-  private readonly toldRemoved: (replica: Replica) => void
+  /** A member says that the group removed this host's replica, or evicted it. */
+  private readonly toldRemoved: (replica: Replica, isEvicted: boolean) => void
   /** The leader of a term hands a group over to this host. */
   private readonly given: (group: GroupId, from: HostId, term: Term) => void
   /** Knows frames of proposals. */
@@ -33,7 +34,7 @@ export class ReplicaFrames {
     readonly running: RunningReplicas
     readonly sender: Sender
     readonly snapshots: Snapshots
-    readonly toldRemoved: (replica: Replica) => void
+    readonly toldRemoved: (replica: Replica, isEvicted: boolean) => void
     readonly given: (group: GroupId, from: HostId, term: Term) => void
   }) {
     this.running = parts.running
@@ -100,9 +101,10 @@ export class ReplicaFrames {
    * leader for ever, and the leader that could have told it may be gone.
    */
   private tellIfOut(host: HostId, group: GroupId, id: ReplicaId): boolean {
-    const isOut = this.running.byGroup.get(group)?.state.isOut(id) === true
-    if (isOut) this.sender.send(host, 'control', 'removed', [group, id])
-    return isOut
+    const replica = this.running.byGroup.get(group)
+    if (!replica?.state.isOut(id)) return false
+    this.sender.send(host, 'control', 'removed', [group, id, wasEvicted(replica.machine.members, id)])
+    return true
   }
 
   /** Another host's proposals, for this one as the leader: looked at before they are logged, or refused. */
@@ -145,13 +147,13 @@ export class ReplicaFrames {
   }
 
   private receiveRemoved(from: HostId, body: unknown): void {
-    const [group, id] = asArray(body, 2)
+    const [group, id, isEvicted] = asArray(body, 2)
     const replica = this.running.byGroup.get(asText(group))
     if (replica === undefined || replica.id !== asNatural(id)) return
     // Members are trusted, others are not: a stranger cannot take a replica out of service. One that was removed before
     // it got to the entry of its joining does not know who is a member since, and has nothing to lose.
     const { members, machine, id: own } = replica
     if (comesLater(machine.members, own) || members.some(member => member.hostId === from))
-      this.toldRemoved(replica)
+      this.toldRemoved(replica, isEvicted === true && !mayCount(replica))
   }
 }

@@ -54,6 +54,8 @@ export interface StoredReplica {
 /** What a replica is that ended by this error. */
 export function endedRole({ code }: QuorateError): StoreStatus['role'] {
   if (code === 'REMOVED') return 'removed'
+  // It made room, and is about to be one again.
+  if (code === 'NOT_MEMBER') return 'learner'
   return code === 'CLOSED' ? 'closed' : 'failed'
 }
 

@@ -6,7 +6,7 @@ import type { GroupId, HostId } from '../core/types.ts'
 import type { StoredHost } from '../storage/storage.ts'
 import type { Backend } from './backend.ts'
 import type { Call } from './call.ts'
-import { noReplica, removed } from './closed.ts'
+import { noReplica } from './closed.ts'
 import { neededBy } from './dialing.ts'
 import { DivergenceGuard } from './divergence.ts'
 import { Gateway } from './gateway.ts'
@@ -26,8 +26,10 @@ import { ReplicaBackend } from './replica-backend.ts'
 import { type ReplicaFrameKind, ReplicaFrames } from './replica-frames.ts'
 import { replicaStatus } from './replica-status.ts'
 import type { Requests } from './requests.ts'
+import { retrying } from './retry.ts'
 import { RunningReplicas } from './running-replicas.ts'
 import type { Sender } from './sender.ts'
+import { startSilence } from './silence.ts'
 import { Snapshots } from './snapshots.ts'
 import type { StoreHooks } from './store-hooks.ts'
 import type { HostEvents, StoreStatus } from './types.ts'
@@ -81,6 +83,8 @@ export class Replicas {
   private readonly registries: Registries
   /** Those that serve nothing for now, and of which peers were told so. */
   private readonly silent = new WeakSet<Replica>()
+  /** Of the stores that somebody wants to be open; undefined before one is, and on a witness. */
+  private readonly backends = new Map<GroupId, ReplicaBackend | undefined>()
 
   constructor(host: ReplicasParts) {
     const { parts, options, sender, requests, peerBook } = host
@@ -102,7 +106,9 @@ export class Replicas {
       failed: host.failed,
     })
     const { snapshots } = this
-    this.membership = new Membership({ requests, clock, hostId: parts.id })
+    const silence = startSilence(parts, options, host.emitter)
+    const { membersMax } = options
+    this.membership = new Membership({ requests, clock, hostId: parts.id, silence, membersMax })
     this.membership.serve(replicaOf)
     const backendOf = (group: GroupId) => this.backendOf(this.replicaOrThrow(group, true))
     this.readService = new ReadService({ clock, random: parts.random, requests, backendOf })
@@ -120,6 +126,8 @@ export class Replicas {
       changed: replica => this.changed(replica),
       forgotten: group => this.divergence.forgotten(group),
       announce: () => this.announce(),
+      isOpen: group => this.backends.has(group),
+      serve: replica => this.backends.get(replica.group)?.serve(replica),
     })
     this.divergence = new DivergenceGuard({
       ...parts,
@@ -128,7 +136,7 @@ export class Replicas {
       snapshotDue: one => snapshots.take(one),
     })
     this.registries = new Registries({ ...host, clock, running })
-    const toldRemoved = (replica: Replica) => this.joining.removed(replica)
+    const toldRemoved: Joining['removed'] = (...told) => this.joining.removed(...told)
     const preference = new Preference(options, clock, peer => peerBook.priorityOf(peer))
     this.preference = preference
     const given: Preference['given'] = (...gift) => preference.given(...gift)
@@ -149,8 +157,11 @@ export class Replicas {
     group: GroupId,
     call: Call,
   ): Promise<{ readonly replica: Replica; readonly backend: Backend | undefined }> {
+    this.backends.set(group, undefined)
     const replica = this.running.byGroup.get(group) ?? (await this.joining.openReplica(group, call))
-    return { replica, backend: replica.isWitness ? undefined : this.backendOf(replica) }
+    const backend = replica.isWitness ? undefined : this.backendOf(replica, true)
+    this.backends.set(group, backend)
+    return { replica, backend }
   }
 
   /** What a replica knows right now. */
@@ -169,11 +180,15 @@ export class Replicas {
 
   /** Resolves when the group's replica knows a leader and its own state is not empty. */
   leaderKnown(group: GroupId, call: Call): Promise<void> {
-    return this.joining.leaderKnown(this.replicaOrThrow(group), call)
+    // One that made room is not the last.
+    return retrying(this.host.parts.clock, call, async () =>
+      this.joining.leaderKnown(this.backends.get(group)?.replica ?? this.replicaOrThrow(group), call),
+    )
   }
 
   /** Nobody has the group's store open any more: its replica hands over what it leads, and stands still. */
   async stop(group: GroupId): Promise<void> {
+    this.backends.delete(group)
     const replica = this.running.byGroup.get(group)
     if (replica === undefined) return
     await handOver([replica], this.host.parts, this.host.options)
@@ -222,9 +237,11 @@ export class Replicas {
   } {
     const replicas = [...this.running.byGroup.values()]
     // A replica that has not got to the entry of its joining needs whoever let it in: it may know no member of today.
-    const lonely = replicas
-      .filter(({ machine, id }) => comesLater(machine.members, id))
-      .map(replica => replica.group)
+    // Nor does one that was away until all voters that it knew were gone.
+    const isLonely = (replica: Replica) =>
+      comesLater(replica.machine.members, replica.id) ||
+      (!replica.leads && !neededBy(replica, present).some(host => present.has(host)))
+    const lonely = replicas.filter(isLonely).map(replica => replica.group)
     return {
       needed: replicas.flatMap(replica => neededBy(replica, present)),
       groups: [...this.joining.wanted, ...lonely],
@@ -295,17 +312,18 @@ export class Replicas {
     this.registries.changed()
   }
 
-  private backendOf(replica: Replica): Backend {
+  private backendOf(replica: Replica, isLasting = false): ReplicaBackend {
     const { membership, leaderRequests } = this
     return new ReplicaBackend(replica, {
       clock: this.host.parts.clock,
       membership,
       leaderRequests,
-      status: () => this.status(replica),
-      wake: () => this.running.wake(replica),
-      check: () => {
-        this.host.check(replica)
-        replica.state.checkTrue()
+      isLasting,
+      status: one => this.status(one),
+      wake: one => this.running.wake(one),
+      check: one => {
+        this.host.check(one)
+        one.state.checkTrue()
       },
     })
   }
@@ -315,7 +333,7 @@ export class Replicas {
     this.host.check()
     const replica = this.running.byGroup.get(group)
     if (replica !== undefined && !(keepsValues && replica.isWitness)) return replica
-    if (this.joining.isRemovedFrom(group)) throw removed()
+    this.joining.checkIn(group)
     throw noReplica(group)
   }
 }

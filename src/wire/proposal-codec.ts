@@ -311,7 +311,13 @@ function asChecked(fields: readonly unknown[]): Checked {
 
 /** The context of a configuration change. */
 export function encodeMembersDelta(delta: MembersDelta): Uint8Array<ArrayBuffer> {
-  return encode([delta.base, delta.set.map(memberFields), delta.removed, delta.quorums ?? null])
+  return encode([
+    delta.base,
+    delta.set.map(memberFields),
+    delta.removed,
+    delta.quorums ?? null,
+    delta.isEviction ?? false,
+  ])
 }
 
 export function decodeMembersDelta(bytes: Uint8Array): MembersDelta {
@@ -321,6 +327,7 @@ export function decodeMembersDelta(bytes: Uint8Array): MembersDelta {
     set: asArray(fields[1]).map(asMember),
     removed: asArray(fields[2]).map(asNatural),
     ...asQuorums(fields[3]),
+    isEviction: fields[4] === true,
   }
 }
 

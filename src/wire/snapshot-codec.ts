@@ -64,6 +64,7 @@ function headerFields(snapshot: MachineState): Fields {
     members.nextReplica,
     members.list.map(memberFields),
     members.quorums ?? null,
+    members.evicted,
   ]
   const counts = [sessions.size, results, leases.size, items.size]
   return [formatVersion, index, table, counts, [times.group, times.wall, chain]]
@@ -292,7 +293,8 @@ function asMembers(fields: Fields, index: Index): Members {
   if (revision > index || nextReplica === 0 || !inRange || (list.length > 0 && !isSound(list))) {
     throw new MalformedError('an unsound member table')
   }
-  return { revision, nextReplica, list, ...asQuorums(fields[3]) }
+  const evicted = asArray(fields[4] ?? []).map(asNatural)
+  return { revision, nextReplica, list, evicted, ...asQuorums(fields[3]) }
 }
 
 function asIndex(value: unknown, max: Index): Index {

@@ -38,6 +38,8 @@ export class TestCluster {
   readonly disks = new Map<HostId, MemoryDisk>()
   /** Sees every frame that a host sends; false loses it. */
   tap: (from: HostId, to: HostId, lane: Lane, frame: Uint8Array) => boolean = () => true
+  /** Hosts that no seed sees. */
+  readonly unseen = new Set<HostId>()
   /** How long operations of the disks take. */
   diskDelay: (host: HostId, ...operation: Parameters<MemoryDisk['delay']>) => Promise<void> = async () => {}
   /** What the hosts sent and stored since a test set this. */
@@ -158,6 +160,8 @@ export class TestCluster {
       }
       return !this.tap(name, to, lane, frame) || send(to, lane, frame)
     }
+    const present = transport.present.bind(transport)
+    transport.present = () => new Set([...present()].filter(host => !this.unseen.has(host)))
     const start = transport.start.bind(transport)
     transport.start = handlers => {
       this.handlers.set(name, handlers)

@@ -210,6 +210,47 @@ describe('replicas whose states differ', () => {
     assert.equal(store.status().diverged?.isQuarantined, true)
   })
 
+  test('are rebuilt where they had to make room, and serve at no moment before, whatever crashes', async () => {
+    const kept = new Set<boolean>()
+    for (let atMs = 0; atMs < 100; atMs += 8) {
+      const cluster = new TestCluster({ membersMax: 3, silentMs: 2000 })
+      const a = await cluster.open('a', hooksOf('a'))
+      const d = await cluster.open('d', hooksOf('d'))
+      await cluster.open('x', hooksOf('x'))
+      await diverge(cluster, a, 'd')
+      await cluster.until(() => quarantined(d) === true)
+      const { replica } = d.store.status()
+      cluster.diskDelay = host =>
+        host === 'd' ? new Promise(resolve => void cluster.timers.after(15, resolve)) : Promise.resolve()
+      cluster.network.partition(['d'], ['a', 'x', 'y'])
+      cluster.unseen.add('d')
+      await cluster.run(15_000)
+      await cluster.open('y', hooksOf('y'))
+      cluster.unseen.clear()
+      cluster.network.heal()
+      await cluster.until(() => d.host.running.get('main') === undefined)
+      await cluster.run(atMs)
+      cluster.crash('d')
+      cluster.network.partition(['d'], ['a', 'x', 'y'])
+      const alone = await cluster.host('d')
+      const options = { ...hooksOf('d'), waitForLeader: false, deadlineMs: 1000 }
+      const store = await cluster.settle(alone.store('main', options)).catch(() => undefined)
+      const isKept = store?.status().replica === replica
+      if (isKept) assert.equal(store.status().diverged?.isQuarantined, true, `after ${atMs} ms`)
+      kept.add(isKept)
+      cluster.crash('d')
+      cluster.crash('y')
+      await cluster.run(3000)
+      cluster.network.heal()
+      const again = await cluster.open('d', hooksOf('d'))
+      await cluster.until(() => again.store.status().replica > replica)
+      assert.equal(await cluster.settle(again.store.get('who')), 'all')
+      await cluster.run(3000)
+      assert.equal(again.store.status().diverged, undefined)
+    }
+    assert.equal(kept.size, 2, 'crashes before, and behind the end of the old replica')
+  })
+
   test('are all told from each other where each went its own way', async () => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.three(hooksOf)

@@ -61,6 +61,7 @@ const bodies: readonly (readonly [FrameKind, Uint8Array])[] = [
   ['snapshot', encode(['main', 9, 50, 1, 1, null])],
   ['snapshot-ack', encode(['main', 1, 1, 1, null, false])],
   ['removed', encode(['main', 1])],
+  ['removed', encode(['main', 1, true])],
   [
     'beat',
     encodeBeats([{ type: 'wake', group: 'main', from: 2, to: 0, term: 9, commit: 0, context: 0 }]).slice(),

@@ -82,4 +82,12 @@ describe('what a gateway tells of a watch', () => {
     await forgotten()
     assert.deepEqual([places.length, isQuorateError(told[0], 'COMPACTED')], [3, true])
   })
+
+  test('goes on with the next gateway where this one had to make room', async () => {
+    const { places, told, event } = watching(['g', 'h'])
+    await promiseJobs()
+    event(1, 0, null, ['NOT_MEMBER', 'why'])
+    await promiseJobs()
+    assert.deepEqual([places, told], [['g', 'h'], []])
+  })
 })

@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { membersMax, quorumSetsMax, votersMax } from '../../src/core/limits.ts'
+import { evictedMax, membersMax, quorumSetsMax, votersMax } from '../../src/core/limits.ts'
 import {
   applyDelta,
   type Members,
   type MembersDelta,
   memberOfHost,
   noMembers,
+  wasEvicted,
   wasRemoved,
 } from '../../src/core/machine/members.ts'
 import {
   type MembersPlan,
   planDecide,
   planDemote,
+  planEvict,
   planFounding,
   planJoin,
   planPromote,
@@ -131,6 +133,34 @@ test('a host that comes back after its removal is another replica, and the old i
   const back = commit(removed, planJoin(removed, 'b'))
   assert.equal(memberOfHost(back, 'b')?.replica, 3)
   assert.equal(wasRemoved(back, 2), true)
+})
+
+test('who makes room is remembered, of so many the latest, and who is removed is not', () => {
+  let members = grow('abc')
+  members = commit(members, planRemove(members, 'c', leader))
+  assert.equal(wasEvicted(members, 3), false)
+  const ids: number[] = []
+  for (let i = 0; i <= evictedMax; i++) {
+    ids.push(memberOfHost(members, 'b')?.replica ?? 0)
+    members = commit(members, planEvict(members, 'b', leader))
+    members = commit(members, planJoin(members, 'b'))
+  }
+  assert.deepEqual(members.evicted, ids.slice(1))
+  assert.equal(wasEvicted(members, ids[0] ?? 0), false, 'forgotten: as if it was removed')
+  assert.equal(wasEvicted(members, ids[1] ?? 0), true)
+  assert.equal(wasRemoved(members, ids[0] ?? 0), true)
+  assert.equal(codeOf(planEvict(members, 'z', leader)), 'NOT_MEMBER')
+})
+
+test('only a learner makes room that nobody wants to vote: a delta that says otherwise is refused', () => {
+  const evict = (members: Members, host: string) =>
+    applyDelta(members, deltaOf(planEvict(members, host, leader)), 99)
+  assert.equal(evict(promoted('abc'), 'b'), 'refused')
+  const waiting = grow('ab')
+  assert.equal(evict(commit(waiting, planPromote(waiting, ['b'], leader)), 'b'), 'refused')
+  const two = grow('ab')
+  assert.equal(evict(commit(two, planJoin(two, 'w', true)), 'w'), 'refused')
+  assert.notEqual(evict(two, 'b'), 'refused')
 })
 
 test('a delta that would break the table is refused, whoever wrote it', () => {
@@ -307,6 +337,11 @@ function commit(members: Members, plan: MembersPlan): Members {
   if (plan.type !== 'change') return members
   const after = applyDelta(members, plan.delta, members.revision + 1)
   return after === 'refused' ? members : after
+}
+
+function deltaOf(plan: MembersPlan): MembersDelta {
+  assert.ok(plan.type === 'change')
+  return plan.delta
 }
 
 /** Voters in capitals, a star behind those that wait to vote. */

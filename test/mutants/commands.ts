@@ -129,7 +129,7 @@ export const commands: Section = {
       edits: [
         {
           file: replicas,
-          find: '        replica.state.checkTrue()\n',
+          find: '        one.state.checkTrue()\n',
           replace: '',
         },
       ],

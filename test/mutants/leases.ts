@@ -291,7 +291,7 @@ export const leases: Section = {
       edits: [
         {
           file: follow,
-          find: "if (!isQuorateError(error, 'COMPACTED')) throw error",
+          find: "if (!isAway && !isQuorateError(error, 'COMPACTED')) throw error",
           replace: 'throw error',
         },
       ],

@@ -2,6 +2,8 @@ import { engineTests, machineTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
 const applyChange = 'src/engine/apply-change.ts'
+const backend = 'src/engine/replica-backend.ts'
+const frames = 'src/engine/replica-frames.ts'
 const gateway = 'src/engine/gateway.ts'
 const joining = 'src/engine/joining.ts'
 const machine = 'src/core/machine/machine.ts'
@@ -202,10 +204,8 @@ export const ownEngine: Section = {
       edits: [
         {
           file: joining,
-          find: `    await parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
-`,
-          replace: `    parts.storage.write({ groups: new Map([[group, { bootstrap }]]) })
-`,
+          find: '    await parts.storage.write({ groups: new Map([[group, { bootstrap }]]), values })\n',
+          replace: '    parts.storage.write({ groups: new Map([[group, { bootstrap }]]), values })\n',
         },
       ],
     },
@@ -221,6 +221,44 @@ export const ownEngine: Section = {
           replace: '    if (founder() === parts.id',
         },
       ],
+    },
+    {
+      id: 'Q155',
+      first: 'engine/full-group',
+      title: 'a host that made room keeps what it had',
+      edits: [
+        { file: joining, find: '    await this.forget(group)\n', replace: '    this.out.delete(group)\n' },
+      ],
+    },
+    {
+      id: 'Q156',
+      first: 'engine/full-group',
+      title: 'a voter gives up what it has where somebody says that it made room',
+      edits: [{ file: frames, find: ' && !mayCount(replica)', replace: '' }],
+    },
+    {
+      id: 'Q158',
+      first: 'engine/full-group',
+      title: 'watches do not go on where the store works on another replica',
+      edits: [{ file: backend, find: '    for (const goOn of [...this.moving]) goOn()\n', replace: '' }],
+    },
+    {
+      id: 'Q159',
+      first: 'engine/divergence',
+      title: 'a quarantine is forgotten before the state is that it is of',
+      edits: [
+        {
+          file: joining,
+          find: 'values: new Map([[leftValue(group), new Uint8Array([1])]])',
+          replace: 'values: new Map([[leftValue(group), new Uint8Array([1])], forgottenNote(group)])',
+        },
+      ],
+    },
+    {
+      id: 'Q157',
+      first: 'machine/members',
+      title: 'a voter may be made to make room',
+      edits: [{ file: members, find: ' || (delta.isEviction && !mayMakeRoom(member))', replace: '' }],
     },
     {
       id: 'Q16',

@@ -90,6 +90,7 @@ const delta: fc.Arbitrary<MembersDelta> = record({
     { maxLength: 5 },
   ),
   removed: fc.array(natural, { maxLength: 5 }),
+  isEviction: fc.boolean(),
 })
 
 const large: Proposal = {

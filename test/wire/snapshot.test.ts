@@ -54,6 +54,14 @@ test('what is written while a snapshot is encoded is not in it (mutant M84)', ()
   assert.notEqual(hashState(machine), before)
 })
 
+test('who made room comes back with the members, and makes another state', () => {
+  const { members, ...rest } = filled(5).snapshot()
+  const evicted = { ...rest, members: { ...members, evicted: [2, 5] } }
+  const restored = new Machine({ state: decoded([...encodeSnapshot(evicted)]) })
+  assert.deepEqual(restored.members, evicted.members)
+  assert.notEqual(hashState(restored), hashState(filled(5)))
+})
+
 test('the state before any entry has a snapshot, too', () => {
   const restored = new Machine({ state: decoded([...encodeSnapshot(new Machine().snapshot())]) })
   assert.equal(hashState(restored), hashState(new Machine()))

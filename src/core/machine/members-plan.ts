@@ -19,7 +19,13 @@ export type MembersPlan =
     }
   /** It is so already. */
   | { readonly type: 'unchanged' }
-  | { readonly type: 'refused'; readonly code: RefusalCode; readonly message: string }
+  | {
+      readonly type: 'refused'
+      readonly code: RefusalCode
+      readonly message: string
+      /** It may be possible later, without any other change. */
+      readonly retryable: boolean
+    }
 
 export type RefusalCode = 'LAST_VOTER' | 'MEMBERSHIP_REFUSED' | 'NOT_MEMBER'
 
@@ -32,13 +38,14 @@ export function planFounding(members: Members, host: HostId): MembersPlan {
 }
 
 /** A new learner, with a replica id that nobody ever had. A witness is one from here on, for life. */
-export function planJoin(members: Members, host: HostId, witness = false): MembersPlan {
+export function planJoin(members: Members, host: HostId, witness = false, most = membersMax): MembersPlan {
   if (members.list.length === 0) return refused('MEMBERSHIP_REFUSED', 'the group is not founded')
   if (memberOfHost(members, host) !== undefined) return { type: 'unchanged' }
-  if (members.list.length >= membersMax) {
+  if (members.list.length >= most) {
     return refused(
       'MEMBERSHIP_REFUSED',
-      `the group has ${membersMax} members already; remove one, or come as a client`,
+      `the group has ${most} members already; remove one, or come as a client`,
+      true,
     )
   }
   return planned(members, [...members.list, newMember(members, host, witness)])
@@ -71,6 +78,12 @@ export function planRemove(members: Members, host: HostId, leader: ReplicaId): M
   if (list.length === members.list.length) return notMember(host)
   if (!list.some(member => member.wanted === 'voter' && !member.witness)) return lastVoter(host)
   return planned(members, settleRoles(list, leader))
+}
+
+/** A learner that leaves to make room. Its host comes back by itself. */
+export function planEvict(members: Members, host: HostId, leader: ReplicaId): MembersPlan {
+  const plan = planRemove(members, host, leader)
+  return plan.type === 'change' ? { ...plan, delta: { ...plan.delta, isEviction: true } } : plan
 }
 
 /** How much members count as voters. */
@@ -191,8 +204,8 @@ function countWanted(list: readonly Member[]): number {
   return list.filter(member => member.wanted === 'voter').length
 }
 
-function refused(code: RefusalCode, message: string): MembersPlan {
-  return { type: 'refused', code, message }
+function refused(code: RefusalCode, message: string, retryable = false): MembersPlan {
+  return { type: 'refused', code, message, retryable }
 }
 
 function notMember(host: HostId): MembersPlan {

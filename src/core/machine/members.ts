@@ -1,3 +1,4 @@
+import { evictedMax } from '../limits.ts'
 import type { QuorumSets } from '../quorum.ts'
 import type { HostId, ReplicaId, Revision } from '../types.ts'
 
@@ -32,6 +33,8 @@ export interface Members {
   readonly list: readonly Member[]
   /** What decides in place of weights, for as long as the voters are the same. */
   readonly quorums?: QuorumSets
+  /** Replicas that had to make room, the latest `evictedMax` of them: their hosts may join anew by themselves. */
+  readonly evicted: readonly ReplicaId[]
 }
 
 /** A change of the member table as it travels in the log, in the context of a Raft configuration change. */
@@ -44,10 +47,12 @@ export interface MembersDelta {
   readonly removed: readonly ReplicaId[]
   /** `quorums` of the table as it will be. */
   readonly quorums?: QuorumSets
+  /** Nobody's will: those that leave make room for a newcomer. Only for learners, which no quorum stands on. */
+  readonly isEviction?: boolean
 }
 
 /** The table of a group that nobody has founded yet. */
-export const noMembers: Members = { revision: 0, nextReplica: 1, list: [] }
+export const noMembers: Members = { revision: 0, nextReplica: 1, list: [], evicted: [] }
 
 export function memberOfHost(members: Members, host: HostId): Member | undefined {
   return members.list.find(member => member.host === host)
@@ -67,6 +72,11 @@ export function wasRemoved(members: Members, replica: ReplicaId): boolean {
   return replica > 0 && replica < members.nextReplica && memberOfReplica(members, replica) === undefined
 }
 
+/** True for a replica that had to make room, and false for one that somebody removed, or that is not remembered. */
+export function wasEvicted({ evicted }: Members, replica: ReplicaId): boolean {
+  return evicted.includes(replica)
+}
+
 /**
  * The table after the delta, or 'refused', decided from the two alone and so alike on every replica. A
  * committed delta is refused when another one came between its planning and its commit (two leaders planned,
@@ -75,7 +85,11 @@ export function wasRemoved(members: Members, replica: ReplicaId): boolean {
 export function applyDelta(members: Members, delta: MembersDelta, revision: Revision): Members | 'refused' {
   if (delta.base !== members.revision) return 'refused'
   const table = new Map(members.list.map(member => [member.replica, member]))
-  for (const replica of delta.removed) if (!table.delete(replica)) return 'refused'
+  for (const replica of delta.removed) {
+    const member = table.get(replica)
+    if (member === undefined || (delta.isEviction && !mayMakeRoom(member))) return 'refused'
+    table.delete(replica)
+  }
   let nextReplica = members.nextReplica
   for (const member of delta.set) {
     const present = table.get(member.replica)
@@ -86,7 +100,13 @@ export function applyDelta(members: Members, delta: MembersDelta, revision: Revi
   }
   const list = [...table.values()].sort((left, right) => left.replica - right.replica)
   const rule = delta.quorums === undefined ? {} : { quorums: delta.quorums }
-  return isSound(list) ? { revision, nextReplica, list, ...rule } : 'refused'
+  const evicted = [...members.evicted, ...(delta.isEviction ? delta.removed : [])].slice(-evictedMax)
+  return isSound(list) ? { revision, nextReplica, list, evicted, ...rule } : 'refused'
+}
+
+/** Somebody wants the others to vote: witnesses are set up for nothing else. */
+export function mayMakeRoom({ role, wanted, witness }: Pick<Member, 'role' | 'wanted' | 'witness'>): boolean {
+  return role === 'learner' && wanted === 'learner' && !witness
 }
 
 /** Whether the members could be a group's: the invariants that hold within one table. */

@@ -84,6 +84,7 @@ function hashMembers(members: Members): number {
     hash = addText(addText(hash, member.role), member.wanted)
     hash = addNumber(addNumber(hash, Number(member.witness)), member.weight)
   }
+  for (const replica of members.evicted) hash = addNumber(hash, replica)
   return finish(hash)
 }
 

@@ -8,6 +8,9 @@ import type { StoreCalls } from '../store-calls.ts'
 import type { KeyRange } from '../types.ts'
 import { rest, scan } from './means.ts'
 
+/** Between two looks whether this host, which made room, is back. */
+const backEveryMs = 200
+
 /**
  * A range of keys of the store as it is, and again whenever it has changed: always the same map, brought up to date.
  * What happens while its reader is busy shows in the next step as one. Every key must come behind those before it, as
@@ -19,18 +22,21 @@ export async function* follow(
   call: Call,
 ): AsyncGenerator<ReadonlyMap<string, Item>, never> {
   for (;;) {
-    const { items, revision } = await scan(calls, bounds, rest(calls, call))
-    const present = new Map(items.map(item => [item.key, item]))
-    const take = ({ key, item }: Change) => {
-      if (item === null) present.delete(key)
-      else present.set(key, item)
-    }
     try {
+      const { items, revision } = await scan(calls, bounds, rest(calls, call))
+      const present = new Map(items.map(item => [item.key, item]))
+      const take = ({ key, item }: Change) => {
+        if (item === null) present.delete(key)
+        else present.set(key, item)
+      }
       // From behind what was read: nothing falls between.
       for await (const _ of changesFrom(calls, bounds, revision + 1, take, call)) yield present
     } catch (error) {
-      // Begun anew where the history is gone. Nothing else ends a watch of its own but the end of the store.
-      if (!isQuorateError(error, 'COMPACTED')) throw error
+      // Begun anew where the history is gone, and where this host made room, once it is back. Nothing else ends a watch
+      // of its own but the end of the store.
+      const isAway = isQuorateError(error, 'NOT_MEMBER')
+      if (!isAway && !isQuorateError(error, 'COMPACTED')) throw error
+      if (isAway) await new Condition().wait(calls.clock, backEveryMs, call.signal)
     }
   }
 }

@@ -7,6 +7,9 @@ import type { Act, Scenario } from './scenario.ts'
 import type { SimulatedHost } from './simulated-host.ts'
 import type { World } from './world.ts'
 
+/** What a guest stays at most. */
+const guestStayMs = 2000
+
 /**
  * Who looks after the members: makes voters, replaces what is lost, and, where the scenario says so, lets members and
  * leaders come and go without any need. One act at a time for each group.
@@ -15,6 +18,7 @@ export class Operator {
   private readonly world: World
   private readonly scenario: Scenario
   private readonly random: Random
+  private readonly guests = new Set<SimulatedHost>()
   private isStopped = false
 
   constructor(world: World, scenario: Scenario, random: Random) {
@@ -22,10 +26,34 @@ export class Operator {
     this.scenario = scenario
     this.random = random
     for (const group of scenario.groups) this.wait(group)
+    if (scenario.guestEveryMs !== undefined) this.invite(scenario.guestEveryMs)
   }
 
   stop(): void {
     this.isStopped = true
+    for (const guest of this.guests) this.world.part(guest)
+  }
+
+  /** Nobody has to look after those who left: the groups make room by themselves. */
+  private invite(everyMs: number): void {
+    const { world } = this
+    world.timers.after(2 * everyMs * this.random(), () => {
+      if (this.isStopped) return
+      // Whoever comes first founds the cluster, and others rely on that.
+      const isFounded = [...world.groups.values()].every(({ checker }) => checker.latest !== undefined)
+      if (!isFounded) return this.invite(everyMs)
+      this.sendHome(this.pick([...world.hosts.values()]))
+      const guest = world.create('member')
+      // Nobody shall rely on it.
+      world.willLose(guest)
+      this.guests.add(guest)
+      world.timers.after(guestStayMs * this.random(), () => {
+        if (this.isStopped) return
+        this.guests.delete(guest)
+        world.part(guest)
+        this.invite(everyMs)
+      })
+    })
   }
 
   private wait(group: GroupId): void {
@@ -51,6 +79,19 @@ export class Operator {
     })
   }
 
+  /** Who only follows stays away for a while, so that a guest may come in its place. */
+  private sendHome(host: SimulatedHost | undefined): void {
+    const { world } = this
+    const isVoter = [...world.groups.values()].some(({ checker }) =>
+      checker.latest?.members.list.some(member => member.host === host?.id && member.wanted === 'voter'),
+    )
+    if (host === undefined || !host.isUp || host.role !== 'member' || isVoter || this.guests.has(host)) return
+    host.close().then(
+      () => world.timers.after(2 * guestStayMs * this.random(), () => world.revive(host)),
+      error => world.report('close', String(error)),
+    )
+  }
+
   private async act(group: GroupId): Promise<void> {
     const { world } = this
     this.replaceRemoved()
@@ -58,7 +99,8 @@ export class Operator {
     if (store === undefined) return
     const members = store.status().members
     const voters = members.filter(member => member.wanted === 'voter')
-    const lost = members.find(({ hostId }) => !world.hosts.has(hostId))
+    const mindsLosses = this.scenario.guestEveryMs === undefined
+    const lost = members.find(({ hostId }) => mindsLosses && !world.hosts.has(hostId))
     const isShort = voters.length < this.scenario.voters
     if (lost !== undefined && this.random() < 0.7) return this.change('remove', store, lost.hostId)
     const isHere = (host: HostId) => world.hosts.has(host) && !world.isDoomed(host)
@@ -154,7 +196,7 @@ export class Operator {
       const out = groups.filter(
         group => life.removedFrom.has(group) || (life.stores.has(group) && !replicas.has(group)),
       )
-      if (out.length === 0 || life.failure !== undefined) continue
+      if (out.length === 0 || life.failure !== undefined || this.guests.has(host)) continue
       const choice = this.random()
       const group = this.pick(out)
       if (choice < 0.2 && group !== undefined) {

@@ -162,9 +162,13 @@ export class Recovery {
       } catch (error) {
         // What operator and faults began may end now; and who is told to come again, comes.
         if (isQuorateError(error, 'REMOVED') || isQuorateError(error, 'CLOSED')) return
-        // Its session may be the one that was evicted: then nobody knows, and another write gets another session.
-        const mayBeEvicted = scenario.engine.machine !== undefined && isQuorateError(error, 'OUTCOME_UNKNOWN')
-        if (!mayBeEvicted && !isQuorateError(error, 'SYSTEM_BUSY')) {
+        // Its session, or its replica, may have been evicted: then nobody knows, and another write gets another one.
+        const mayBeEvicted =
+          (scenario.engine.machine ?? scenario.guestEveryMs) !== undefined &&
+          isQuorateError(error, 'OUTCOME_UNKNOWN')
+        // And who had to make room for a guest is about to come back.
+        const isLate = isQuorateError(error, 'SYSTEM_BUSY') || isQuorateError(error, 'NOT_MEMBER')
+        if (!mayBeEvicted && !isLate) {
           const why = isQuorateError(error) ? error.code : String(error)
           return world.report('stuck', `${host.id} cannot write: ${why}`)
         }

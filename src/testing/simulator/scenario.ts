@@ -7,7 +7,7 @@ import { type ExtraCall, extraCallNames } from './call-kinds.ts'
  * Which meaning seeds have. To be raised whenever another scenario comes of a seed, so that a seed of before is known
  * to be one.
  */
-export const generatorVersion = 10
+export const generatorVersion = 11
 
 /** Everything that can go wrong in a simulation. Each seed lets a random part of it happen (swarm testing). */
 export const faultNames = [
@@ -63,6 +63,11 @@ export interface Scenario {
   /** What the operator does beside looking after the members. */
   readonly acts: readonly Act[]
   readonly operateEveryMs: number
+  /**
+   * Milliseconds between two guests, on average: they join, stay for a moment, and never come back. The groups have no
+   * place for all of them. Undefined: nobody comes.
+   */
+  readonly guestEveryMs: number | undefined
   readonly workersPerStore: number
   readonly thinkMs: number
   readonly keys: number
@@ -93,6 +98,7 @@ export function neighbourOf(scenario: Scenario): Scenario {
     neighbours: 0,
     faults: [],
     acts: [],
+    guestEveryMs: undefined,
     membership: 'still',
   } as const
   return { ...scenario, ...peace, seed: seed ^ 0x3c6ef372, members: neighbours, voters: neighbours }
@@ -116,7 +122,7 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
   const sessionsMax = members + clients
   const isEvicting = random() < 0.15
   const mayLoseDisks = losesDisks || faults.includes('broken-disk')
-  return {
+  const scenario: Scenario = {
     seed,
     members,
     voters,
@@ -130,6 +136,7 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     faultEveryMs: pick(300, 1000, 3000, 6000),
     membership: losesDisks ? 'replace' : pick('still', 'churn', 'churn'),
     operateEveryMs: pick(500, 2000, 5000),
+    guestEveryMs: undefined,
     workersPerStore: Math.ceil(pick(1, 1, 2, 4, 12) / groups),
     thinkMs: pick(5, 50, 200, 600),
     keys: pick(1, 3, 8),
@@ -142,6 +149,19 @@ export function scenarioOf(seed: number, overrides: ScenarioOverrides = {}): Sce
     // What else survives the loss of a disk does not where a witness held the second copy, or that host had the weight.
     witnesses: mayLoseDisks || members < 3 ? 0 : pick(0, 0, 1, 1),
     acts: actNames.filter(act => random() < 0.25 && (act === 'prefer' || !mayLoseDisks)),
+  }
+  const hasGuests = random() < 0.3
+  const guestEveryMs = pick(300, 1000)
+  // Voters whose disks are lost leave no room to anybody until somebody removes them.
+  if (!hasGuests || mayLoseDisks) return scenario
+  const membersMax = Math.max(members, scenario.neighbours)
+  return {
+    ...scenario,
+    guestEveryMs,
+    // Who only follows may have to make room while it is down.
+    voters: Math.max(1, Math.min(voters, members - 2)),
+    faults: [...new Set([...faults, 'crash'] as const)],
+    engine: { ...scenario.engine, membersMax, silentMs: pick(100, 500) },
   }
 }
 

@@ -202,12 +202,17 @@ export class World {
 
   /** The disk is gone: the host comes back as another one. */
   lose(host: SimulatedHost): void {
+    this.part(host)
+    this.create(host.role)
+  }
+
+  /** The host and its disk are gone. */
+  part(host: SimulatedHost): void {
     this.doomed.add(host.id)
     host.crash()
     host.isLost = true
     this.hosts.delete(host.id)
     this.trace.note(host.id, 'lost')
-    this.create(host.role)
   }
 
   private leaseChecker(checker: RaftChecker, oracle: Oracle, { engine }: Scenario): LeaseChecker {
