@@ -1,10 +1,10 @@
 import { toHex } from './base/bytes.ts'
 import type { Clock } from './clock/clock.ts'
 import type { DeploymentId } from './core/types.ts'
-import type { Host, StartReplicas, StoreOptions } from './engine/host.ts'
-import { type HostOptions, startHost } from './engine/open-host.ts'
+import type { Host, StartReplicas, StoreOptions } from './engine/host/host.ts'
+import { type HostOptions, startHost } from './engine/host/open-host.ts'
 import type { HostParts } from './engine/parts.ts'
-import type { Store } from './engine/store.ts'
+import type { Store } from './engine/store/store.ts'
 import type { Deflate, Storage, StoredHost } from './storage/storage.ts'
 
 /** What `browser.ts` and `node.ts` bring, each its own. */

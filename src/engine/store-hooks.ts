@@ -1,5 +1,5 @@
 import type { HostId } from '../core/types.ts'
-import { type Commands, checkCommands } from './command.ts'
+import { type Commands, checkCommands } from './transactions/command.ts'
 import type { StoreCommand } from './types.ts'
 
 /** Answers one kind of request on the leader. What it throws reaches the asker as REQUEST_FAILED, with its message. */

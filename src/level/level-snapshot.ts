@@ -1,4 +1,4 @@
-import type { StoreView } from '../engine/store-view.ts'
+import type { StoreView } from '../engine/transactions/store-view.ts'
 import { AbstractSnapshot } from './abstract-level.ts'
 
 /** A view that the database opened; where that failed, whoever reads from it is told. */

@@ -1,4 +1,4 @@
-import type { StoreView } from '../engine/store-view.ts'
+import type { StoreView } from '../engine/transactions/store-view.ts'
 import type { CallOptions, StoreEntry } from '../engine/types.ts'
 import { type Bound, type ByteRange, isWithin, keyRange } from './byte-range.ts'
 

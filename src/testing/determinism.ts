@@ -3,9 +3,9 @@ import { seededRandom } from '../base/random.ts'
 import type { Proposal } from '../core/machine/command.ts'
 import { type Applied, Machine } from '../core/machine/machine.ts'
 import type { HostId } from '../core/types.ts'
-import { type Commands, checkCommands, decodeCall, encodeArgs } from '../engine/command.ts'
-import { CommandTable } from '../engine/command-table.ts'
-import { keyInTable } from '../engine/table-keys.ts'
+import { keyInTable } from '../engine/query/table-keys.ts'
+import { type Commands, checkCommands, decodeCall, encodeArgs } from '../engine/transactions/command.ts'
+import { CommandTable } from '../engine/transactions/command-table.ts'
 import { decodeValue, encodeValue } from '../wire/value.ts'
 
 /** A call of a command, as `store.command` makes it. */

@@ -4,7 +4,7 @@ import { Machine } from '../../src/core/machine/machine.ts'
 import { packed } from '../../src/core/raft/entry-list.ts'
 import { blankMessage, type Message } from '../../src/core/raft/message.ts'
 import type { Index } from '../../src/core/types.ts'
-import { Applier } from '../../src/engine/applier.ts'
+import { Applier } from '../../src/engine/replica/applier.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'
 
 /** An applier that notes what it applies, and cannot apply the entries in `unknown`. */

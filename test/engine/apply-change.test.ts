@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { Machine } from '../../src/core/machine/machine.ts'
 import type { Member, MembersDelta } from '../../src/core/machine/members.ts'
 import type { ConfChangeStep, Entry } from '../../src/core/raft/types.ts'
-import { applyChange } from '../../src/engine/apply-change.ts'
+import { applyChange } from '../../src/engine/membership/apply-change.ts'
 import { encodeMembersDelta } from '../../src/wire/proposal-codec.ts'
 
 const own = 1

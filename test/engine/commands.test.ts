@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import { hashState } from '../../src/core/machine/state-hash.ts'
-import { CommandError, type Commands } from '../../src/engine/command.ts'
+import { CommandError, type Commands } from '../../src/engine/transactions/command.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 
 const failed =
@@ -126,7 +126,7 @@ describe('a command', () => {
 
   test('fails with the same code where a host was given it with another copy of this library', async () => {
     // As a seed has whose `--hooks` were bundled, or that was not installed where they were.
-    const copy = '../../src/engine/command.ts?copy'
+    const copy = '../../src/engine/transactions/command.ts?copy'
     const other = (await import(copy)) as { readonly CommandError: typeof CommandError }
     assert.notEqual(other.CommandError, CommandError)
     const cluster = new TestCluster()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Revision } from '../../src/core/types.ts'
-import type { Store } from '../../src/engine/store.ts'
+import type { Store } from '../../src/engine/store/store.ts'
 import { decodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster } from './cluster.ts'
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { heldLogBytesMax, trailingBytesMax } from '../../src/core/limits.ts'
 import { MemoryLog } from '../../src/core/raft/memory-log.ts'
 import type { ReplicaProgress } from '../../src/core/raft/raft-node.ts'
-import { compactionIndex, neededFrom } from '../../src/engine/compaction.ts'
+import { compactionIndex, neededFrom } from '../../src/engine/replica/compaction.ts'
 
 const nobody = Number.POSITIVE_INFINITY
 

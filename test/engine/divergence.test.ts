@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
-import type { Commands } from '../../src/engine/command.ts'
+import type { Commands } from '../../src/engine/transactions/command.ts'
 import type { Divergence } from '../../src/engine/types.ts'
 import { decodeFrame } from '../../src/wire/frames.ts'
 import { TestCluster, type TestHost } from './cluster.ts'

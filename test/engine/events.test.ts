@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
-import type { Store } from '../../src/engine/store.ts'
+import type { Store } from '../../src/engine/store/store.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { TestCluster } from './cluster.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { isQuorateError } from '../../src/core/error.ts'
-import type { Commands } from '../../src/engine/command.ts'
+import type { Commands } from '../../src/engine/transactions/command.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 
 const commands: Commands = {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { seededRandom } from '../../src/base/random.ts'
 import { isQuorateError, type Outcome } from '../../src/core/error.ts'
 import type { HostId, Revision } from '../../src/core/types.ts'
-import type { Store } from '../../src/engine/store.ts'
+import type { Store } from '../../src/engine/store/store.ts'
 import type { StoreHooks } from '../../src/engine/store-hooks.ts'
 import { TestCluster } from './cluster.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Clock } from '../../src/clock/clock.ts'
-import { GroupClock } from '../../src/engine/group-clock.ts'
+import { GroupClock } from '../../src/engine/replica/group-clock.ts'
 
 test("the group's clock begins where the log left it, whatever fraction of a ms the leader's own clock shows", () => {
   for (let i = 0; i < 1000; i++) {

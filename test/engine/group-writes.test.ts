@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { packed } from '../../src/core/raft/entry-list.ts'
 import { blankMessage, localAppendThread, type Message } from '../../src/core/raft/message.ts'
-import { GroupWrites } from '../../src/engine/group-writes.ts'
+import { GroupWrites } from '../../src/engine/replica/group-writes.ts'
 
 function append(fields: Partial<Message>): Message {
   return { ...blankMessage, type: 'MsgStorageAppend', from: 1, to: localAppendThread, ...fields }

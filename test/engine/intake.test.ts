@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { unappliedBytesMax } from '../../src/core/limits.ts'
 import { noEntries, packed } from '../../src/core/raft/entry-list.ts'
 import { blankMessage, type Message } from '../../src/core/raft/message.ts'
-import type { Applier } from '../../src/engine/applier.ts'
-import { hasRoom } from '../../src/engine/intake.ts'
-import type { Writer } from '../../src/engine/writer.ts'
+import type { Applier } from '../../src/engine/replica/applier.ts'
+import { hasRoom } from '../../src/engine/replica/intake.ts'
+import type { Writer } from '../../src/engine/replica/writer.ts'
 
 const entry = { index: 8, term: 1, type: 'normal', data: new Uint8Array(10), change: null } as const
 const entries = packed([entry])

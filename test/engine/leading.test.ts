@@ -4,9 +4,9 @@ import { uncommittedBytesMax } from '../../src/core/limits.ts'
 import type { Proposal } from '../../src/core/machine/command.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
 import type { RaftNode } from '../../src/core/raft/raft-node.ts'
-import { Leading } from '../../src/engine/leading.ts'
-import type { Draft } from '../../src/engine/proposals.ts'
-import type { Writer } from '../../src/engine/writer.ts'
+import { Leading } from '../../src/engine/replica/leading.ts'
+import type { Draft } from '../../src/engine/replica/proposals.ts'
+import type { Writer } from '../../src/engine/replica/writer.ts'
 
 /** The log of a leader of which so much is uncommitted. */
 function leading() {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { QuorateError } from '../../src/core/error.ts'
-import { Live, type LiveState } from '../../src/engine/live.ts'
+import { Live, type LiveState } from '../../src/engine/store/live.ts'
+import type { Watch } from '../../src/engine/store/watch.ts'
 import type { WatchNotice } from '../../src/engine/types.ts'
-import type { Watch } from '../../src/engine/watch.ts'
 import { TestCluster } from './cluster.ts'
 
 /**

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import type { Member } from '../../src/core/machine/members.ts'
-import { MemberChanges } from '../../src/engine/member-changes.ts'
-import type { Replica } from '../../src/engine/replica.ts'
+import { MemberChanges } from '../../src/engine/membership/member-changes.ts'
+import type { Replica } from '../../src/engine/replica/replica.ts'
 
 function member(replica: number, host: string, role: Member['role']): Member {
   return { replica, host, role, wanted: role, witness: false, weight: 1 }

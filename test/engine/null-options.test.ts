@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { loadTransact } from '../../src/engine/load-transact.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
+import { loadTransact } from '../../src/engine/transactions/load-transact.ts'
 import { open } from '../../src/node.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
 import { inflightBytesMax, unwrittenBytesMax } from '../../src/core/limits.ts'
 import type { HostId } from '../../src/core/types.ts'
-import type { Store } from '../../src/engine/store.ts'
+import type { Store } from '../../src/engine/store/store.ts'
 import { MemoryDisk } from '../../src/storage/memory.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { dialsMax } from '../../src/core/limits.ts'
-import { chooseDials } from '../../src/engine/dialing.ts'
-import { PeerBook } from '../../src/engine/peer-book.ts'
+import { chooseDials } from '../../src/engine/host/dialing.ts'
+import { PeerBook } from '../../src/engine/peers/peer-book.ts'
 
 /** What a host says of itself that has replicas of these groups. */
 function hello(version: number, ...groups: readonly string[]) {

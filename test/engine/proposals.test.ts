@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import { isQuorateError, QuorateError } from '../../src/core/error.ts'
 import { pendingProposalsMax } from '../../src/core/limits.ts'
 import type { Proposal } from '../../src/core/machine/command.ts'
-import type { Call } from '../../src/engine/call.ts'
-import { type Draft, Proposals, type Refusal } from '../../src/engine/proposals.ts'
+import type { Call } from '../../src/engine/calls/call.ts'
+import { type Draft, Proposals, type Refusal } from '../../src/engine/replica/proposals.ts'
 
 const never: Call = { deadline: Number.POSITIVE_INFINITY, signal: undefined }
 const barrier = (seq: number): Proposal => ({ session: 5, seq, acked: 0, command: { type: 'barrier' } })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { valueDepthMax } from '../../src/core/limits.ts'
-import { loadTransact } from '../../src/engine/load-transact.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
+import { loadTransact } from '../../src/engine/transactions/load-transact.ts'
 import { encodeProposal } from '../../src/wire/proposal-codec.ts'
 import { TestCluster } from './cluster.ts'
 

@@ -4,7 +4,7 @@ import { peerSilenceMs } from '../../src/core/limits.ts'
 import type { RaftNode } from '../../src/core/raft/raft-node.ts'
 import type { HostId } from '../../src/core/types.ts'
 import { engineDefaults } from '../../src/engine/parts.ts'
-import { Quiescence } from '../../src/engine/quiescence.ts'
+import { Quiescence } from '../../src/engine/replica/quiescence.ts'
 import { type BeatType, decodeBeats } from '../../src/wire/beat-codec.ts'
 import { TestCluster, type TestHost } from './cluster.ts'
 

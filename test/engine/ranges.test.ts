@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { checkBounds, checkDeleted, checkScan, watchNames } from '../../src/engine/key-filter.ts'
-import { checkTxn, type Txn } from '../../src/engine/txn.ts'
+import { checkBounds, checkDeleted, checkScan, watchNames } from '../../src/engine/query/key-filter.ts'
+import { checkTxn, type Txn } from '../../src/engine/transactions/txn.ts'
 import type { KeyRange, WatchOptions } from '../../src/engine/types.ts'
 import { TestCluster } from './cluster.ts'
 

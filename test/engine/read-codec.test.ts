@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { decodeAnswer, encodeAnswer } from '../../src/engine/read-codec.ts'
-import type { ReadAnswer, ReadQuery } from '../../src/engine/read-query.ts'
+import { decodeAnswer, encodeAnswer } from '../../src/engine/query/read-codec.ts'
+import type { ReadAnswer, ReadQuery } from '../../src/engine/query/read-query.ts'
 import { MalformedError } from '../../src/wire/codec.ts'
 
 const item = {

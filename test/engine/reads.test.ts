@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, QuorateError } from '../../src/core/error.ts'
 import { pendingReadsMax } from '../../src/core/limits.ts'
-import { Reads } from '../../src/engine/reads.ts'
+import { Reads } from '../../src/engine/replica/reads.ts'
 
 function alone() {
   const route = { ask: () => false, applied: () => 0, isLeaderKnown: () => false }

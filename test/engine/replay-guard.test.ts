@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { replayWindow } from '../../src/core/limits.ts'
-import { ReplayGuard } from '../../src/engine/replay-guard.ts'
+import { ReplayGuard } from '../../src/engine/peers/replay-guard.ts'
 
 test('a frame that comes twice is known by its sender and its number, until its connection is over', () => {
   const guard = new ReplayGuard()

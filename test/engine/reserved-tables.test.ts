@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError } from '../../src/core/error.ts'
-import { txnCommand } from '../../src/engine/command.ts'
-import type { CommandTransaction } from '../../src/engine/command-transaction.ts'
 import { loadRecipes } from '../../src/engine/recipes/load.ts'
-import type { StoreCalls } from '../../src/engine/store-calls.ts'
+import type { StoreCalls } from '../../src/engine/store/store-calls.ts'
+import { txnCommand } from '../../src/engine/transactions/command.ts'
+import type { CommandTransaction } from '../../src/engine/transactions/command-transaction.ts'
 import { TestCluster } from './cluster.ts'
 
 // Loaded for real, so before any time is virtual.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RaftNode } from '../../src/core/raft/raft-node.ts'
-import { successorOf } from '../../src/engine/resignation.ts'
+import { successorOf } from '../../src/engine/membership/resignation.ts'
 
 const heard = { mayLead: true, state: 'replicate', recentActive: true }
 

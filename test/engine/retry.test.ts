@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isQuorateError, QuorateError } from '../../src/core/error.ts'
-import { retrying } from '../../src/engine/retry.ts'
+import { retrying } from '../../src/engine/calls/retry.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'
 import { promiseJobs } from '../../src/testing/simulator/promise-jobs.ts'
 import { VirtualTimers } from '../../src/testing/simulator/virtual-timers.ts'

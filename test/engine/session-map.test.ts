@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { SessionMap } from '../../src/engine/session-map.ts'
+import { SessionMap } from '../../src/engine/calls/session-map.ts'
 
 test('a map by session and number holds what it was given, however many sessions come and go', () => {
   const step = fc.record({ isSet: fc.boolean(), session: fc.nat(200), seq: fc.nat(3) })

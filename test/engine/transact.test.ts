@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isQuorateError } from '../../src/core/error.ts'
-import { loadTransact } from '../../src/engine/load-transact.ts'
-import type { Store } from '../../src/engine/store.ts'
-import { type StoreTransaction, TransactionRecord } from '../../src/engine/store-transaction.ts'
+import type { Store } from '../../src/engine/store/store.ts'
+import { loadTransact } from '../../src/engine/transactions/load-transact.ts'
+import { type StoreTransaction, TransactionRecord } from '../../src/engine/transactions/store-transaction.ts'
 import { TestCluster } from './cluster.ts'
 
 // Its script comes in real time, which virtual time does not wait for.

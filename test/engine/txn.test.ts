@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { resultBytesMax, transactionLooksMax, valueDepthMax } from '../../src/core/limits.ts'
 import { Machine } from '../../src/core/machine/machine.ts'
+import { TableKeys } from '../../src/engine/query/table-keys.ts'
+import { storeCommandOf } from '../../src/engine/replica/log-entry.ts'
+import { checkHooks } from '../../src/engine/store-hooks.ts'
 import {
   CommandError,
   type Commands,
@@ -9,12 +12,9 @@ import {
   decodeCall,
   encodeArgs,
   txnCommand,
-} from '../../src/engine/command.ts'
-import { CommandTable } from '../../src/engine/command-table.ts'
-import { storeCommandOf } from '../../src/engine/log-entry.ts'
-import { checkHooks } from '../../src/engine/store-hooks.ts'
-import { TableKeys } from '../../src/engine/table-keys.ts'
-import { type Compare, checkTxn, type Operation, type Txn } from '../../src/engine/txn.ts'
+} from '../../src/engine/transactions/command.ts'
+import { CommandTable } from '../../src/engine/transactions/command-table.ts'
+import { type Compare, checkTxn, type Operation, type Txn } from '../../src/engine/transactions/txn.ts'
 import { decodeValue, encodeValue } from '../../src/wire/value.ts'
 import { Log } from '../machine/log.ts'
 

@@ -4,8 +4,8 @@ import { seededRandom } from '../../src/base/random.ts'
 import { isQuorateError } from '../../src/core/error.ts'
 import { History } from '../../src/core/machine/history.ts'
 import type { Change } from '../../src/core/machine/item.ts'
-import { type Bounds, keyFilter } from '../../src/engine/key-filter.ts'
-import { Watchers } from '../../src/engine/watchers.ts'
+import { type Bounds, keyFilter } from '../../src/engine/query/key-filter.ts'
+import { Watchers } from '../../src/engine/replica/watchers.ts'
 
 const limits = { historyChangesMax: 1000, historyBytesMax: 1_000_000 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Writer } from '../../src/engine/writer.ts'
+import { Writer } from '../../src/engine/replica/writer.ts'
 import { openMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage, WriteBatch } from '../../src/storage/storage.ts'
 

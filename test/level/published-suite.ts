@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
-import type { Store } from '../../src/engine/store.ts'
+import type { Store } from '../../src/engine/store/store.ts'
 import { QuorateLevel, type QuorateLevelOptions } from '../../src/level/index.ts'
 import { TestCluster } from '../engine/cluster.ts'
 

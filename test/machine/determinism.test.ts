@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CommandError, type Commands } from '../../src/engine/command.ts'
+import { CommandError, type Commands } from '../../src/engine/transactions/command.ts'
 import { checkDeterminism, DeterminismError } from '../../src/testing/determinism.ts'
 
 const found = (command: string, call: number, differs: DeterminismError['differs']) => (error: unknown) => {

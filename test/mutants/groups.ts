@@ -3,13 +3,13 @@ import type { Section } from './mutant.ts'
 
 const byteWriter = 'src/wire/byte-writer.ts'
 const frames = 'src/wire/frames.ts'
-const knownHosts = 'src/engine/known-hosts.ts'
-const loop = 'src/engine/loop.ts'
-const running = 'src/engine/running-replicas.ts'
-const outgoingSnapshot = 'src/engine/outgoing-snapshot.ts'
-const quiescence = 'src/engine/quiescence.ts'
-const replica = 'src/engine/replica.ts'
-const snapshots = 'src/engine/snapshots.ts'
+const knownHosts = 'src/engine/peers/known-hosts.ts'
+const loop = 'src/engine/host/loop.ts'
+const running = 'src/engine/replica/running-replicas.ts'
+const outgoingSnapshot = 'src/engine/snapshots/outgoing-snapshot.ts'
+const quiescence = 'src/engine/replica/quiescence.ts'
+const replica = 'src/engine/replica/replica.ts'
+const snapshots = 'src/engine/snapshots/snapshots.ts'
 
 export const groups: Section = {
   name: 'groups',
@@ -223,7 +223,7 @@ export const groups: Section = {
       title: 'the timer of a wait that ended early is not cancelled',
       edits: [
         {
-          file: 'src/engine/condition.ts',
+          file: 'src/engine/calls/condition.ts',
           find: '        cancel()\n',
           replace: '',
         },

@@ -2,17 +2,17 @@ import { engineTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
 const builtIn = 'src/engine/recipes/built-in.ts'
-const expiry = 'src/engine/expiry.ts'
+const expiry = 'src/engine/replica/expiry.ts'
 const follow = 'src/engine/recipes/follow.ts'
-const gateway = 'src/engine/gateway.ts'
-const groupClock = 'src/engine/group-clock.ts'
+const gateway = 'src/engine/client/gateway.ts'
+const groupClock = 'src/engine/replica/group-clock.ts'
 const holding = 'src/engine/recipes/holding.ts'
-const keeper = 'src/engine/lease-keeper.ts'
+const keeper = 'src/engine/store/lease-keeper.ts'
 const keyspace = 'src/core/machine/keyspace.ts'
 const leasesFile = 'src/core/machine/leases.ts'
 const line = 'src/engine/recipes/line.ts'
 const machine = 'src/core/machine/machine.ts'
-const storeCalls = 'src/engine/store-calls.ts'
+const storeCalls = 'src/engine/store/store-calls.ts'
 
 /** Leases, and what stands on them: locks, semaphores, elections, presence, queues. */
 export const leases: Section = {

@@ -1,8 +1,8 @@
 import { engineTests, machineTests, raftTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
-const asking = 'src/engine/membership.ts'
-const changes = 'src/engine/member-changes.ts'
+const asking = 'src/engine/membership/membership.ts'
+const changes = 'src/engine/membership/member-changes.ts'
 const confChange = 'src/core/raft/conf-change.ts'
 const election = 'src/core/raft/election.ts'
 const follower = 'src/core/raft/follower.ts'

@@ -1,17 +1,17 @@
 import { engineTests, machineTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
-const applyChange = 'src/engine/apply-change.ts'
-const backend = 'src/engine/replica-backend.ts'
-const frames = 'src/engine/replica-frames.ts'
-const gateway = 'src/engine/gateway.ts'
-const joining = 'src/engine/joining.ts'
+const applyChange = 'src/engine/membership/apply-change.ts'
+const backend = 'src/engine/store/replica-backend.ts'
+const frames = 'src/engine/replica/replica-frames.ts'
+const gateway = 'src/engine/client/gateway.ts'
+const joining = 'src/engine/host/joining.ts'
 const machine = 'src/core/machine/machine.ts'
-const memberChanges = 'src/engine/member-changes.ts'
+const memberChanges = 'src/engine/membership/member-changes.ts'
 const members = 'src/core/machine/members.ts'
 const membersPlan = 'src/core/machine/members-plan.ts'
-const proposals = 'src/engine/proposals.ts'
-const session = 'src/engine/session.ts'
+const proposals = 'src/engine/replica/proposals.ts'
+const session = 'src/engine/calls/session.ts'
 const sessions = 'src/core/machine/sessions.ts'
 
 /** Mistakes that this code could have: sessions, proposals, members, joining, gateways. */
@@ -405,7 +405,7 @@ export const ownEngine: Section = {
       first: 'engine/requests',
       edits: [
         {
-          file: 'src/engine/leader-requests.ts',
+          file: 'src/engine/host/leader-requests.ts',
           find: `      this.running -= 1
 `,
           replace: ``,
@@ -418,7 +418,7 @@ export const ownEngine: Section = {
       first: 'engine/snapshots',
       edits: [
         {
-          file: 'src/engine/snapshots.ts',
+          file: 'src/engine/snapshots/snapshots.ts',
           find: `const isPlain = this.parts.deflate === undefined`,
           replace: `const isPlain = false`,
         },
@@ -430,7 +430,7 @@ export const ownEngine: Section = {
       first: 'engine/requests',
       edits: [
         {
-          file: 'src/engine/requests.ts',
+          file: 'src/engine/peers/requests.ts',
           find: `    if (asBoolean(fields[1])) asked.pending`,
           replace: `    this.asked.delete(id)
     if (asBoolean(fields[1])) asked.pending`,

@@ -1,14 +1,14 @@
 import { engineTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
-const gathered = 'src/engine/gathered-gets.ts'
+const gathered = 'src/engine/client/gathered-gets.ts'
 const orderedMap = 'src/base/ordered-map.ts'
-const readQuery = 'src/engine/read-query.ts'
-const readService = 'src/engine/read-service.ts'
-const replicaBackend = 'src/engine/replica-backend.ts'
-const storeTransaction = 'src/engine/store-transaction.ts'
-const storeView = 'src/engine/store-view.ts'
-const transact = 'src/engine/transact.ts'
+const readQuery = 'src/engine/query/read-query.ts'
+const readService = 'src/engine/client/read-service.ts'
+const replicaBackend = 'src/engine/store/replica-backend.ts'
+const storeTransaction = 'src/engine/transactions/store-transaction.ts'
+const storeView = 'src/engine/transactions/store-view.ts'
+const transact = 'src/engine/transactions/transact.ts'
 
 /** Mistakes that views and optimistic transactions could have. */
 export const ownReads: Section = {
@@ -180,7 +180,7 @@ export const ownReads: Section = {
       title: 'a long scan leaves no turn to others',
       edits: [
         {
-          file: 'src/engine/local-reader.ts',
+          file: 'src/engine/transactions/local-reader.ts',
           find: 'if (isLaterPage) await',
           replace: 'if (isLaterPage && query.type === "get") await',
         },
@@ -190,7 +190,13 @@ export const ownReads: Section = {
       id: 'Q173',
       first: 'engine/divergence',
       title: 'a view answers on though its replica is in quarantine',
-      edits: [{ file: 'src/engine/local-reader.ts', find: '    this.source.checkTrue()\n', replace: '' }],
+      edits: [
+        {
+          file: 'src/engine/transactions/local-reader.ts',
+          find: '    this.source.checkTrue()\n',
+          replace: '',
+        },
+      ],
     },
     {
       id: 'V18',

@@ -1,20 +1,20 @@
 import { engineTests, storageTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
-const applier = 'src/engine/applier.ts'
+const applier = 'src/engine/replica/applier.ts'
 const fileLog = 'src/storage/file-log.ts'
 const fileSnapshots = 'src/storage/file-snapshots.ts'
 const groupCommit = 'src/storage/group-commit.ts'
-const groupWrites = 'src/engine/group-writes.ts'
+const groupWrites = 'src/engine/replica/group-writes.ts'
 const lifecycle = 'src/storage/lifecycle.ts'
-const leading = 'src/engine/leading.ts'
-const frames = 'src/engine/replica-frames.ts'
+const leading = 'src/engine/replica/leading.ts'
+const frames = 'src/engine/replica/replica-frames.ts'
 const orderedMap = 'src/base/ordered-map.ts'
-const outbox = 'src/engine/outbox.ts'
-const reads = 'src/engine/reads.ts'
-const replica = 'src/engine/replica.ts'
+const outbox = 'src/engine/replica/outbox.ts'
+const reads = 'src/engine/replica/reads.ts'
+const replica = 'src/engine/replica/replica.ts'
 const savedSnapshots = 'src/storage/saved-snapshots.ts'
-const watchers = 'src/engine/watchers.ts'
+const watchers = 'src/engine/replica/watchers.ts'
 
 /** Mistakes that this code could have: files, watches, applying, reads. */
 export const ownStorage: Section = {

@@ -7,7 +7,7 @@ const raft = 'src/core/raft/raft.ts'
 const raftNode = 'src/core/raft/raft-node.ts'
 const readIndex = 'src/core/raft/read-index.ts'
 const readQueue = 'src/core/raft/read-queue.ts'
-const readsFile = 'src/engine/reads.ts'
+const readsFile = 'src/engine/replica/reads.ts'
 
 export const reads: Section = {
   name: 'reads',
@@ -171,7 +171,7 @@ export const reads: Section = {
       title: 'a leader whose machine slept answers from a lease that has ended',
       edits: [
         {
-          file: 'src/engine/running-replicas.ts',
+          file: 'src/engine/replica/running-replicas.ts',
           find: '{ node } of this.byGroup.values()) node.endLease()',
           replace: '{ node } of this.byGroup.values()) node.hasReady()',
         },

@@ -1,17 +1,17 @@
 import { engineTests, machineTests, raftTests, storageTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
-const chunk = 'src/engine/snapshot-chunk.ts'
-const compaction = 'src/engine/compaction.ts'
-const incomingSnapshot = 'src/engine/incoming-snapshot.ts'
+const chunk = 'src/engine/snapshots/snapshot-chunk.ts'
+const compaction = 'src/engine/replica/compaction.ts'
+const incomingSnapshot = 'src/engine/snapshots/incoming-snapshot.ts'
 const keyspace = 'src/core/machine/keyspace.ts'
 const machine = 'src/core/machine/machine.ts'
-const replica = 'src/engine/replica.ts'
+const replica = 'src/engine/replica/replica.ts'
 const replication = 'src/core/raft/replication.ts'
 const sessions = 'src/core/machine/sessions.ts'
 const snapshot = 'src/core/raft/snapshot.ts'
 const snapshotCodec = 'src/wire/snapshot-codec.ts'
-const snapshotsFile = 'src/engine/snapshots.ts'
+const snapshotsFile = 'src/engine/snapshots/snapshots.ts'
 const storedState = 'src/storage/stored-state.ts'
 
 export const snapshots: Section = {

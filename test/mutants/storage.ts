@@ -1,14 +1,14 @@
 import { engineTests, raftTests, storageTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
-const groupWrites = 'src/engine/group-writes.ts'
+const groupWrites = 'src/engine/replica/group-writes.ts'
 const indexeddbStore = 'src/storage/indexeddb-store.ts'
-const joining = 'src/engine/joining.ts'
+const joining = 'src/engine/host/joining.ts'
 const record = 'src/storage/record.ts'
-const replica = 'src/engine/replica.ts'
-const snapshots = 'src/engine/snapshots.ts'
+const replica = 'src/engine/replica/replica.ts'
+const snapshots = 'src/engine/snapshots/snapshots.ts'
 const unstableLog = 'src/core/raft/unstable-log.ts'
-const writer = 'src/engine/writer.ts'
+const writer = 'src/engine/replica/writer.ts'
 
 export const storage: Section = {
   name: 'storage',

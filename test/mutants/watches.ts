@@ -1,12 +1,12 @@
 import { engineTests } from './areas.ts'
 import type { Section } from './mutant.ts'
 
-const gateway = 'src/engine/gateway.ts'
+const gateway = 'src/engine/client/gateway.ts'
 const history = 'src/core/machine/history.ts'
-const live = 'src/engine/live.ts'
-const remoteWatches = 'src/engine/remote-watches.ts'
-const watch = 'src/engine/watch.ts'
-const watchers = 'src/engine/watchers.ts'
+const live = 'src/engine/store/live.ts'
+const remoteWatches = 'src/engine/client/remote-watches.ts'
+const watch = 'src/engine/store/watch.ts'
+const watchers = 'src/engine/replica/watchers.ts'
 
 export const watches: Section = {
   name: 'watches',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeBootstrap } from '../../src/engine/bootstrap.ts'
+import { encodeBootstrap } from '../../src/engine/replica/bootstrap.ts'
 import { HostMirror } from '../../src/testing/simulator/host-mirror.ts'
 import type { LogMirror } from '../../src/testing/simulator/log-mirror.ts'
 

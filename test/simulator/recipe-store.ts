@@ -1,6 +1,6 @@
 import { QuorateError } from '../../src/core/error.ts'
 import type { Command, Result } from '../../src/core/machine/command.ts'
-import { encodeArgs } from '../../src/engine/command.ts'
+import { keyInTable } from '../../src/engine/query/table-keys.ts'
 import {
   enterCommand,
   keyOf,
@@ -9,8 +9,8 @@ import {
   setCommand,
   takeCommand,
 } from '../../src/engine/recipes/places.ts'
-import type { Store } from '../../src/engine/store.ts'
-import { keyInTable } from '../../src/engine/table-keys.ts'
+import type { Store } from '../../src/engine/store/store.ts'
+import { encodeArgs } from '../../src/engine/transactions/command.ts'
 import type { Fence, WriteOptions } from '../../src/engine/types.ts'
 import type { Worker } from '../../src/testing/simulator/desk.ts'
 import { HostClock } from '../../src/testing/simulator/host-clock.ts'

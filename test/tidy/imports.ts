@@ -5,6 +5,8 @@ import { lineAt } from './scan.ts'
 export interface Import {
   readonly specifier: string
   readonly line: number
+  /** Nothing of it is there when the program runs. */
+  readonly isType: boolean
   /** Path from the root of the repository, where the import names a file of it. */
   readonly file: string | undefined
   /** Name of the package, where it names one; 'node:' for everything that comes with Node. */
@@ -21,6 +23,7 @@ export function findImports(path: string, scanned: ScannedText): Import[] {
     return {
       specifier,
       line: lineAt(scanned.text, quote),
+      isType: /^(import|export)\s+type\b/.test(match[0]),
       file: specifier.startsWith('.') ? join(dirname(path), specifier) : undefined,
       package: specifier.startsWith('.') ? undefined : packageOf(specifier),
     }

@@ -43,6 +43,29 @@ export function importFault(from: Room, to: Room): string | undefined {
   return `${from} may not import ${to}`
 }
 
+/**
+ * The drawers of the engine, from what everybody uses to what puts all together. What lies in the engine itself, beside
+ * them, is what a host is made of and what its stores promise. Types may point anywhere: nothing of them runs.
+ */
+const drawers =
+  'calls peers query recipes transactions . membership snapshots replica client store host'.split(' ')
+
+/** Tells why a file of the engine may not use what runs in another one, or undefined where it may. */
+export function drawerFault(from: string, to: string): string | undefined {
+  const [left, right] = [drawerOf(to), drawerOf(from)]
+  if (left === undefined || right === undefined) return undefined
+  const isKnown = drawers.includes(left) && drawers.includes(right)
+  if (isKnown && drawers.indexOf(left) <= drawers.indexOf(right)) return undefined
+  return `engine/${right} may not use engine/${left}`
+}
+
+function drawerOf(path: string): string | undefined {
+  return /^src\/engine\/(?:([^/]+)\/)?[^/]+$/
+    .exec(path)
+    ?.slice(1)
+    .map(folder => folder ?? '.')[0]
+}
+
 export function nodeFault(from: Room): string | undefined {
   return roomsWithoutNode.has(from) ? `${from} runs in browsers and may not import node:` : undefined
 }

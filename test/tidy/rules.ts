@@ -2,7 +2,7 @@ import { findFunctions } from './functions.ts'
 import type { Import } from './imports.ts'
 import { findCycle, findImports } from './imports.ts'
 import type { Room } from './rooms.ts'
-import { importFault, nodeFault, roomOf } from './rooms.ts'
+import { drawerFault, importFault, nodeFault, roomOf } from './rooms.ts'
 import type { ScannedText } from './scan.ts'
 import { lineAt, scan } from './scan.ts'
 
@@ -116,7 +116,7 @@ function checkWords(path: string, scanned: ScannedText): string[] {
 function checkImports(path: string, imports: readonly Import[]): string[] {
   const room = roomOf(path)
   return imports.flatMap(entry => {
-    const fault = importFaultOf(room, entry)
+    const fault = importFaultOf(room, entry) ?? drawerFaultOf(path, entry)
     return fault === undefined ? [] : [`${path}:${entry.line} ${fault}`]
   })
 }
@@ -130,6 +130,10 @@ function importFaultOf(room: Room | undefined, entry: Import): string | undefine
   if (file === undefined) return packageName === 'node:' ? nodeFault(room) : undefined
   const target = roomOf(file)
   return target === undefined ? `the library may not import ${file}` : importFault(room, target)
+}
+
+function drawerFaultOf(path: string, { file, isType }: Import): string | undefined {
+  return file === undefined || isType ? undefined : drawerFault(path, file)
 }
 
 /** One third-party package is imported by one file: it can be replaced there, and its traps have a place. */

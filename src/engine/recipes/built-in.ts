@@ -1,9 +1,9 @@
 import { isQuorateError } from '../../core/error.ts'
 import { linePlacesMax } from '../../core/limits.ts'
-import type { CommandContext } from '../command.ts'
-import type { IncrementOptions } from '../command-transaction.ts'
-import { TableKeys } from '../table-keys.ts'
-import type { TableTransaction } from '../table-transaction.ts'
+import { TableKeys } from '../query/table-keys.ts'
+import type { CommandContext } from '../transactions/command.ts'
+import type { IncrementOptions } from '../transactions/command-transaction.ts'
+import type { TableTransaction } from '../transactions/table-transaction.ts'
 import {
   addCommand,
   claimMark,

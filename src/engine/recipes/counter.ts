@@ -1,6 +1,6 @@
 import { decodeValue } from '../../wire/value.ts'
-import { checkOptions } from '../check-options.ts'
-import type { Incremented, IncrementOptions } from '../command-transaction.ts'
+import { checkOptions } from '../calls/check-options.ts'
+import type { Incremented, IncrementOptions } from '../transactions/command-transaction.ts'
 import type { ReadOptions, WriteOptions } from '../types.ts'
 import type { Means } from './means.ts'
 import { addCommand, placeOf } from './places.ts'

@@ -1,6 +1,6 @@
 import { QuorateError } from '../../core/error.ts'
 import type { Revision } from '../../core/types.ts'
-import { checkOptions } from '../check-options.ts'
+import { checkOptions } from '../calls/check-options.ts'
 import type { CallOptions, Fence } from '../types.ts'
 import { type HeldPlace, keyHere } from './line.ts'
 import { checkSaid, type RecipeTable, setCommand } from './places.ts'

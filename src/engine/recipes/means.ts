@@ -1,10 +1,10 @@
 import { isQuorateError, QuorateError } from '../../core/error.ts'
 import type { Item } from '../../core/machine/item.ts'
 import type { Revision } from '../../core/types.ts'
-import { type Call, startCall } from '../call.ts'
-import type { LeaseKeeper } from '../lease-keeper.ts'
-import type { ScanQuery } from '../read-query.ts'
-import type { StoreCalls } from '../store-calls.ts'
+import { type Call, startCall } from '../calls/call.ts'
+import type { ScanQuery } from '../query/read-query.ts'
+import type { LeaseKeeper } from '../store/lease-keeper.ts'
+import type { StoreCalls } from '../store/store-calls.ts'
 import type { CallOptions, KeyRange, ReadOptions, ScanRange } from '../types.ts'
 
 /** What recipes stand on: the calls of a store, and its leases. */

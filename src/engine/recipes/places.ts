@@ -1,6 +1,6 @@
 import type { HostId, Revision } from '../../core/types.ts'
 import { encodeValue } from '../../wire/value.ts'
-import { TableKeys } from '../table-keys.ts'
+import { TableKeys } from '../query/table-keys.ts'
 
 // The keys of recipes lie in tables of their own, which users cannot open. A name's keys are behind it and U+0000, in
 // the order of the revisions that made them: who came first is first, whatever any clock says.

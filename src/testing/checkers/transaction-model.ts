@@ -1,4 +1,4 @@
-import type { Compare, NumberTest, Operation, Txn } from '../../engine/txn.ts'
+import type { Compare, NumberTest, Operation, Txn } from '../../engine/transactions/txn.ts'
 import type { KeyRange, ScanRange } from '../../engine/types.ts'
 
 /** A key of the model. Its value is a number, or the name of one. */

@@ -1,5 +1,5 @@
 import type { GroupId, Revision } from '../../core/types.ts'
-import type { StoreTransaction } from '../../engine/store-transaction.ts'
+import type { StoreTransaction } from '../../engine/transactions/store-transaction.ts'
 import type { Call } from './calls.ts'
 import type { Desk, SpecialCalls, Worker } from './desk.ts'
 import type { Oracle } from './oracle.ts'

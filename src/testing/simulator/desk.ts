@@ -1,7 +1,7 @@
 import type { Random } from '../../base/random.ts'
 import type { Command } from '../../core/machine/command.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
-import type { Store } from '../../engine/store.ts'
+import type { Store } from '../../engine/store/store.ts'
 import type { CallOptions } from '../../engine/types.ts'
 import type { SpecialOp } from './call-kinds.ts'
 import type { Call } from './calls.ts'

@@ -1,6 +1,6 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Index, Revision } from '../../core/types.ts'
-import type { Store } from '../../engine/store.ts'
+import type { Store } from '../../engine/store/store.ts'
 import { absent, type Broadcast, type LogEntry } from '../../engine/types.ts'
 import { keyOf } from '../checkers/transaction-model.ts'
 import type { Oracle } from './oracle.ts'

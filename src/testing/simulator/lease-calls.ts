@@ -1,4 +1,4 @@
-import type { Lease } from '../../engine/lease.ts'
+import type { Lease } from '../../engine/store/lease.ts'
 import type { Call } from './calls.ts'
 import type { Desk, SpecialCalls, Worker } from './desk.ts'
 

@@ -1,7 +1,7 @@
 import type { Command } from '../../core/machine/command.ts'
 import type { Entry } from '../../core/raft/types.ts'
 import type { Index, Revision } from '../../core/types.ts'
-import type { Lease } from '../../engine/lease.ts'
+import type { Lease } from '../../engine/store/lease.ts'
 import { ByteReader } from '../../wire/byte-reader.ts'
 import { decodeProposal, encodeProposal } from '../../wire/proposal-codec.ts'
 import type { Oracle } from './oracle.ts'

@@ -1,6 +1,6 @@
 import type { HardState } from '../../core/raft/types.ts'
 import type { Index, ReplicaId, Term } from '../../core/types.ts'
-import { decodeBootstrap } from '../../engine/bootstrap.ts'
+import { decodeBootstrap } from '../../engine/replica/bootstrap.ts'
 import type { GroupWrite, StoredGroup } from '../../storage/storage.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
-import type { Store } from '../../engine/store.ts'
+import type { Store } from '../../engine/store/store.ts'
 import { type Attending, attendances, historiesOf } from './attendance.ts'
 import type { Oracle } from './oracle.ts'
 import { type HostLife, hasEnded } from './simulated-host.ts'

@@ -1,6 +1,6 @@
 import type { Change } from '../../core/machine/item.ts'
 import type { GroupId, Index, Revision } from '../../core/types.ts'
-import type { Replica } from '../../engine/replica.ts'
+import type { Replica } from '../../engine/replica/replica.ts'
 import { decodeValue } from '../../wire/value.ts'
 import type { ModelItem } from '../checkers/transaction-model.ts'
 import { isNamedKey } from './call-kinds.ts'

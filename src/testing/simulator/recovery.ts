@@ -1,5 +1,5 @@
 import { isQuorateError } from '../../core/error.ts'
-import type { Store } from '../../engine/store.ts'
+import type { Store } from '../../engine/store/store.ts'
 import type { Followers } from './followers.ts'
 import { turnWaitMsMax } from './lines.ts'
 import type { Onlookers } from './onlookers.ts'

@@ -1,5 +1,5 @@
-import { loadTransact } from '../../engine/load-transact.ts'
 import { loadRecipes } from '../../engine/recipes/load.ts'
+import { loadTransact } from '../../engine/transactions/load-transact.ts'
 import { explainStuck } from '../checkers/explain.ts'
 import { kvModel } from '../checkers/kv.ts'
 import { checkLinearizable, type Verdict } from '../checkers/linearizability.ts'

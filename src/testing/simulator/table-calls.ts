@@ -1,6 +1,6 @@
 import { isQuorateError } from '../../core/error.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
-import type { Operation, Txn } from '../../engine/txn.ts'
+import type { Operation, Txn } from '../../engine/transactions/txn.ts'
 import type {
   Consistency,
   Deleted,

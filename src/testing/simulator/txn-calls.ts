@@ -1,6 +1,6 @@
 import { isQuorateError } from '../../core/error.ts'
-import { CommandError, type Commands } from '../../engine/command.ts'
-import type { Compare, Operation, Txn } from '../../engine/txn.ts'
+import { CommandError, type Commands } from '../../engine/transactions/command.ts'
+import type { Compare, Operation, Txn } from '../../engine/transactions/txn.ts'
 import type { Fence, KeyRange } from '../../engine/types.ts'
 import { ModelFailure, type ModelTransaction, txnOnModel } from '../checkers/transaction-model.ts'
 import { isRecord } from '../checkers/value.ts'

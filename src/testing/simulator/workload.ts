@@ -2,7 +2,7 @@ import type { Random } from '../../base/random.ts'
 import { isQuorateError } from '../../core/error.ts'
 import { viewPageBytes } from '../../core/limits.ts'
 import type { GroupId, Revision } from '../../core/types.ts'
-import type { Store } from '../../engine/store.ts'
+import type { Store } from '../../engine/store/store.ts'
 import { absent, type CallOptions, type Consistency, type WriteOptions } from '../../engine/types.ts'
 import { AttendanceCalls } from './attendance-calls.ts'
 import {

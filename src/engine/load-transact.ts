@@ -1,4 +1,0 @@
-import { lateScript } from './late-script.ts'
-
-/** The script of `store.transact`, which the first transaction loads. */
-export const loadTransact = lateScript(() => import('./transact.ts'))
