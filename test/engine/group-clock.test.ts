@@ -12,13 +12,16 @@ test("the group's clock begins where the log left it, whatever fraction of a ms 
   }
 })
 
-test('time in which a leader was stopped does not count', () => {
+test('time in which a leader was stopped does not count, and what it told before stands, applied or not', () => {
   let now = 1000
   const clock = new GroupClock({ now: () => now } as Clock)
   clock.lead(1, 50)
-  now = 61_000
-  clock.restart(70)
-  assert.equal(clock.now(1), 70)
+  now += 1500
+  assert.equal(clock.now(1), 1550)
+  clock.stop()
+  now += 60_000
+  clock.restart()
+  assert.equal(clock.now(1), 1550)
   now += 5
-  assert.equal(clock.now(1), 75)
+  assert.equal(clock.now(1), 1555)
 })

@@ -67,6 +67,12 @@ export const leases: Section = {
       ],
     },
     {
+      id: 'M128c',
+      first: 'engine/group-clock',
+      title: 'a store that is closed and opened again on the leader takes back time that it told',
+      edits: [{ file: groupClock, find: '    this.base += this.clock.now() - this.since\n', replace: '' }],
+    },
+    {
       id: 'M129',
       title: 'each replica ends leases by a clock of its own',
       edits: [

@@ -196,4 +196,11 @@ export const corpus: readonly Finding[] = [
       'a read of a client whose store was closed went on for ever, and with it whoever followed an election',
     test: 'test/engine/recipes.test.ts',
   },
+  {
+    generator: 11,
+    seed: 238860980,
+    found:
+      "the group's clock went back where a leader's store was closed, and opened again before all was applied",
+    test: 'test/engine/group-clock.test.ts',
+  },
 ]

@@ -19,12 +19,17 @@ export class GroupClock {
   lead(term: Term, time: number): void {
     if (this.term === term) return
     this.term = term
-    this.restart(time)
+    this.base = time
+    this.restart()
   }
 
-  /** Goes on from there: time in which this replica was stopped does not count. */
-  restart(time: number): void {
-    this.base = time
+  /** Stands still until `restart`, at what it told last: the log may not be applied up to where it told that. */
+  stop(): void {
+    this.base += this.clock.now() - this.since
+  }
+
+  /** Time in which this replica was stopped does not count. */
+  restart(): void {
     this.since = this.clock.now()
   }
 

@@ -303,20 +303,18 @@ export class Replica {
     this.host.wake()
   }
 
-  /**
-   * Stands still, as in a process that is suspended, but that what waits for it ends. What is on its way to the disk
-   * gets there, and `restart` goes on from where it stood.
-   */
+  /** Stands still until `restart`, but what waits for it ends, and what is on its way to the disk gets there. */
   stop(error: (outcome: 'none' | 'unknown') => QuorateError): void {
     this.close(error)
     this.isStopped = true
+    this.groupClock.stop()
     this.quiescence.fallAsleep()
   }
 
   restart(): void {
     this.ending = undefined
     this.isStopped = false
-    this.groupClock.restart(this.machine.times.group)
+    this.groupClock.restart()
     this.node.snapshotsEnded()
     this.quiescence.awaken()
   }
