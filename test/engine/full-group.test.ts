@@ -110,6 +110,20 @@ async function small() {
   return { cluster, a, d, x, roles }
 }
 
+/** The learner made room while it was away, and heard of it so long ago; its disk is slow. */
+async function comingBack(atMs: number) {
+  const { cluster, d } = await small()
+  cluster.diskDelay = host =>
+    host === 'd' ? new Promise(resolve => void cluster.timers.after(15, resolve)) : Promise.resolve()
+  await offline(cluster, 'd')
+  await visit(cluster, 'y')
+  await cluster.run(3_000)
+  online(cluster)
+  await cluster.until(() => d.host.running.get('main') === undefined)
+  await cluster.run(atMs)
+  return { cluster, d }
+}
+
 /** Out of reach for everybody, while its process goes on: a laptop on a train. */
 async function offline(cluster: TestCluster, name: string): Promise<void> {
   cluster.network.partition([name], ['a', 'x', 'y', 'z'])
@@ -234,15 +248,7 @@ describe('who had to make room', () => {
 
   test('comes back from a crash at any moment, by the old data or without', async () => {
     for (let atMs = 0; atMs < 100; atMs += 8) {
-      const { cluster, d } = await small()
-      cluster.diskDelay = host =>
-        host === 'd' ? new Promise(resolve => void cluster.timers.after(15, resolve)) : Promise.resolve()
-      await offline(cluster, 'd')
-      await visit(cluster, 'y')
-      await cluster.run(3_000)
-      online(cluster)
-      await cluster.until(() => d.host.running.get('main') === undefined)
-      await cluster.run(atMs)
+      const { cluster } = await comingBack(atMs)
       cluster.crash('d')
       const again = await cluster.open('d')
       assert.equal(await cluster.settle(again.store.get('mine')), 1, `after ${atMs} ms`)
@@ -287,15 +293,7 @@ describe('who had to make room', () => {
 
   test('is opened once by all who want that, while it comes back', async () => {
     for (let atMs = 0; atMs < 100; atMs += 10) {
-      const { cluster, d } = await small()
-      cluster.diskDelay = host =>
-        host === 'd' ? new Promise(resolve => void cluster.timers.after(15, resolve)) : Promise.resolve()
-      await offline(cluster, 'd')
-      await visit(cluster, 'y')
-      await cluster.run(3_000)
-      online(cluster)
-      await cluster.until(() => d.host.running.get('main') === undefined)
-      await cluster.run(atMs)
+      const { cluster, d } = await comingBack(atMs)
       await cluster.settle(d.store.close())
       const open = async (): Promise<Store> => {
         try {

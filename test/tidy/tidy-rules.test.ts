@@ -46,23 +46,6 @@ describe('the scanner', () => {
 describe('functions', () => {
   const labels = (code: string): string[] => findFunctions(code).map(({ label }) => label)
 
-  test('the engine uses what lies in a drawer on the left, and names the types of all', () => {
-    const path = 'src/engine/replica/a.ts'
-    const fault = `${path}:1 engine/replica may not use engine/host`
-    assertFault(path, "import { b } from '../host/b.ts'", fault)
-    assertFault(path, "import { b } from '../shed/b.ts'", `${path}:1 engine/replica may not use engine/shed`)
-    assertFault(
-      'src/engine/calls/a.ts',
-      "import '../parts.ts'",
-      'src/engine/calls/a.ts:1 engine/calls may not use engine/.',
-    )
-    assertClean(
-      path,
-      "import type { b } from '../host/b.ts'; import { c } from '../calls/c.ts'; import '../parts.ts'",
-    )
-    assertClean('src/engine/parts.ts', "import { b } from './calls/b.ts'; import './types.ts'")
-  })
-
   test('are found in every form', () => {
     assert.deepEqual(labels('function f(a) { }'), ['f'])
     assert.deepEqual(labels('class A { m(): Promise<{ a: string }> { } }'), ['m'])

@@ -77,7 +77,7 @@ export class ClientSession {
     )
   }
 
-  /** Commands that wait for a place in the window. */
+  /** Ends what waited for a place in the window until its deadline. */
   tick(now: number): void {
     for (const pending of this.queue) {
       if (pending.isDue(now))
